@@ -1,0 +1,130 @@
+"""What goes into the Session and what comes out: frozen Commands and Effects.
+
+Other threads only append Commands to the inbox; the transport thread steps the Session with them
+and performs the Effects. Every Command carries the monotonic instant it belongs to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.request import Plan, PlanRequest
+
+Value = float | int | str | bool
+"""A parameter's value or an OSC argument."""
+
+Address = tuple[str, int]
+"""Host and UDP port of an OSC peer."""
+
+
+# -- Commands ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MidiIn:
+    """One MIDI message from the input port, stamped first thing in the callback."""
+
+    at_ns: int
+    data: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetParameter:
+    """Set a parameter; `value` is already checked against the table."""
+
+    at_ns: int
+    name: str
+    value: Value
+    sender: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskParameter:
+    """Say what a parameter's value is."""
+
+    at_ns: int
+    name: str
+    sender: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Perform an action of the table (start, stop, panic, trigger, note, ...)."""
+
+    at_ns: int
+    name: str
+    arguments: tuple[Value, ...] = ()
+    sender: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanArrived:
+    """The engine answered."""
+
+    at_ns: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """The engine process is now `starting`, `ready`, `error` (one request failed) or `down`."""
+
+    at_ns: int
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: send what is due, decide what is to be decided."""
+
+    at_ns: int
+
+
+Command = MidiIn | SetParameter | AskParameter | Act | PlanArrived | EngineState | Tick
+
+
+# -- Effects -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendMidi:
+    """Send now. `due_ns` is when it should sound, for measuring lateness."""
+
+    due_ns: int
+    data: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """Ask the engine; newest wins in its one pending slot."""
+
+    request: PlanRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OscOut:
+    """Send an OSC message: to `to` and every subscriber, or to every subscriber only (None)."""
+
+    address: str
+    arguments: tuple[Value, ...]
+    to: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Add (or with `on` False remove) an OSC subscriber."""
+
+    peer: Address
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line for the terminal."""
+
+    level: int
+    text: str
+
+
+Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine

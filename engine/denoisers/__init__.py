@@ -1,0 +1,1 @@
+"""Networks that guess the clean roll; one file a family."""
