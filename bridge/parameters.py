@@ -42,7 +42,7 @@ class Parameter:
     def describe_range(self) -> str:
         """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
         if self.kind in ("float", "int"):
-            return f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
+            return f"{self.low:.10g} to {self.high:.10g}" + (f" {self.unit}" if self.unit else "")
         if self.kind == "bool":
             return "0 or 1"
         if self.choices:
@@ -157,7 +157,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _i("voices", 4, 1, 8, "most notes at once in the reply", cc=28, scope="sample"),
     _c("key", "off", KEYS, "tonic of the scale lock; off = no lock", cc=29, scope="sample"),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
-    _t("chord", "", "chord lock, such as `Am7` or `C E G`; empty = none", scope="sample"),
+    _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),
     _c(
         "split",
         "highest",
@@ -337,6 +337,7 @@ def _check_text(name: str, text: str) -> str:
         except GridError as err:
             raise ParameterError(str(err)) from None
     if name == "chord":
+        text = "" if text.lower() in ("off", "none") else text
         chord_pitch_classes(text)
     return text
 

@@ -6,6 +6,7 @@ clock counts. An *absolute step* counts from song position zero and may be negat
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NewType
 
@@ -46,7 +47,7 @@ class PitchRange:
         return self.high - self.low + 1
 
     def __contains__(self, pitch: object) -> bool:
-        return isinstance(pitch, int | np.integer) and self.low <= pitch <= self.high
+        return isinstance(pitch, int | np.integer) and self.low <= int(pitch) <= self.high
 
 
 PIANO = PitchRange(21, 108)
@@ -110,3 +111,19 @@ class MeterMap:
         """First step and length, in steps, of the bar that holds absolute `step`."""
         phase, length = self.phase(np.array([step]))
         return step - int(phase[0]), int(length[0])
+
+    def bar_lines(self, first_step: int, end_step: int) -> list[int]:
+        """Bar lines from the one at or before `first_step` to the one at or after `end_step`.
+
+        A meter that changes in mid-bar cuts that bar short. Raises GridError when `end_step`
+        does not lie after `first_step`.
+        """
+        if end_step <= first_step:
+            raise GridError(f"no bars between steps {first_step} and {end_step}")
+        starts = [start for start, _ in self.changes]
+        lines = [self.bar_at(first_step)[0]]
+        while lines[-1] < end_step:
+            following = lines[-1] + self.bar_at(lines[-1])[1]
+            cut = bisect_right(starts, lines[-1])
+            lines.append(min([following, *starts[cut : cut + 1]]))
+        return lines

@@ -13,8 +13,15 @@ from engine.roll import Note, PianoRoll, notes_to_roll
 Mask = NDArray[np.bool_]
 """bool[voice, plane, pitch, step], as the roll: True where a cell is known and must stay."""
 
-SAMPLERS = ("algorithm1", "renoise", "ancestral", "ddim")
-"""Reverse processes the exported model offers; the index is what the scripted loop is given."""
+SAMPLERS = (
+    "algorithm1",
+    "renoise",
+    "ancestral",
+    "ddim",
+    "algorithm1-threshold",
+    "renoise-threshold",
+)
+"""Reverse processes of the exported model; `-threshold` takes x0 > 0.5 instead of drawing x0."""
 
 STYLES = ("any", "hymn", "song", "piano", "quartet")
 """Style conditions the default model is trained with; index 0 means unconditioned."""

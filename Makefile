@@ -1,0 +1,23 @@
+# Short names for the scripts; each of them works alone.
+.PHONY: demo serve test lint bench patches
+
+demo:
+	scripts/run demo
+
+serve:
+	scripts/run serve --port 9000
+
+test:
+	scripts/test
+
+lint:
+	scripts/setup dev
+	.venv/bin/ruff format . && .venv/bin/ruff check . && .venv/bin/mypy
+
+bench:
+	scripts/run bench engine
+	scripts/run bench live
+
+patches:
+	scripts/setup dev
+	.venv/bin/python scripts/make_patches.py

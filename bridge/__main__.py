@@ -1,0 +1,5 @@
+"""`python -m bridge` is `midi-diffuse`."""
+
+from bridge.cli import run
+
+run()

@@ -1,0 +1,282 @@
+"""What it takes to play to the daemon from outside: a JACK server, a daemon process, MIDI and OSC
+peers. For `bench live` and the live tests; the daemon itself uses none of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import rtmidi
+
+from bridge.commands import Value
+from bridge.inbox import Wake
+from bridge.midi_ports import IN_NAME, OUT_NAME, list_ports
+from bridge.osc_wire import Message, decode, encode
+from bridge.realtime import raise_priority, wait_until
+
+READY_S = 60.0
+Bytes = tuple[int, ...]
+
+
+class RigError(Exception):
+    """The rig cannot be set up, or something waited for did not happen."""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look every 5 ms until `condition` holds; raises RigError naming `what` when it does not."""
+    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
+    while not condition():
+        if time.perf_counter_ns() > end_ns:
+            raise RigError(f"waited {seconds:g} s in vain for {what}")
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def jack_server(name: str, period: int = 512) -> Iterator[str]:
+    """A JACK server with the dummy driver; this process and its children use it meanwhile."""
+    if shutil.which("jackd") is None:
+        raise RigError("jackd is missing: apt install jackd2")
+    wanted = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    before = {key: os.environ.get(key) for key in wanted}
+    os.environ.update(wanted)
+    command = ["jackd", "-n", name, "-r", "-d", "dummy", "-r", "48000", "-p", str(period)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: bool(list_ports("jack")), 10, "the JACK server")
+        yield name
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+class DaemonProcess:
+    """`midi-diffuse serve` as a process, started and ready; a context manager that ends it.
+
+    out: the lines it wrote to stdout. osc_port: where it listens.
+    """
+
+    def __init__(self, *arguments: str, reply_port: int, seconds: float = READY_S) -> None:
+        """Start with `arguments` after `serve`; raises RigError when READY does not come."""
+        command = [sys.executable, "-m", "bridge", "serve", "--port", "0"]
+        command += ["--reply-port", str(reply_port), *arguments]
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        begun_ns = time.perf_counter_ns()
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._errors, text=True
+        )
+        self.out: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            wait_for(self._is_ready, seconds, "the daemon's READY")
+            if self.process.poll() is not None:
+                raise RigError(f"the daemon ended: {self.errors.strip() or self.out}")
+        except RigError:
+            self.end()
+            raise
+        self.ready_s = (time.perf_counter_ns() - begun_ns) / 1e9
+        line = next(line for line in self.out if line.startswith("OSC"))
+        self.osc_port = int(line.split("port ")[1].split(",")[0])
+
+    def __enter__(self) -> DaemonProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to stderr so far."""
+        self._errors.flush()
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end, and give its exit code; kills it after 10 s."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self._reader.join(timeout=2)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(ValueError):  # closed while we read
+            self.out.extend(iter(self.process.stdout.readline, ""))
+
+    def _is_ready(self) -> bool:
+        ready = any(line.startswith("READY") for line in self.out)
+        return ready or self.process.poll() is not None
+
+
+class OscPeer:
+    """An OSC client on a port of its own."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.to_port = 0
+
+    def send(self, address: str, *arguments: Value) -> None:
+        """Send one message to the daemon at `to_port`."""
+        self._socket.sendto(encode(address, arguments), ("127.0.0.1", self.to_port))
+
+    def receive(self, seconds: float) -> Message | None:
+        """The next message, or None when none comes in time."""
+        self._socket.settimeout(max(seconds, 1e-3))
+        try:
+            packet = self._socket.recv(65536)
+        except TimeoutError:
+            return None
+        return next((each for each in decode(packet) if isinstance(each, Message)), None)
+
+    def wait(self, address: str, seconds: float = 5.0) -> tuple[Any, ...]:
+        """Arguments of the next message at `address`; raises RigError when none comes in time."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            message = self.receive(left_s)
+            if message is not None and message.address == address:
+                return message.arguments
+        raise RigError(f"waited {seconds:g} s in vain for {address}")
+
+    def stats(self) -> dict[str, float]:
+        """The daemon's figures by name."""
+        figures: dict[str, float] = {}
+        self.send("/diffuse/stats")
+        while True:
+            name, value = self.wait("/diffuse/out/stats")
+            if name == "end":
+                return figures
+            figures[str(name)] = float(value)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class MidiPeer:
+    """Plays into the daemon's input and records its output, through ports of its own.
+
+    received: (monotonic ns, bytes) of each message, in order.
+    """
+
+    def __init__(self, api: str = "jack") -> None:
+        number = rtmidi.API_UNIX_JACK if api == "jack" else rtmidi.API_MACOSX_CORE
+        self.received: list[tuple[int, Bytes]] = []
+        self._out = rtmidi.MidiOut(number, name="test-player")
+        self._in = rtmidi.MidiIn(number, name="test-recorder")
+        self._in.ignore_types(sysex=True, timing=False, active_sense=True)
+        self._in.set_callback(self._record)
+        _connect(self._out, IN_NAME)
+        _connect(self._in, OUT_NAME)
+
+    def _record(self, event: tuple[list[int], float], _: object = None) -> None:
+        self.received.append((time.perf_counter_ns(), tuple(event[0])))
+
+    def send(self, *data: int) -> None:
+        """Send one message now."""
+        self._out.send_message(data)
+
+    def play(self, score: Iterable[tuple[int, Bytes]], start_ns: int) -> list[int]:
+        """Send each message at `start_ns` + its time; gives how late each was, in ns."""
+        wake = Wake()
+        late: list[int] = []
+        try:
+            for at_ns, data in score:
+                while time.perf_counter_ns() < start_ns + at_ns:
+                    wait_until(start_ns + at_ns, wake)
+                self._out.send_message(data)
+                late.append(time.perf_counter_ns() - start_ns - at_ns)
+        finally:
+            wake.close()
+        return late
+
+    def play_aside(self, score: Sequence[tuple[int, Bytes]], start_ns: int) -> threading.Thread:
+        """Play on a thread of its own, with the priority it may have."""
+
+        def run() -> None:
+            raise_priority()
+            self.play(score, start_ns)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    def close(self) -> None:
+        """Close both ports."""
+        for device in (self._out, self._in):
+            device.close_port()
+            device.delete()
+
+
+def _connect(device: Any, name: str) -> None:
+    wait_for(lambda: any(name in port for port in device.get_ports()), 5, f"port {name!r}")
+    index = next(i for i, port in enumerate(device.get_ports()) if name in port)
+    device.open_port(index, "peer")
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedNote:
+    """A note as recorded: when it began and ended (None: never), and what it was."""
+
+    on_ns: int
+    off_ns: int | None
+    channel: int
+    pitch: int
+    velocity: int
+
+
+def pair_notes(received: Sequence[tuple[int, Bytes]]) -> list[PlayedNote]:
+    """Match note-ons with their note-offs, in order of onset."""
+    open_notes: dict[tuple[int, int], tuple[int, int]] = {}
+    notes: list[PlayedNote] = []
+    for at_ns, data in received:
+        kind, key = data[0] & 0xF0, (data[0] & 0x0F, data[1] if len(data) > 1 else 0)
+        if kind not in (0x80, 0x90):
+            continue
+        if key in open_notes:
+            on_ns, velocity = open_notes.pop(key)
+            notes.append(PlayedNote(on_ns, at_ns, *key, velocity))
+        if kind == 0x90 and data[2]:
+            open_notes[key] = (at_ns, data[2])
+    notes += [PlayedNote(on, None, *key, vel) for key, (on, vel) in open_notes.items()]
+    return sorted(notes, key=lambda note: (note.on_ns, note.pitch))
+
+
+def memory_mb(pids: Sequence[int]) -> float:
+    """Resident memory of the processes, in MB; pages they share are counted once (Linux)."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+    return total / 1024

@@ -1,0 +1,77 @@
+"""Command line options made from the table of parameters. Knows nothing of files or models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from bridge.commands import Value
+from bridge.knobs import Knobs
+from bridge.parameters import PARAMETERS, Parameter, ParameterError, check, find
+from bridge.presets import Preset
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+SAMPLE_ROWS = tuple(row.name for row in PARAMETERS if row.scope == "sample")
+"""What the file commands take, besides what each adds of its own."""
+
+
+def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> Value | None:
+    """An option's callback: the value as the table wants it, or what would be."""
+    try:
+        return None if value is None else check(str(param.name), value)
+    except ParameterError as err:
+        raise click.UsageError(f"--{_dashed(str(param.name))}: {err}", ctx) from None
+
+
+def _metavar(row: Parameter) -> str:
+    if row.choices:
+        return "|".join(row.choices) if len(row.choices) <= 5 else "CHOICE"
+    return {"float": "NUMBER", "int": "N", "text": "TEXT"}.get(row.kind, "0|1")
+
+
+def table_options(
+    names: Iterable[str] = SAMPLE_ROWS, *, leave_out: Iterable[str] = ()
+) -> Callable[[AnyFunction], AnyFunction]:
+    """One option for each row; an option not given is None, so that the preset decides."""
+    rows = [find(name) for name in names if name not in set(leave_out)]
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        for row in reversed(rows):
+            option = click.option(
+                f"--{_dashed(row.name)}",
+                row.name,
+                callback=_checked,
+                metavar=_metavar(row),
+                help=_help(row),
+            )
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value) -> Knobs:
+    """The table's defaults, then the preset's, then what was given on the command line.
+
+    Raises ParameterError when the register is upside down.
+    """
+    wished = {name: value for name, value in given.items() if value is not None}
+    knobs = Knobs({**preset.settings, **wished, **fixed})
+    low, high = knobs.integer("low"), knobs.integer("high")
+    if low > high:
+        raise ParameterError(f"low {low} is above high {high}; give both")
+    return knobs
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _help(row: Parameter) -> str:
+    facts = [row.describe_range()] if row.kind != "text" else []
+    if row.default != "":
+        shown = f"{row.default:g}" if isinstance(row.default, float) else str(row.default)
+        facts.append(f"default {shown}")
+    return f"{row.doc} ({'; '.join(facts)})" if facts else row.doc

@@ -1,0 +1,91 @@
+"""From plan to player: commits notes, keeps the books of the beats.
+
+Knows nothing of the engine, of input or of the transport. Owner: the transport thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.accounts import Accounts
+from bridge.beat_lines import BeatLines
+from bridge.commands import Effect, OscOut
+from bridge.knobs import Knobs
+from bridge.performer import Performer
+from bridge.planner import Planner
+from bridge.song import Fold, Song
+from bridge.window import Turn
+from engine.grid import LEAD, STEPS_PER_BEAT
+
+
+class Delivery:
+    """What is played of the plans, and how the beats went.
+
+    frozen: a loop plays what it played before. filled: beats of the loop that have been answered.
+    """
+
+    def __init__(self, knobs: Knobs, song: Song, bars: BeatLines, performer: Performer) -> None:
+        self.accounts = Accounts()
+        self.frozen = False
+        self.filled: set[int] = set()
+        self.next_line = 0
+        self._knobs, self._song, self._bars, self._performer = knobs, song, bars, performer
+        self._beat = 0
+        self._missed = 0
+        self._ringing = False
+
+    def aim(self, step: int) -> None:
+        """Song position is now `step`: the beat under way is not counted."""
+        self._beat, self.next_line = self._bars.beat(step), self._bars.next_beat(step)
+        self._missed, self._ringing = self._performer.scheduler.late, False
+
+    def forget(self) -> None:
+        """What was committed is not played."""
+        self.accounts.forget()
+        self._performer.onsets.clear()
+
+    def replays(self, fold: Fold | None) -> Callable[[int], bool]:
+        """Says of a step whether its beat is frozen as it was played."""
+        if fold is None or not self.frozen:
+            return lambda step: False
+        return lambda step: fold(self._bars.beat(step)) in self.filled
+
+    def commit(
+        self,
+        to_step: int,
+        planner: Planner,
+        turn: Turn | None,
+        fold: Fold | None,
+        now_step: int,
+        bpm: float,
+    ) -> None:
+        """Take from the plan, for good, what begins before `to_step`."""
+        start = planner.committed_to
+        replay = self.replays(fold) if self.frozen else None
+        notes = planner.commit(to_step, turn, self._song, self._bars, self.accounts, replay)
+        if fold is not None and turn is not None:
+            beat = self._bars.beat(max(start, turn.start_step))
+            while beat < to_step:
+                self.filled.add(fold(beat))
+                beat = self._bars.next_beat(beat)
+        if notes:
+            self._follow_velocity(now_step)
+            self._performer.play(notes, self._knobs, bpm)
+
+    def cross(self, turn: Turn | None) -> tuple[int, list[Effect]]:
+        """The beat under way is over: count it if it was ours. Gives the beat line crossed."""
+        late = self._performer.scheduler.late
+        missed, self._missed = late - self._missed, late
+        began = self._performer.began(self._beat, self.next_line)
+        if turn is not None and turn.covers(self._beat) and not self._knobs.flag("bypass"):
+            self.accounts.close(self._beat, began or self._ringing, missed)
+        self._beat, self.next_line = self.next_line, self._bars.next_beat(self.next_line)
+        self._ringing = self._performer.ringing(self._beat)
+        return self._beat, [OscOut("/diffuse/out/late", (late,))] if missed else []
+
+    def _follow_velocity(self, here: int) -> None:
+        """The reply is as loud as the last beat of the melody asks for."""
+        heard = self._song.heard.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
+        lead = [entry.velocity for entry in heard if entry.voice == LEAD]
+        if lead:
+            self._performer.lead_velocity = sum(lead) / len(lead)

@@ -1,0 +1,173 @@
+"""What runs in the engine process: load a model, warm it up, answer requests one by one.
+
+Ends when its pipe closes, so it never outlives the daemon. The only part of the bridge that
+imports the torch side of the engine, and only in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from bridge.engine_wire import (
+    ERROR,
+    READY,
+    REFUSED,
+    REQUEST,
+    pack,
+    pack_plan,
+    unpack,
+    unpack_request,
+)
+from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
+from engine.request import Plan, PlanRequest, SampleSettings, Span
+from engine.roll import Note
+
+FIXTURE = "fixture"
+WARM_UPS = 8
+AGREE = 0.2
+"""Warm when three calls in a row agree within this share of the slowest; at most WARM_UPS."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Which engine to run, and how. Crosses to the process by pickle, at its start only.
+
+    model: path of the weights, or "fixture" for the engine without a network, which sleeps
+    `delay_ms` a call. slow_down: every call takes that many times as long (for tests and benches).
+    threads: bound on torch's threads; 0 = chosen from the number of cores. preset: whose it is.
+    warm_up: the settings live requests will be made with.
+    """
+
+    model: str
+    device: str = "auto"
+    preset: str = ""
+    threads: int = 0
+    delay_ms: float = 0.0
+    slow_down: float = 1.0
+    warm_up: SampleSettings = field(default_factory=SampleSettings)
+
+    @property
+    def name(self) -> str:
+        """Short name for messages."""
+        return self.preset or Path(self.model).stem
+
+    def same_engine(self, other: EngineSpec) -> bool:
+        """Whether one process can serve both."""
+        return replace(self, preset="", warm_up=other.warm_up) == replace(other, preset="")
+
+
+class Engine(Protocol):
+    """What `engine.generator.Generator` and `engine.fixture.FixtureGenerator` have in common."""
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """Name, styles, pitches, device, ..."""
+        ...
+
+    @property
+    def pitches(self) -> PitchRange:
+        """The pitches the model knows."""
+        ...
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Fill, and read the notes off the roll."""
+        ...
+
+
+def serve_engine(conn: Connection, spec: EngineSpec) -> None:
+    """Main function of the engine process."""
+    # Ctrl-C goes to the whole terminal group; when to end is the daemon's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            engine = _load(spec)
+            median_ns = _warm_up(engine, spec)
+        except Exception as err:  # whatever a damaged file makes torch raise
+            conn.send_bytes(pack(REFUSED, {"text": _one_line(err)}))
+            return
+        ready = {"call_ns": median_ns, "metadata": _plain(engine.metadata)}
+        conn.send_bytes(pack(READY, ready))
+        for request in _requests(conn):
+            conn.send_bytes(_answer(engine, request, spec.slow_down))
+
+
+def warm_up_request(settings: SampleSettings) -> PlanRequest:
+    """A request like those `live` makes: two bars known, four bars of reply ahead."""
+    beat = STEPS_PER_BEAT
+    tune = (60, 62, 64, 65, 67, 65, 64, 62)
+    notes = [Note(beat * (i - 8), pitch, beat, LEAD) for i, pitch in enumerate(tune)]
+    notes += [Note(beat * (i - 8), 48, beat, ACCOMPANIMENT) for i in range(8)]
+    past = (Span(LEAD, -8 * beat, 0), Span(ACCOMPANIMENT, -8 * beat, 0))
+    return PlanRequest(0, -8 * beat, 16 * beat, tuple(notes), past, settings=settings)
+
+
+def default_threads() -> int:
+    """Torch threads for this machine: at most 4, and a core left to everybody else."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(4, (cores or 2) - 1))
+
+
+def _load(spec: EngineSpec) -> Engine:
+    if spec.model == FIXTURE:
+        from engine.fixture import FixtureGenerator
+
+        return FixtureGenerator(spec.delay_ms)
+    # Threads that spin while they wait for work would take the transport's core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+    from engine.generator import Generator
+
+    torch.set_num_threads(spec.threads or default_threads())
+    return Generator.load(Path(spec.model), spec.device)
+
+
+def _warm_up(engine: Engine, spec: EngineSpec) -> int:
+    """Call until three calls agree; gives their median in ns."""
+    request = warm_up_request(spec.warm_up)
+    times: list[int] = []
+    while len(times) < WARM_UPS:
+        started_ns = time.perf_counter_ns()
+        engine.plan(request)
+        times.append(time.perf_counter_ns() - started_ns)
+        last = sorted(times[-3:])
+        if len(last) == 3 and last[2] - last[0] <= AGREE * last[2]:
+            break
+    return sorted(times[-3:])[1]
+
+
+def _requests(conn: Connection) -> Iterator[PlanRequest]:
+    while True:
+        kind, head, numbers = unpack(conn.recv_bytes())
+        if kind == REQUEST:
+            yield unpack_request(head, numbers)
+
+
+def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
+    started_ns = time.perf_counter_ns()
+    try:
+        plan = engine.plan(request)
+    except Exception as err:  # one bad request must not cost the musician the engine
+        return pack(ERROR, {"id": request.id, "text": _one_line(err)})
+    elapsed_ns = time.perf_counter_ns() - started_ns
+    time.sleep((slow_down - 1) * elapsed_ns / 1e9)
+    return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
+
+
+def _one_line(err: Exception) -> str:
+    text = " ".join(str(err).split()) or type(err).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def _plain(metadata: dict[str, object]) -> dict[str, Any]:
+    kinds = (str, int, float, bool, list, tuple, dict, type(None))
+    return {
+        key: value if isinstance(value, kinds) else str(value) for key, value in metadata.items()
+    }

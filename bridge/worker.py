@@ -1,0 +1,266 @@
+"""The engine in its own process: newest request in, plan out; restarted when it dies.
+
+Its own process, because Python's lock and torch's threads would make the transport late. Knows
+nothing of the Session: it appends PlanArrived and EngineState to the inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from bridge.commands import Command, EngineState, PlanArrived, SetParameter
+from bridge.engine_process import EngineSpec, serve_engine
+from bridge.engine_wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
+from bridge.inbox import Wake
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.request import PlanRequest
+
+FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
+HANG_NS = 30 * NS_PER_S
+"""An answer that takes longer than this never comes: the process is replaced."""
+LOAD_NS = 120 * NS_PER_S
+"""The same for loading and warming up."""
+HISTORY = 4096
+"""Engine times kept for the statistics."""
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """One engine process. `busy_ns` is since when it works on a request, or loads."""
+
+    spec: EngineSpec
+    process: SpawnProcess
+    conn: Connection
+    busy_ns: int | None
+    ready: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class EngineWorker:
+    """Keeps one engine process serving.
+
+    One request is in flight and one pending; the newest wins. `submit` and `switch` are safe from
+    any thread and never block; everything else that happens, happens on the worker's own thread,
+    which calls `report` with PlanArrived and EngineState, and with SetParameter when a preset that
+    was switched to cannot be loaded and the old one stays.
+
+    refused: why there is no engine and none is tried, or empty.
+    """
+
+    def __init__(self, report: Callable[[Command], None]) -> None:
+        self.metadata: dict[str, Any] = {}
+        self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
+        self.restarts = 0
+        self.refused = ""
+        self._report = report
+        self._wake = Wake()
+        self._pending: deque[PlanRequest] = deque(maxlen=1)
+        self._wanted: deque[EngineSpec] = deque(maxlen=1)
+        self._serving: _Child | None = None
+        self._coming: _Child | None = None
+        self._stopping = False
+        self._retry: tuple[int, EngineSpec] | None = None
+        self._backoff_ns = FIRST_BACKOFF_NS
+        self._thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
+
+    # -- From other threads ------------------------------------------------------------------------
+
+    def start(self, spec: EngineSpec) -> None:
+        """Start the first engine; EngineState says when it is ready."""
+        self._wanted.append(spec)
+        self._thread.start()
+
+    def submit(self, request: PlanRequest) -> None:
+        """Ask for a plan; replaces a request that waits for the engine to be free."""
+        self._pending.append(request)
+        self._wake.set()
+
+    def switch(self, spec: EngineSpec) -> None:
+        """Load another engine; the one at work serves until the new one is ready."""
+        self._wanted.append(spec)
+        self._wake.set()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the engines that run, the serving one first."""
+        children = (self._serving, self._coming)
+        return tuple(c.process.pid for c in children if c is not None and c.process.pid)
+
+    def stop(self) -> None:
+        """End the engine process and the thread. Returns when both are gone."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake.close()
+
+    # -- On the worker's thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                now_ns = time.perf_counter_ns()
+                self._start_wanted(now_ns)
+                self._send_pending(now_ns)
+                self._wait(now_ns)
+                self._replace_hung(time.perf_counter_ns())
+        finally:
+            for child in (self._serving, self._coming):
+                if child is not None:
+                    _end(child)
+
+    def _wait(self, now_ns: int) -> None:
+        """Until a plan, a wake, or the next thing that is due by time; then read what came."""
+        children = [child for child in (self._serving, self._coming) if child is not None]
+        deadlines = [_hang_ns(child) for child in children if child.busy_ns is not None]
+        deadlines += [self._retry[0]] if self._retry else []
+        seconds = max(0, min(deadlines) - now_ns) / NS_PER_S if deadlines else None
+        ready = wait([self._wake.fileno(), *(child.conn for child in children)], seconds)
+        for child in children:
+            if child.conn in ready:
+                self._receive(child)
+
+    def _start_wanted(self, now_ns: int) -> None:
+        if self._wanted:
+            spec = self._wanted.popleft()
+            self._backoff_ns = FIRST_BACKOFF_NS
+        elif self._retry and now_ns >= self._retry[0]:
+            spec = self._retry[1]
+        else:
+            return
+        self._retry = None
+        self.refused = ""
+        if self._coming is not None:
+            _end(self._coming)
+            self._coming = None
+        if self._serving is not None and spec.same_engine(self._serving.spec):
+            self._serving.spec = spec
+            return
+        self._say("starting", spec.name)
+        self._coming = _spawn(spec)
+
+    def _send_pending(self, now_ns: int) -> None:
+        child = self._serving
+        if child is None or child.busy_ns is not None or not self._pending:
+            return
+        child.busy_ns = now_ns
+        # A process that died is noticed when its end of the pipe is read.
+        with contextlib.suppress(OSError):
+            child.conn.send_bytes(pack_request(self._pending.popleft()))
+
+    def _receive(self, child: _Child) -> None:
+        try:
+            kind, head, numbers = unpack(child.conn.recv_bytes())
+        except (EOFError, OSError):
+            self._lost(child, "the engine died")
+            return
+        child.busy_ns = None
+        if kind == PLAN:
+            self._backoff_ns = FIRST_BACKOFF_NS
+            self.elapsed_ns.append(head["elapsed_ns"])
+            plan = unpack_plan(head, numbers)
+            self._report(PlanArrived(time.perf_counter_ns(), plan))
+        elif kind == READY:
+            self._take_over(child, head)
+        elif kind == ERROR:
+            self._say("error", head["text"])
+        elif kind == REFUSED:
+            self._refused(child, head["text"])
+
+    def _take_over(self, child: _Child, head: dict[str, Any]) -> None:
+        old, self._serving, self._coming = self._serving, child, None
+        child.ready, child.metadata = True, head["metadata"]
+        self.metadata = child.metadata
+        if old is not None:
+            _end(old)
+        device = child.metadata.get("device", child.spec.device)
+        took_ms = head["call_ns"] / NS_PER_MS
+        self._say("ready", f"{child.spec.name} on {device}, {took_ms:.0f} ms a plan")
+
+    def _refused(self, child: _Child, text: str) -> None:
+        """The model cannot be loaded: trying again would not help."""
+        _end(child)
+        if child is self._coming:
+            self._coming = None
+        if self._serving is None:
+            self.refused = text
+            self._say("down", text)
+            return
+        self._say("error", text)
+        if self._serving.spec.preset:
+            now_ns = time.perf_counter_ns()
+            self._report(SetParameter(now_ns, "preset", self._serving.spec.preset))
+
+    def _lost(self, child: _Child, why: str) -> None:
+        """A process ended by itself: start it anew, later each time that it does not come up."""
+        _end(child)
+        if child is self._serving:
+            self._serving = None
+            self._say("down", why)
+            if self._coming is not None:
+                return  # another is on its way
+        else:
+            self._coming = None
+            self._say("error" if self._serving else "down", f"{why} while it was loading")
+        self.restarts += 1
+        self._retry = (time.perf_counter_ns() + self._backoff_ns, child.spec)
+        self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)
+
+    def _replace_hung(self, now_ns: int) -> None:
+        for child in (self._serving, self._coming):
+            if child is not None and child.busy_ns is not None and now_ns >= _hang_ns(child):
+                child.process.kill()
+                self._lost(child, "the engine did not answer")
+
+    def _say(self, state: str, detail: str) -> None:
+        self._report(EngineState(time.perf_counter_ns(), state, detail))
+
+
+def _hang_ns(child: _Child) -> int:
+    return (child.busy_ns or 0) + (HANG_NS if child.ready else LOAD_NS)
+
+
+def _spawn(spec: EngineSpec) -> _Child:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=serve_engine, args=(theirs, spec), name="midi-diffuse-engine", daemon=True
+    )
+    with _without_interrupts():
+        process.start()
+    theirs.close()  # so that the pipe closes when either side ends
+    return _Child(spec, process, ours, busy_ns=time.perf_counter_ns())
+
+
+def _end(child: _Child) -> None:
+    """Close the pipe, which ends the process; then see to it that it did."""
+    child.conn.close()
+    child.process.join(timeout=0.2)
+    if child.process.is_alive():
+        child.process.kill()
+        child.process.join()
+    child.process.close()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A process inherits the signal mask: Ctrl-C must not reach it before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

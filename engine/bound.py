@@ -1,0 +1,85 @@
+"""How likely a network finds music: an upper bound on -log p(free cells | known cells), in nats.
+
+The variational bound of the discrete chain x[T] -> ... -> x[0] with `levels` T equal steps of the
+noise level (Sohl-Dickstein et al. 2015; Austin et al. 2021, D3PM):
+
+    -log p(x0) <= sum over t of  KL( q(x[t-1] | x[t], x0) || p(x[t-1] | x[t]) )
+    p(x[t-1] | x[t]) = sum over x0 of q(x[t-1] | x[t], x0) p_network(x0 | x[t])
+
+At t = 1 the term is -log p(x0 | x[1]); the term of x[T] is 0, because x[T] is exactly the prior.
+It scores the network under this chain; Algorithm 1 itself has no likelihood. Known cells stay
+clean, only free cells count: a network that is *told* them, not one that has them written over.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engine.dataset import Batch
+from engine.inputs import to_inputs
+from engine.noise import alpha_bar, posterior, predicted_posterior
+
+_TINY = 1e-12
+
+
+def window_bound(
+    network: nn.Module,
+    batch: Batch,
+    prior: Tensor,
+    schedule: str,
+    generator: torch.Generator,
+    levels: int = 100,
+    draws: int = 4,
+) -> Tensor:
+    """Monte-Carlo bound of each window's free cells in nats, float64 [B] on the CPU.
+
+    Each draw takes one t a window; within a draw the windows' t are spread evenly over 1..T, so
+    means over windows vary far less than single values do.
+    """
+    size, device = len(batch.target), prior.device
+    total = torch.zeros(size, dtype=torch.float64)
+    for _ in range(draws):
+        order = torch.randperm(size, generator=generator, device=device)
+        place = torch.rand(size, generator=generator, device=device)
+        t = ((order + place) / size * levels).long().clamp(0, levels - 1) + 1
+        total += levels * _term(network, batch, prior, schedule, generator, t, levels)
+    return total / draws
+
+
+def _term(
+    network: nn.Module,
+    batch: Batch,
+    prior: Tensor,
+    schedule: str,
+    generator: torch.Generator,
+    t: Tensor,
+    levels: int,
+) -> Tensor:
+    """KL of step t [B] of the chain, summed over the free cells: float64 [B]."""
+    level = t.float() / levels
+    inputs, target, free = to_inputs(batch, level, prior, schedule, generator)
+    with torch.no_grad():
+        logits = network(*inputs)
+    # Float64 on the CPU: probabilities here are often 1e-6, and their logarithm is what counts.
+    p_x0 = torch.sigmoid(logits.detach().double().cpu())
+    x_t, x0, rates = inputs[0].double().cpu(), target.double().cpu(), prior.double().cpu()
+    here = alpha_bar(t.double().cpu() / levels, schedule)[:, None, None, None, None]
+    after = alpha_bar((t - 1).double().cpu() / levels, schedule)[:, None, None, None, None]
+    truth = posterior(x_t, x0, here, after, rates)
+    guess = predicted_posterior(x_t, p_x0, here, after, rates)
+    return (kl_bernoulli(truth, guess) * free.double().cpu()).sum(dim=(1, 2, 3, 4))
+
+
+def kl_bernoulli(p: Tensor, q: Tensor) -> Tensor:
+    """KL(B(p) || B(q)) of each cell, in nats; finite where q is 0 or 1."""
+    q = q.clamp(_TINY, 1.0 - _TINY)
+    one = torch.special.xlogy(p, p) - p * torch.log(q)
+    zero = torch.special.xlogy(1.0 - p, 1.0 - p) - (1.0 - p) * torch.log1p(-q)
+    both: Tensor = one + zero
+    return both
+
+
+def free_steps(batch: Batch) -> Tensor:
+    """How many steps of each window have a free cell, float64 [B]: what a bound is divided by."""
+    return torch.from_numpy((~batch.mask).any(axis=1).sum(axis=-1)).double()

@@ -1,0 +1,122 @@
+"""Weights, sizes and settings of one model on disk, and which network they belong to.
+
+A checkpoint is a torch zip of tensors and plain values (read with weights_only=True: nothing in
+it can run). `runs/NAME/checkpoint.pt` also holds the optimizer, so that a killed run resumes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
+from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
+from engine.grid import PAPER, PIANO, PitchRange
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be used; the message says why."""
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of each cell, in nats."""
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+
+def squared_error(logits: Tensor, target: Tensor) -> Tensor:
+    """The paper's L2, of each cell."""
+    return (torch.sigmoid(logits) - target) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of denoiser: how to build, train and sample it.
+
+    config, build: its configuration class, and the network from it. schedule: of noise.
+    pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
+    paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell.
+    mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
+    """
+
+    config: Callable[..., object]
+    build: Callable[..., nn.Module]
+    schedule: str
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    pitches: PitchRange = PIANO
+    merged: bool = False
+    levels: int = 0
+    mixed_lengths: bool = True
+    sampling: dict[str, object] = field(default_factory=dict)
+
+
+FAMILIES: dict[str, Family] = {
+    "frame-transformer": Family(FrameTransformerConfig, FrameTransformer, "cosine"),
+    "paper-unet": Family(
+        PaperUnetConfig,
+        PaperUnet,
+        "linear",
+        squared_error,
+        PAPER,
+        merged=True,
+        levels=100,
+        mixed_lengths=False,
+        sampling={"sampler": "algorithm1-threshold", "steps": 100},
+    ),
+}
+"""Every network `midi-diffuse train --family` can train."""
+
+
+def family_of(name: str) -> Family:
+    """The row of FAMILIES; raises CheckpointError that names the choices."""
+    if name not in FAMILIES:
+        raise CheckpointError(f"no model family {name!r}; there are: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def build(family: str, sizes: dict[str, int]) -> nn.Module:
+    """A fresh network of a family; raises CheckpointError for unknown ones."""
+    entry = family_of(family)
+    return entry.build(entry.config(**sizes))
+
+
+def sizes_of(network: nn.Module) -> dict[str, int]:
+    """The configuration a network was built from, as plain values."""
+    config: Any = network.config
+    return dict(asdict(config))
+
+
+def save_atomically(state: dict[str, object], path: Path) -> None:
+    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load(path: Path, device: str = "cpu") -> dict[str, object]:
+    """Read a checkpoint; raises CheckpointError if damaged, of another kind or newer format."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except Exception as err:  # torch raises many kinds for damaged files
+        raise CheckpointError(
+            f"{path}: damaged or not a checkpoint ({type(err).__name__})"
+        ) from None
+    if not isinstance(state, dict) or "format" not in state:
+        raise CheckpointError(f"{path}: not a midi-diffuse checkpoint")
+    if state["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path}: written by a newer midi-diffuse (format {state['format']}, this one reads "
+            f"{FORMAT}); upgrade with `pip install -U midi-diffuse`"
+        )
+    return dict(state)

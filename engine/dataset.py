@@ -1,0 +1,275 @@
+"""Training windows from a packed corpus: which music, which task, what is known.
+
+Needs numpy alone. A window starts on any beat of a piece, is transposed at random, and is cut by
+a random task; see `draw_mask` for the tasks and `Windows.batch` for the arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.grid import (
+    ACCOMPANIMENT,
+    LEAD,
+    ONSET,
+    PIANO,
+    STEPS_PER_BEAT,
+    STEPS_PER_TOKEN,
+    PitchRange,
+)
+from engine.request import STYLES
+
+DENSITY_BUCKETS = 12
+_LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
+_SKYLINE = 2
+
+
+class PackError(ValueError):
+    """A packed data file that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A corpus in memory. Note arrays are flat; piece i owns [first_note[i], first_note[i+1])."""
+
+    corpora: tuple[str, ...]
+    onset: NDArray[np.int64]
+    end: NDArray[np.int64]
+    pitch: NDArray[np.int64]
+    voice: NDArray[np.int64]
+    first_note: NDArray[np.int64]
+    piece_corpus: NDArray[np.int64]
+    piece_split: NDArray[np.int64]
+    piece_beats: NDArray[np.int64]
+    meters: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch; B windows of S steps in N = S / 6 tokens.
+
+    target, context: bool[B, 2, 2, 88, S], the truth and what the known cells are said to hold
+    (sometimes imperfect). mask: bool[B, 2, S], True where a voice is known.
+    phase, bar: int64[B, N]. style, density: int64[B], 0 = not told.
+    """
+
+    target: NDArray[np.bool_]
+    context: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+    phase: NDArray[np.int64]
+    bar: NDArray[np.int64]
+    style: NDArray[np.int64]
+    density: NDArray[np.int64]
+
+
+def merged_batch(batch: Batch, pitches: PitchRange) -> Batch:
+    """The same windows as the paper has them, bool[B, 1, 1, K, S]: one plane, no task, no hints.
+
+    Sustain from the onset on; notes outside `pitches` are left out.
+    """
+    rows = slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
+    cells = batch.target[..., rows, :].any(axis=(1, 2))[:, None, None]
+    nothing = np.zeros_like(batch.style)
+    mask = np.zeros((len(cells), 1, cells.shape[-1]), np.bool_)
+    return Batch(cells, cells, mask, batch.phase, batch.bar, nothing, nothing)
+
+
+def load_pack(path: Path) -> Pack:
+    """Read what `engine.corpus.pack` wrote. Raises PackError."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return _unpack({name: data[name] for name in data.files})
+    except (OSError, ValueError, KeyError) as err:
+        raise PackError(f"{path}: not a packed corpus ({err}); make one with `midi-diffuse train "
+                        "--data FOLDER --pack FILE`") from None  # fmt: skip
+
+
+def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
+    pieces = raw["pieces"].astype(np.int64)
+    first = np.concatenate([[0], np.cumsum(pieces[:, 2])])
+    # Stored as differences inside each piece: one cumulative sum, less what came before.
+    running = np.cumsum(raw["onset_step"].astype(np.int64))
+    before = np.where(first[:-1] > 0, running[first[:-1] - 1], 0)
+    onset = running - np.repeat(before, pieces[:, 2])
+    end = onset + raw["length_steps"].astype(np.int64)
+    beats = -(-np.maximum.reduceat(end, first[:-1]) // STEPS_PER_BEAT)
+    rows = raw["meters"].astype(np.int64)
+    splits = np.searchsorted(rows[:, 0], np.arange(len(pieces) + 1))
+    return Pack(
+        corpora=tuple(str(name) for name in raw["corpora"]),
+        onset=onset,
+        end=end,
+        pitch=raw["pitch"].astype(np.int64),
+        voice=raw["voice"].astype(np.int64),
+        first_note=first,
+        piece_corpus=pieces[:, 0],
+        piece_split=pieces[:, 1],
+        piece_beats=beats,
+        meters=tuple((rows[a:b, 1], rows[a:b, 2]) for a, b in pairwise(splits)),
+    )
+
+
+def density_bucket(onsets_per_beat: float) -> int:
+    """Condition index, 1..12, of an accompaniment density; finer where it is thin."""
+    return 1 + int(np.clip(round(3 * np.log2(1 + max(onsets_per_beat, 0.0))), 0, 11))
+
+
+def draw_mask(rng: np.random.Generator, steps: int) -> NDArray[np.bool_]:
+    """A random task as bool[voice, step], True where known. Boundaries lie on sixteenths."""
+    known = np.zeros((2, steps), np.bool_)
+    choice = rng.random()
+
+    def place(low: float, high: float) -> int:
+        return int(rng.uniform(low, high) * steps) // STEPS_PER_TOKEN * STEPS_PER_TOKEN
+
+    if choice < 0.28:  # harmonize from nothing
+        known[LEAD] = True
+    elif choice < 0.45:  # harmonize on: the accompaniment so far is known
+        known[LEAD] = True
+        known[ACCOMPANIMENT, : place(0, 0.8)] = True
+    elif choice < 0.77:  # anticipate: what `live` needs, over a spread of horizons
+        now = place(0.0, 0.85)
+        horizon = min(now + int(rng.integers(0, 3 * STEPS_PER_BEAT)), steps - STEPS_PER_TOKEN)
+        known[LEAD, :now] = True
+        known[ACCOMPANIMENT, : horizon // STEPS_PER_TOKEN * STEPS_PER_TOKEN] = True
+    elif choice < 0.86:  # continue
+        known[:, : place(0.1, 0.8)] = True
+    elif choice < 0.94:  # infill, of one voice or of both
+        start = place(0, 0.7)
+        stop = start + max(place(0.1, 0.5), STEPS_PER_TOKEN)
+        known[:] = True
+        known[ACCOMPANIMENT if rng.random() < 0.5 else slice(None), start:stop] = False
+    return known  # else: generate
+
+
+class Windows:
+    """Draws batches from one split. Owner: one thread; `rng` decides everything."""
+
+    def __init__(
+        self,
+        pack: Pack,
+        split: int,
+        weights: dict[str, float],
+        styles: dict[str, str],
+        rng: np.random.Generator,
+    ) -> None:
+        self.pack, self.rng, self.styles = pack, rng, styles
+        share = np.zeros(len(pack.piece_beats))
+        for index, corpus in enumerate(pack.corpora):
+            mine = (pack.piece_corpus == index) & (pack.piece_split == split)
+            beats = pack.piece_beats * mine
+            if beats.sum():
+                share += weights.get(corpus, 1.0) * beats / beats.sum()
+        if share.sum() == 0:
+            raise PackError("the packed corpus has no piece in this split")
+        self.share = share.cumsum() / share.sum()
+
+    def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
+        """`size` windows of `beats` beats. `augment` 0 turns transposition and flaws off."""
+        steps = beats * STEPS_PER_BEAT
+        parts = [self._window(steps, augment) for _ in range(size)]
+        lists: list[list[NDArray[np.int64]]] = [[], []]
+        for index, part in enumerate(parts):
+            for out, notes in zip(lists, (part.notes, part.heard), strict=True):
+                out.append(np.column_stack([np.full(len(notes), index), notes]))
+        target, context = (draw(np.concatenate(rows), size, steps) for rows in lists)
+        mask = np.stack([draw_mask(self.rng, steps) for _ in range(size)])
+        free = ~mask[:, ACCOMPANIMENT]
+        onsets = (target[:, ACCOMPANIMENT, ONSET].sum(axis=1) * free).sum(axis=1)
+        per_beat = onsets / np.maximum(free.sum(axis=1) / STEPS_PER_BEAT, 0.25)
+        told = self.rng.random((2, size)) < np.array([[0.85], [0.6]])
+        return Batch(
+            target=target,
+            context=context,
+            mask=mask,
+            phase=np.stack([part.phase for part in parts]),
+            bar=np.stack([part.bar for part in parts]),
+            style=np.array([part.style for part in parts]) * told[0],
+            density=np.array([density_bucket(d) for d in per_beat]) * told[1],
+        )
+
+    def _window(self, steps: int, augment: float) -> _Window:
+        while True:
+            piece = int(np.searchsorted(self.share, self.rng.random(), side="right"))
+            last_beat = max(int(self.pack.piece_beats[piece]) - 4, 1)
+            start = int(self.rng.integers(0, last_beat)) * STEPS_PER_BEAT
+            notes = self._notes(piece, start, steps)
+            if len(notes) >= 4:
+                return self._dress(piece, start, steps, notes, augment)
+
+    def _notes(self, piece: int, start: int, steps: int) -> NDArray[np.int64]:
+        """int64[note, (onset, end, pitch, voice)] of the window, times relative to its start."""
+        first, last = self.pack.first_note[piece], self.pack.first_note[piece + 1]
+        onset = self.pack.onset[first:last]
+        a = first + int(np.searchsorted(onset, start - _LOOK_BACK_STEPS))
+        b = first + int(np.searchsorted(onset, start + steps))
+        sounding = self.pack.end[a:b] > start
+        columns = (self.pack.onset, self.pack.end, self.pack.pitch, self.pack.voice)
+        notes = np.column_stack([column[a:b][sounding] for column in columns])
+        notes[:, :2] -= start
+        return notes
+
+    def _dress(
+        self, piece: int, start: int, steps: int, notes: NDArray[np.int64], augment: float
+    ) -> _Window:
+        rng, pack = self.rng, self.pack
+        skyline_leads = rng.random() < 0.6
+        voice = notes[:, 3]
+        voice[voice == _SKYLINE] = LEAD if skyline_leads else ACCOMPANIMENT
+        if rng.random() < 0.06:
+            voice[:] = ACCOMPANIMENT
+        if augment:
+            notes[:, 2] += int(rng.integers(-6, 7))
+        heard = notes
+        if augment and rng.random() < 0.3:
+            heard = _with_flaws(notes, rng)
+        starts, lengths = pack.meters[piece]
+        tokens = start + np.arange(0, steps, STEPS_PER_TOKEN)
+        index = np.maximum(np.searchsorted(starts, tokens, side="right") - 1, 0)
+        corpus = pack.corpora[pack.piece_corpus[piece]]
+        return _Window(
+            notes=notes,
+            heard=heard,
+            phase=(tokens - starts[index]) % lengths[index],
+            bar=lengths[index],
+            style=STYLES.index(self.styles.get(corpus, "any")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    notes: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    phase: NDArray[np.int64]
+    bar: NDArray[np.int64]
+    style: int
+
+
+def _with_flaws(notes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Drop or shift a few accompaniment notes: live, the model hears its own imperfect past."""
+    heard = notes.copy()
+    accompaniment = heard[:, 3] == ACCOMPANIMENT
+    shifted = accompaniment & (rng.random(len(heard)) < 0.06)
+    heard[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
+    kept: NDArray[np.int64] = heard[~(accompaniment & (rng.random(len(heard)) < 0.08))]
+    return kept
+
+
+def draw(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:
+    """Rows int64[note, (window, onset, end, pitch, voice)] to cells bool[size, 2, 2, 88, steps]."""
+    rows = rows[(rows[:, 3] >= PIANO.low) & (rows[:, 3] <= PIANO.high)]
+    window, onset, end, voice = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 4]
+    row = rows[:, 3] - PIANO.low
+    edges = np.zeros((size, 2, PIANO.size, steps + 1), np.int16)
+    np.add.at(edges, (window, voice, row, np.clip(onset + 1, 0, steps)), 1)
+    np.add.at(edges, (window, voice, row, np.clip(end, 0, steps)), -1)
+    onsets = np.zeros((size, 2, PIANO.size, steps), np.bool_)
+    inside = (onset >= 0) & (onset < steps)
+    onsets[window[inside], voice[inside], row[inside], onset[inside]] = True
+    sustain = (np.cumsum(edges[..., :-1], axis=-1) > 0) & ~onsets
+    return np.stack([onsets, sustain], axis=2)

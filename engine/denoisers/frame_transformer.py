@@ -1,0 +1,154 @@
+"""The default denoiser: a transformer across time whose tokens are whole sixteenths.
+
+Six steps fold into one token (a sixteenth), so 24 steps a beat stay but the trunk runs on four
+tokens a beat. A convolution across pitch around the trunk learned more per window, but less per
+minute on a CPU, and cost twice the time to play (docs/training.md). Shapes:
+
+    B batch, V voice (2), P plane (2), K pitch (88), S step, N token (S / 6), D width
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.grid import STEPS_PER_TOKEN
+
+_CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
+_LONGEST_BAR_TOKENS = 64
+DENSITY_BUCKETS = 12
+
+
+@dataclass(frozen=True)
+class FrameTransformerConfig:
+    """Sizes. The default has about 6 M parameters."""
+
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    condition_width: int = 64
+    styles: int = 5
+    pitches: int = 88
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position (Su et al. 2021): x [B, H, N, D/H], cos and sin [N, D/H/2]."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP; the condition scales and shifts what each one hears (FiLM)."""
+
+    def __init__(self, config: FrameTransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.film = nn.Linear(config.condition_width, 4 * width)
+
+    def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Keep the shape: h [B, N, D], condition [B, C]."""
+        batch, tokens, width = h.shape
+        scale_a, shift_a, scale_m, shift_m = self.film(condition).unsqueeze(1).chunk(4, dim=-1)
+        x = self.norm_attention(h) * (1.0 + scale_a) + shift_a
+        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v)
+        h = h + self.project(x.transpose(1, 2).reshape(batch, tokens, width))
+        x = self.norm_mlp(h) * (1.0 + scale_m) + shift_m
+        out: Tensor = h + self.narrow(F.gelu(self.widen(x)))
+        return out
+
+
+class FrameTransformer(nn.Module):
+    """Noisy cells, known cells, mask, time, meter, style and density to logits of x0."""
+
+    def __init__(self, config: FrameTransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.pitches = config.pitches
+        self.rotary_half = width // config.heads // 2
+        self.embed = nn.Linear(2 * _CHANNELS * config.pitches + _CHANNELS, width)
+        self.phase = nn.Embedding(_LONGEST_BAR_TOKENS, width)
+        self.bar = nn.Embedding(_LONGEST_BAR_TOKENS + 1, width)
+        self.style = nn.Embedding(config.styles, config.condition_width)
+        self.density = nn.Embedding(DENSITY_BUCKETS + 1, config.condition_width)
+        self.time = nn.Sequential(
+            nn.Linear(32, config.condition_width),
+            nn.SiLU(),
+            nn.Linear(config.condition_width, config.condition_width),
+        )
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, _CHANNELS * config.pitches)
+        # Most cells are silent: without this the first thousand steps only learn that.
+        nn.init.constant_(self.out.bias, -4.0)
+        for block in self.blocks:
+            nn.init.zeros_(block.film.weight)  # type: ignore[union-attr, arg-type]
+            nn.init.zeros_(block.film.bias)  # type: ignore[union-attr, arg-type]
+        nn.init.normal_(self.phase.weight, std=0.02)
+        nn.init.normal_(self.bar.weight, std=0.02)
+
+    def forward(
+        self,
+        noisy: Tensor,
+        known: Tensor,
+        mask: Tensor,
+        level: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        style: Tensor,
+        density: Tensor,
+    ) -> Tensor:
+        """Logits of x0, [B, V, P, K, S].
+
+        noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. mask: 1 where known.
+        Those three [B, V, P, K, S]. level [B]: noise level 0..1. phase, bar [B, N]: steps since
+        the bar line and bar length at each token's first step. style, density [B]: index, 0 = any.
+        """
+        batch, steps = noisy.shape[0], noisy.shape[4]
+        tokens = steps // 6
+        cells = torch.cat([self._fold(noisy), self._fold(known)], dim=2)  # [B, N, 2C, K]
+        mask_share = self._fold(mask).mean(dim=-1)  # [B, N, C]
+        h = self.embed(torch.cat([cells.flatten(2), mask_share], dim=-1))
+        h = h + self.phase((phase // 6).clamp(0, 63)) + self.bar((bar // 6).clamp(0, 64))
+        condition = self.time(_waves(level)) + self.style(style) + self.density(density)
+        cos, sin = _rotary(tokens, self.rotary_half, h)
+        for block in self.blocks:
+            h = block(h, condition, cos, sin)
+        return self._unfold(self.out(self.norm(h)).view(batch * tokens, 24, self.pitches), batch)
+
+    def _fold(self, x: Tensor) -> Tensor:
+        """[B, V, P, K, S] to [B, N, V*P*6, K]."""
+        batch, voices, planes, pitches, steps = x.shape
+        x = x.reshape(batch, voices, planes, pitches, steps // 6, 6)
+        return x.permute(0, 4, 1, 2, 5, 3).reshape(batch, steps // 6, voices * planes * 6, pitches)
+
+    def _unfold(self, x: Tensor, batch: int) -> Tensor:
+        """[B*N, 24, K] to [B, 2, 2, K, S]."""
+        tokens, pitches = x.shape[0] // batch, x.shape[2]
+        x = x.view(batch, tokens, 2, 2, 6, pitches).permute(0, 2, 3, 5, 1, 4)
+        return x.reshape(batch, 2, 2, pitches, tokens * 6)
+
+
+def _waves(level: Tensor) -> Tensor:
+    """Sines and cosines of the noise level, [B] to [B, 32]."""
+    frequencies = torch.exp(torch.arange(16, device=level.device) * (math.log(100.0) / 15))
+    angle = level[:, None] * frequencies[None, :]
+    return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
+
+
+def _rotary(tokens: int, half: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each [N, half], of rotary positions."""
+    rate = torch.exp(torch.arange(half, device=like.device) * (-math.log(1000.0) / half))
+    angle = torch.arange(tokens, device=like.device)[:, None] * rate[None, :]
+    return torch.cos(angle).to(like.dtype), torch.sin(angle).to(like.dtype)

@@ -1,0 +1,140 @@
+"""One self-contained TorchScript file: network, whole sampling loop and metadata. In and out.
+
+torch.jit is in maintenance and warns on script and load; this file and no other silences that,
+so that torch.export can join here later. Weights are stored as fp16 (half the file) and cast on
+load. One export loads on CPU and CUDA.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine import checkpoint
+from engine.sampler import Sampler
+
+EXPORT_FORMAT = 1
+_METADATA = "midi-diffuse.json"
+
+
+class ModelError(ValueError):
+    """A model file that cannot be used; one line that says why and what to do."""
+
+
+@contextmanager
+def _quiet_jit() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch.jit")
+        warnings.filterwarnings("ignore", message=".*torch.jit.*")
+        yield
+
+
+def script(sampler: Sampler) -> torch.jit.ScriptModule:
+    """The sampler with its network, compiled."""
+    with _quiet_jit():
+        scripted: torch.jit.ScriptModule = torch.jit.script(sampler)
+    return scripted
+
+
+def sampler_of(state: dict[str, Any]) -> Sampler:
+    """The sampler of a checkpoint, with the averaged weights, ready to sample."""
+    network = checkpoint.build(state["family"], state["sizes"])
+    network.load_state_dict(state["averaged"])
+    pitches = checkpoint.family_of(state["family"]).pitches
+    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low)
+
+
+def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
+    """What a player must know about the model, as plain JSON values."""
+    family = checkpoint.family_of(state["family"])
+    pitches = family.pitches
+    return {
+        "format": EXPORT_FORMAT,
+        "name": name,
+        "family": state["family"],
+        "sizes": state["sizes"],
+        "pitches": [pitches.low, pitches.high],
+        "merged": family.merged,
+        "sampling": family.sampling,
+        "styles": state["styles"],
+        "schedule": state["schedule"],
+        "window_beats": int(state["settings"]["beats"]),
+        "corpora": state["corpora"],
+        "trained_steps": state["progress"]["step"],
+        "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
+        "valid_loss": state["progress"]["valid"],
+        "seed": state["settings"]["seed"],
+    }
+
+
+def export(checkpoint_path: Path, out: Path, name: str) -> dict[str, object]:
+    """Write `out` from a checkpoint and return its metadata. Raises CheckpointError."""
+    state = checkpoint.load(checkpoint_path)
+    metadata = metadata_of(state, name)
+    write(sampler_of(state), metadata, out)
+    return metadata
+
+
+def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
+    """Script, halve, and write atomically."""
+    scripted = script(sampler)
+    scripted.half()
+    buffer = io.BytesIO()
+    extra = {_METADATA: json.dumps(metadata)}
+    with _quiet_jit():
+        torch.jit.save(scripted, buffer, _extra_files=extra)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_suffix(out.suffix + ".tmp")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, out)
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU; raises ModelError for one that is not there."""
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if device not in there:
+        raise ModelError(f"device {device!r}: want auto, cpu, cuda or mps")
+    if not there[device]:
+        raise ModelError(f"device {device} is not available here; use --device auto or cpu")
+    return torch.device(device)
+
+
+def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """The scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
+
+    A TorchScript file is a program: load only files you trust (docs/architecture.md).
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; see `midi-diffuse presets`")
+    extra = {_METADATA: ""}
+    try:
+        with _quiet_jit():
+            scripted = torch.jit.load(str(path), map_location=device, _extra_files=extra)
+    except RuntimeError as err:
+        reason = str(err).strip().splitlines()[0][:120]
+        raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({reason})") from None
+    try:
+        metadata: dict[str, Any] = json.loads(extra[_METADATA])
+    except ValueError:
+        raise ModelError(f"{path}: a TorchScript file, but not a midi-diffuse export") from None
+    if metadata.get("format", 0) > EXPORT_FORMAT:
+        raise ModelError(
+            f"{path}: made by a newer midi-diffuse (format {metadata['format']}, this one reads "
+            f"{EXPORT_FORMAT}); upgrade with `pip install -U midi-diffuse`"
+        )
+    return scripted.float().eval(), metadata

@@ -1,0 +1,75 @@
+"""Batches for a training run: which windows, in which shape, drawn ahead by a thread."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.checkpoint import Family
+from engine.corpus_table import CORPORA
+from engine.dataset import Batch, Pack, Windows, merged_batch
+
+
+def measure_prior(windows: Windows, family: Family, count: int = 200) -> NDArray[np.float64]:
+    """Mean density [voice, plane, 1, 1] of `count` windows: the prior of the process."""
+    target = shaped(windows.batch(count, 8, augment=0.0), family).target
+    return np.asarray(target.mean(axis=(0, 3, 4)))[:, :, None, None]
+
+
+def shaped(batch: Batch, family: Family) -> Batch:
+    """The batch as the family's network has its rolls."""
+    return merged_batch(batch, family.pitches) if family.merged else batch
+
+
+@contextmanager
+def prefetched(
+    windows: Windows, family: Family, size: int, beats: int, ahead: int = 3
+) -> Iterator[Callable[[], Batch]]:
+    """Endless batches drawn by a thread of their own; call what this gives for the next one.
+
+    Where the family has it so, every second batch has twice the windows of half the length: the
+    same work shows more music. An error of the thread is raised by the call.
+    """
+    ready: queue.Queue[Batch | Exception] = queue.Queue(ahead)
+    over = threading.Event()
+    kinds = [(size, beats), (2 * size, beats // 2)] if family.mixed_lengths else [(size, beats)]
+
+    def fill() -> None:
+        try:
+            for count, length in itertools.cycle(kinds):
+                batch = shaped(windows.batch(count, length), family)
+                while not over.is_set():
+                    with suppress(queue.Full):
+                        ready.put(batch, timeout=0.2)
+                        break
+                if over.is_set():
+                    return
+        except Exception as err:
+            ready.put(err)
+
+    def following() -> Batch:
+        batch = ready.get()
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
+    thread = threading.Thread(target=fill, name="windows", daemon=True)
+    thread.start()
+    try:
+        yield following
+    finally:
+        over.set()
+        thread.join()
+
+
+def make_windows(pack: Pack, split: int, seed: int) -> Windows:
+    """Windows of a split with the shipped corpora's weights; other corpora weigh 1 each."""
+    weights = {name: share for name, (_, share) in CORPORA.items()}
+    styles = {name: style for name, (style, _) in CORPORA.items()}
+    return Windows(pack, split, weights, styles, np.random.default_rng(seed))

@@ -1,0 +1,45 @@
+"""Two voices with onsets as the paper's single plane, and back. numpy only.
+
+The paper's roll has one voice and one plane: a cell is on from a note's onset to its end. Merging
+forgets who plays and fuses repeated notes; coming back, what is not known to be the lead's is the
+accompaniment's, and a note begins where a row of cells does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.grid import ACCOMPANIMENT, LEAD, ONSET, SUSTAIN
+from engine.request import Mask
+from engine.roll import Cells
+
+
+def merge(cells: Cells) -> Cells:
+    """bool[V, 2, K, S] to bool[1, 1, K, S]: on wherever any voice sounds."""
+    return cells.any(axis=(0, 1))[None, None]
+
+
+def merge_known(cells: Cells, known: Mask) -> Mask:
+    """Which merged cells are known, bool[1, 1, K, S]: all that sound in a known voice, and the
+    silent ones where every voice is known (elsewhere another voice may come to sound).
+    """
+    sounding = (cells & known).any(axis=(0, 1))
+    return (sounding | known.all(axis=(0, 1)))[None, None]
+
+
+def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
+    """The merged roll `filled` as voices again, bool[2, 2, K, S]; known cells are those of `cells`.
+
+    What sounds and is not the known part of a voice goes to the accompaniment, or to the lead
+    where the accompaniment is known.
+    """
+    told = known.all(axis=1)  # [V, K, S]
+    sounds = cells.any(axis=1) & told
+    new = filled[0, 0] & ~sounds.any(axis=0)
+    sounds[ACCOMPANIMENT] |= new & ~told[ACCOMPANIMENT]
+    sounds[LEAD] |= new & told[ACCOMPANIMENT] & ~told[LEAD]
+    before = np.zeros_like(sounds)
+    before[..., 1:] = sounds[..., :-1]
+    out = np.zeros_like(cells)
+    out[:, ONSET], out[:, SUSTAIN] = sounds & ~before, sounds & before
+    return np.where(known, cells, out)

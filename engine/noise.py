@@ -1,0 +1,58 @@
+"""The binomial forward process and its posterior (Atassi 2023, equations 3 to 8).
+
+A cell keeps its value with probability `alpha` and is redrawn from the prior B(p) otherwise:
+
+    eq. 3   q(x[t] | x[t-1]) = B(alpha_t x[t-1] + (1 - alpha_t) p)
+    eq. 8   q(x[t] | x0)     = B(alpha_bar_t x0 + (1 - alpha_bar_t) p),  alpha_bar_t = prod alpha_s
+
+The paper writes p = 0.5 and then says the mean density of the data replaces it; so do we, per
+voice and plane. All functions work on tensors of one shape or that broadcast; no state.
+"""
+
+import torch
+from torch import Tensor
+
+SCHEDULES = ("linear", "cosine")
+
+
+def alpha_bar(level: Tensor, kind: str) -> Tensor:
+    """Share of the signal left at noise level 0 (clean) to 1 (pure prior, exactly 0)."""
+    if kind == "linear":
+        return 1.0 - level
+    return torch.cos(level.clamp(0.0, 1.0) * (torch.pi / 2)) ** 2 * (level < 1.0)
+
+
+def keep_probability(x: Tensor, alpha: Tensor, prior: Tensor) -> Tensor:
+    """P(next cell = 1) after one kernel step (eq. 3), or from x0 with alpha_bar (eq. 8)."""
+    return alpha * x + (1.0 - alpha) * prior
+
+
+def diffuse(x0: Tensor, alpha: Tensor, prior: Tensor, uniform: Tensor) -> Tensor:
+    """Draw x[t] given x0; `uniform` is U(0, 1) noise of x0's shape. Returns 0.0 or 1.0."""
+    return (uniform < keep_probability(x0, alpha, prior)).to(x0.dtype)
+
+
+def posterior(
+    x_t: Tensor, x0: Tensor, alpha_bar_t: Tensor, alpha_bar_s: Tensor, prior: Tensor
+) -> Tensor:
+    """P(x[s] = 1 | x[t], x0) for an earlier level s < t, by Bayes from eq. 3 and eq. 8.
+
+    x_t: 0 or 1. x0: 0 or 1, or a probability only if you mean to plug it in; the exact mixture
+    over x0 is `predicted_posterior`.
+    """
+    alpha = alpha_bar_t / alpha_bar_s.clamp_min(1e-12)
+    one = keep_probability(x0, alpha_bar_s, prior)
+    up = keep_probability(torch.ones_like(x_t), alpha, prior)
+    stay_low = keep_probability(torch.zeros_like(x_t), alpha, prior)
+    if_one = torch.where(x_t > 0.5, up, 1.0 - up) * one
+    if_zero = torch.where(x_t > 0.5, stay_low, 1.0 - stay_low) * (1.0 - one)
+    return if_one / (if_one + if_zero).clamp_min(1e-12)
+
+
+def predicted_posterior(
+    x_t: Tensor, p_x0: Tensor, alpha_bar_t: Tensor, alpha_bar_s: Tensor, prior: Tensor
+) -> Tensor:
+    """P(x[s] = 1 | x[t]) = sum over x0 of q(x[s] | x[t], x0) p(x0 | x[t])."""
+    if_one = posterior(x_t, torch.ones_like(x_t), alpha_bar_t, alpha_bar_s, prior)
+    if_zero = posterior(x_t, torch.zeros_like(x_t), alpha_bar_t, alpha_bar_s, prior)
+    return p_x0 * if_one + (1.0 - p_x0) * if_zero

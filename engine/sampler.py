@@ -1,0 +1,162 @@
+"""The reverse process: from noise to music, known cells kept. One scripted loop.
+
+`Sampler.forward` is the whole loop and reads beside Algorithm 1 of the paper:
+
+    for t = T .. 1:   x0 = network(x_t);   x_{t-1} = x0 where the mask is 0, x_T where it is 1
+
+The rules for the second half (which cells take noise back) are the functions below, one per name
+in `engine.request.SAMPLERS`. Everything here is TorchScript-compatible: scripted, the loop runs
+without Python's lock, which is what keeps the player thread on time.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from engine.keyed_noise import keyed_uniform
+from engine.noise import alpha_bar, diffuse, predicted_posterior
+
+
+def algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Tensor:
+    """Atassi's Algorithm 1: each cell takes x_T with probability beta, else x0.
+
+    Where x0 = x_T the paper's XOR changes nothing, so this is its cell law. `beta` is the
+    *cumulative* noise 1 - alpha_bar of the level being entered, and 0 on the last step.
+    """
+    return torch.where(uniform < beta, x_start, x0)
+
+
+def ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor) -> Tensor:
+    """Discrete DDIM: each cell keeps x_t with probability beta_s / beta_t, else x0."""
+    return torch.where(uniform < beta_s / max(beta_t, 1e-9), x_t, x0)
+
+
+def levels(steps: int, start: float, power: float) -> list[float]:
+    """Noise levels from `start` to 0 in `steps` falls; power > 1 makes them denser near 0."""
+    return [start * (1.0 - i / steps) ** power for i in range(steps + 1)]
+
+
+def tempered(logits: Tensor, free: Tensor, temperature: float) -> Tensor:
+    """Logits over `temperature`, shifted per voice and plane so that the density stays.
+
+    Without the shift anything below 1 falls silent: a note has p < 0.5 nearly everywhere while
+    the roll is still noisy. free: 1 where a cell is to be filled; nobody taught the network what
+    to say elsewhere. Shapes [B, V, P, K, S] in and out.
+    """
+    wanted = _mean_of(torch.sigmoid(logits), free)
+    sharp = logits / temperature
+    for _ in range(4):
+        sharp = sharp + torch.log(wanted / _mean_of(torch.sigmoid(sharp), free))
+    return sharp
+
+
+def _mean_of(x: Tensor, free: Tensor) -> Tensor:
+    """Mean over the free cells of each voice and plane, [B, V, P, 1, 1]; tiny where none is."""
+    return ((x * free).sum(dim=[3, 4], keepdim=True) + 1e-9) / (
+        free.sum(dim=[3, 4], keepdim=True) + 1e-9
+    )
+
+
+class Sampler(nn.Module):
+    """A network and the loop around it. Scriptable; metadata travels beside it in the export."""
+
+    prior: Tensor
+
+    def __init__(self, network: nn.Module, prior: Tensor, schedule: str, low_pitch: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("prior", prior)
+        self.schedule = schedule
+        self.low_pitch = low_pitch
+
+    def forward(
+        self,
+        source: Tensor,
+        mask: Tensor,
+        allowed: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        style: Tensor,
+        density: Tensor,
+        seed: Tensor,
+        first_step: Tensor,
+        steps: int,
+        sampler: str,
+        temperature: float,
+        guidance: float,
+        variation: float,
+    ) -> tuple[Tensor, Tensor]:
+        """Filled cells (0.0 or 1.0) and the last call's probabilities, both [B, V, P, K, S].
+
+        source, mask: float [B, V, P, K, S], the known cells (and vary's original) and where they
+        are known. allowed: float [V, P, K], 0 for pitches a voice may not use. phase, bar: [B, N].
+        style, density, seed, first_step: int64 [B]. variation: noise level to start from, 0..1.
+        """
+        known, free = source * mask, 1.0 - mask
+        shape = list(source.shape[1:])
+        start = torch.full([source.shape[0]], variation, device=source.device)
+        noise = keyed_uniform(seed, 0, first_step, shape, self.low_pitch)
+        x_start = diffuse(source, self._alpha(start), self.prior, noise) * free
+        falls = levels(steps, variation, 1.5 if sampler == "ddim" else 1.0)
+        x, probability = x_start, x_start
+        total = 1.0 - float(alpha_bar(start[:1], self.schedule))  # rescales beta to start at 1
+        for i in range(steps):
+            level = torch.full_like(start, falls[i])
+            logits = self._logits(x, known, mask, level, phase, bar, style, density, guidance)
+            if temperature != 1.0:
+                logits = tempered(logits, free, temperature)
+            probability = torch.sigmoid(logits) * allowed[..., None]
+            u_cell = keyed_uniform(seed, 2 * i + 1, first_step, shape, self.low_pitch)
+            u_mask = keyed_uniform(seed, 2 * i + 2, first_step, shape, self.low_pitch)
+            if sampler.endswith("threshold"):
+                x0 = (probability > 0.5).to(x.dtype)
+            else:
+                x0 = (u_cell < probability).to(x.dtype)
+            here = 1.0 - float(alpha_bar(level[:1], self.schedule))
+            after = alpha_bar(torch.full_like(start, falls[i + 1]), self.schedule)
+            beta = 1.0 - float(after[0])
+            if sampler.startswith("algorithm1"):
+                x = algorithm1(x0, x_start, beta / max(total, 1e-9), u_mask)
+            elif sampler.startswith("renoise"):
+                x = diffuse(x0, after[:, None, None, None, None], self.prior, u_mask)
+            elif sampler == "ddim":
+                x = ddim(x0, x, beta, here, u_mask)
+            else:
+                p = predicted_posterior(
+                    x, probability, self._alpha(level), after[:, None, None, None, None], self.prior
+                )
+                x = (u_mask < p).to(x.dtype)
+            x = x * free
+        return x + known, probability
+
+    def _alpha(self, level: Tensor) -> Tensor:
+        return alpha_bar(level, self.schedule)[:, None, None, None, None]
+
+    def _logits(
+        self,
+        x: Tensor,
+        known: Tensor,
+        mask: Tensor,
+        level: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        style: Tensor,
+        density: Tensor,
+        guidance: float,
+    ) -> Tensor:
+        """One call; with guidance, a told and an untold one in one batch, then extrapolated."""
+        if guidance == 1.0:
+            logits: Tensor = self.network(x, known, mask, level, phase, bar, style, density)
+            return logits
+        zero = torch.zeros_like(style)
+        both: Tensor = self.network(
+            torch.cat([x, x]),
+            torch.cat([known, known]),
+            torch.cat([mask, mask]),
+            torch.cat([level, level]),
+            torch.cat([phase, phase]),
+            torch.cat([bar, bar]),
+            torch.cat([style, zero]),
+            torch.cat([density, zero]),
+        )
+        told, untold = both.chunk(2)
+        return untold + guidance * (told - untold)

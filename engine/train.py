@@ -1,0 +1,257 @@
+"""Train a denoiser: draw a window, noise it, guess the clean cells, step.
+
+Loss: binary cross-entropy of x0 on the free cells (x0-prediction as in the paper; BCE instead of
+its L2, because at 3 % density L2 is nearly flat on the rare ones), summed over cells, per step.
+Resumes after a kill from `checkpoint.pt`; needs torch and numpy alone beside the packed data.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine import checkpoint
+from engine.bound import free_steps, window_bound
+from engine.dataset import Batch, load_pack
+from engine.feed import make_windows, measure_prior, prefetched, shaped
+from engine.grid import STEPS_PER_BEAT
+from engine.inputs import Inputs, to_inputs
+from engine.request import STYLES
+
+_VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One training run. It ends after `steps` or `minutes` of training, whichever is first.
+
+    beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
+    falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
+    the family's own. A validation takes 4 x 7 x `valid_windows` windows.
+    """
+
+    data: Path
+    out: Path
+    family: str = "frame-transformer"
+    steps: int = 1_000_000
+    minutes: float = 60.0
+    batch: int = 16
+    beats: int = 16
+    rate: float = 1.2e-3
+    warmup: int = 200
+    decay: float = 0.3
+    ema: float = 0.999
+    seed: int = 0
+    device: str = "cpu"
+    save_every: int = 200
+    threads: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    valid_windows: int = 4
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is; losses in nats per step of music, `loss` smoothed.
+
+    valid: loss on held-out windows. bound: upper bound on their -log p, in nats per beat.
+    """
+
+    step: int = 0
+    elapsed_s: float = 0.0
+    loss: float = math.nan
+    valid: float = math.nan
+    bound: float = math.nan
+
+
+def draw_level(
+    size: int, generator: torch.Generator, device: torch.device, levels: int = 0
+) -> Tensor:
+    """Noise levels [B]: uniform, with one in six fully noised, where every sampler starts.
+
+    With `levels` T they are t / T for t in 1..T, all equally often, as in the paper.
+    """
+    level = torch.rand(size, generator=generator, device=device)
+    if levels:
+        return torch.floor(level * levels + 1) / levels
+    full = torch.rand(size, generator=generator, device=device) < 1 / 6
+    return torch.where(full, torch.ones_like(level), level)
+
+
+def loss_of(
+    network: nn.Module,
+    inputs: Inputs,
+    target: Tensor,
+    free: Tensor,
+    cell_loss: Callable[[Tensor, Tensor], Tensor] = checkpoint.cross_entropy,
+) -> Tensor:
+    """Loss of the free cells per step of music that has any; cross-entropy is in nats."""
+    cells = cell_loss(network(*inputs).float(), target) * free
+    steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
+    return cells.sum() / steps
+
+
+def learning_rate(settings: TrainSettings, step: int, share_done: float) -> float:
+    """Warm up, stay, fall: as a share of `rate`."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    return settings.rate * warm * min(1.0, max(0.0, 1.0 - share_done) / settings.decay)
+
+
+class Run:
+    """A training run in memory: network, averaged network, optimizer, counters."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        torch.manual_seed(settings.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings = settings
+        self.device = torch.device(settings.device)
+        self.pack = load_pack(settings.data)
+        self.family = family = checkpoint.family_of(settings.family)
+        self.schedule = family.schedule
+        self.network = checkpoint.build(settings.family, settings.sizes).to(self.device)
+        self.averaged = checkpoint.build(settings.family, settings.sizes).to(self.device)
+        self.averaged.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.01
+        )
+        self.progress = Progress()
+        windows = make_windows(self.pack, 0, settings.seed)
+        self.prior = torch.from_numpy(measure_prior(windows, family)).float().to(self.device)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where this run saves and resumes."""
+        return self.settings.out / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Go on from the saved state if there is one; CheckpointError if it is of another kind."""
+        if not self.checkpoint_path.exists():
+            return False
+        state = checkpoint.load(self.checkpoint_path, str(self.device))
+        if (state["family"], state["sizes"]) != (
+            self.settings.family,
+            checkpoint.sizes_of(self.network),
+        ):
+            raise checkpoint.CheckpointError(
+                f"{self.checkpoint_path} holds another model (a {state['family']}); "
+                "choose another --out, or remove it"
+            )
+        self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
+        self.averaged.load_state_dict(state["averaged"])  # type: ignore[arg-type]
+        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]
+        return True
+
+    def save(self) -> None:
+        """Write everything a resumed run or an export needs."""
+        settings = {
+            k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.settings).items()
+        }
+        state: dict[str, object] = {
+            "format": checkpoint.FORMAT,
+            "family": self.settings.family,
+            "sizes": checkpoint.sizes_of(self.network),
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+            "prior": self.prior,
+            "schedule": self.schedule,
+            "styles": list(STYLES),
+            "settings": settings,
+            "corpora": list(self.pack.corpora),
+        }
+        checkpoint.save_atomically(state, self.checkpoint_path)
+
+    def step(self, batch: Batch, generator: torch.Generator) -> float:
+        """One optimizer step; returns the loss in nats per step of music."""
+        level = draw_level(len(batch.target), generator, self.device, self.family.levels)
+        inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = loss_of(self.network, inputs, target, free, self.family.loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        return float(loss.detach())
+
+    @property
+    def share_done(self) -> float:
+        """How much of the run is behind it, 0 to 1."""
+        return max(
+            self.progress.step / self.settings.steps,
+            self.progress.elapsed_s / 60 / self.settings.minutes,
+        )
+
+    def _average(self) -> None:
+        # A short memory at first: an average over the first, random weights helps nobody.
+        keep = min(self.settings.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            for mean, now in zip(
+                self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
+            ):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1.0 - keep)
+
+    def validate(self, batches: int = 4) -> None:
+        """Score the averaged network on the same valid windows and noise every time."""
+        windows = make_windows(self.pack, 1, 1)
+        generator = torch.Generator(self.device).manual_seed(1)
+        losses, nats, steps = [], 0.0, 0.0
+        self.averaged.eval()
+        with torch.no_grad():
+            for _ in range(batches):
+                size = len(_VALID_LEVELS) * self.settings.valid_windows
+                batch = windows.batch(size, self.settings.beats, augment=0.0)
+                batch = shaped(batch, self.family)
+                level = torch.tensor(
+                    _VALID_LEVELS * self.settings.valid_windows, device=self.device
+                )
+                inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
+                loss = loss_of(self.averaged, inputs, target, free, self.family.loss)
+                losses.append(float(loss))
+                told = replace(batch, context=batch.target)
+                bound = window_bound(
+                    self.averaged, told, self.prior, self.schedule, generator, draws=1
+                )
+                nats += float(bound.sum())
+                steps += float(free_steps(told).sum())
+        self.progress.valid = float(np.mean(losses))
+        self.progress.bound = nats / steps * STEPS_PER_BEAT
+
+
+def train(settings: TrainSettings, report: Callable[[Progress, float], None]) -> Run:
+    """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
+    run = Run(settings)
+    run.resume()
+    progress = run.progress
+    # A resumed run draws other windows than the ones it has seen: the seed moves with the step.
+    seed = settings.seed * 1_000_003 + progress.step
+    generator = torch.Generator(run.device).manual_seed(seed)
+    windows = make_windows(run.pack, 0, seed)
+    with prefetched(windows, run.family, settings.batch, settings.beats) as following:
+        while run.share_done < 1.0:
+            started = time.perf_counter()
+            loss = run.step(following(), generator)
+            progress.step += 1
+            mean = progress.loss
+            progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
+            progress.elapsed_s += time.perf_counter() - started
+            if progress.step % settings.save_every == 0:
+                if progress.step % (5 * settings.save_every) == 0:
+                    run.validate()
+                run.save()
+            report(progress, run.share_done)
+    run.validate()
+    run.save()
+    return run

@@ -1,0 +1,295 @@
+"""The Pure Data patch: the same controls as Max's, in vanilla Pd.
+
+The top canvas shows controls only; they reach the sub-canvases `pd to-osc` and `pd from-osc` by
+name, `md-NAME` out of a control and `md-NAME-set` into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.parameters import Parameter
+from scripts.patch_layout import (
+    BUTTONS,
+    HOST,
+    REPLY_PORT,
+    SEND_PORT,
+    TITLE,
+    Group,
+    groups,
+    label,
+    note,
+)
+
+COLUMN_W, ROW_H = 470, 26
+RADIO = 12
+_FONT = "empty {x} {y} 0 12 #fcfcfc #000000 #000000"
+_STATUS: tuple[tuple[str, str, int], ...] = (
+    ("state", "symbolatom", 24),
+    ("bar", "floatatom", 6),
+    ("late", "floatatom", 6),
+    ("latency", "floatatom", 6),
+)
+"""What midi-diffuse says of itself: address, kind of box, width in characters."""
+
+
+@dataclass
+class Canvas:
+    """One canvas under construction: its lines, and how many objects it has."""
+
+    width: int
+    height: int
+    name: str = ""
+    lines: list[str] = field(default_factory=list)
+    connections: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, line: str) -> int:
+        """Add an element; returns its number, by which cables find it."""
+        self.lines.append(f"#X {line};")
+        self.count += 1
+        return self.count - 1
+
+    def obj(self, x: int, y: int, text: str) -> int:
+        """Add an object box."""
+        return self.add(f"obj {x} {y} {text}")
+
+    def msg(self, x: int, y: int, text: str) -> int:
+        """Add a message box."""
+        return self.add(f"msg {x} {y} {escape(text)}")
+
+    def text(self, x: int, y: int, text: str, width: int) -> int:
+        """Add a comment `width` characters wide."""
+        return self.add(f"text {x} {y} {escape(text)}, f {width}")
+
+    def wire(self, *path: int | tuple[int, int]) -> None:
+        """Cable each element to the next; (number, n) leaves by outlet n or enters by inlet n."""
+        for i in range(len(path) - 1):
+            start, end = path[i], path[i + 1]
+            source = start if isinstance(start, tuple) else (start, 0)
+            target = end if isinstance(end, tuple) else (end, 0)
+            self.connections.append(f"#X connect {source[0]} {source[1]} {target[0]} {target[1]};")
+
+    def put_inside(self, parent: Canvas, x: int, y: int) -> None:
+        """Make this a sub-canvas of `parent`."""
+        head = f"#N canvas 60 60 {self.width} {self.height} {self.name} 0;"
+        body = [head, *self.lines, *self.connections]
+        parent.lines += [*body, f"#X restore {x} {y} pd {self.name};"]
+        parent.count += 1
+
+
+def escape(text: str) -> str:
+    """Text as a Pd file holds it."""
+    return text.replace(",", " \\,").replace(";", " \\;").replace("$", "\\$")
+
+
+def build() -> str:
+    """The whole patch as the text of a .pd file."""
+    top = Canvas(3 * COLUMN_W + 20, 700)
+    _heading(top)
+    tops = [0, 0, 0]
+    for i, group in enumerate(groups()):
+        column = i % len(tops)
+        _group(top, group, 14 + column * COLUMN_W, 170 + tops[column])
+        tops[column] += 46 + ROW_H * len(group.rows)
+    bottom = 170 + max(tops) + 8
+    _note_switches(top, bottom)
+    for canvas, x in ((_to_osc(), 800), (_from_osc(), 900), (_network(), 1020), (_notes(), 1120)):
+        canvas.put_inside(top, x, bottom)
+    head = f"#N canvas 40 40 {top.width} {bottom + 50} 12;"
+    return "\n".join([head, *top.lines, *top.connections]) + "\n"
+
+
+def _button(top: Canvas, x: int, y: int, name: str, colour: str = "#fcfcfc") -> None:
+    top.obj(x, y, f"bng 24 250 50 0 md-{name} empty empty 0 -8 0 12 {colour} #000000 #000000")
+    top.text(x + 30, y + 4, name, len(name))
+
+
+def _toggle(top: Canvas, x: int, y: int, name: str, size: int = 18) -> None:
+    top.obj(
+        x,
+        y,
+        f"tgl {size} 0 md-{name} md-{name}-set empty 0 -8 0 12 #fcfcfc #000000 #000000 0 1",
+    )
+
+
+def _heading(top: Canvas) -> None:
+    top.obj(10, 8, f"cnv 15 4 4 empty empty {TITLE} 6 12 0 22 #ffffff #202020 0")
+    text = (
+        f"Sends OSC to {HOST} port {SEND_PORT}; hears answers on port {REPLY_PORT}. "
+        "Start midi-diffuse serve first. Every address is in OSC.md."
+    )
+    top.text(14, 42, text, 130)
+    x = 16
+    for name in BUTTONS:
+        _button(top, x, 72, name, "#e06060" if name == "panic" else "#fcfcfc")
+        x += 70 + 8 * len(name)
+    _toggle(top, x, 74, "freeze")
+    top.text(x + 24, 76, "freeze the loop", 15)
+    _button(top, x + 190, 72, "refresh")
+    x = 16
+    for name, kind, width in _STATUS:
+        top.text(x, 108, name, 8)
+        top.add(f"{kind} {x} 128 {width} 0 0 0 - md-{name}-set - 12")
+        x += 7 * width + 40
+    top.text(x, 108, "error", 6)
+    top.add(f"symbolatom {x} 128 24 0 0 0 - md-error-id-set - 12")
+    top.add(f"symbolatom {x + 190} 128 90 0 0 0 - md-error-set - 12")
+
+
+def _group(top: Canvas, group: Group, x: int, y: int) -> None:
+    height = 38 + ROW_H * len(group.rows)
+    size = f"{COLUMN_W - 12} {height}"
+    top.obj(x - 4, y, f"cnv 15 {size} empty empty {group.title} 8 14 0 16 #e2e4e8 #202020 0")
+    for i, row in enumerate(group.rows):
+        _row(top, row, x + 4, y + 32 + i * ROW_H)
+
+
+def _row(top: Canvas, row: Parameter, x: int, y: int) -> None:
+    top.text(x, y, label(row), 22)
+    left, name = x + 152, f"md-{row.name}"
+    if row.kind == "bool":
+        _toggle(top, left, y, row.name)
+    elif row.kind == "choice":
+        count = len(row.choices)
+        look = "empty 0 -8 0 12 #fcfcfc #000000 #000000 0"
+        top.obj(left, y + 2, f"hradio {RADIO} 1 0 {count} {name} {name}-radio {look}")
+        shown = left + RADIO * count + 8
+        top.add(f"symbolatom {shown} {y} 14 0 0 0 - {name}-set - 12")
+    else:
+        kind = "symbolatom" if row.kind == "text" else "floatatom"
+        low, high = (0, 0) if row.kind == "text" else (row.low, row.high)
+        limits = f"{low:.10g} {high:.10g}"
+        top.add(f"{kind} {left} {y} 12 {limits} 0 - {name}-set {name} 12")
+    if row.kind != "choice":
+        top.text(x + 262, y, note(row), 28)
+
+
+def _note_switches(top: Canvas, y: int) -> None:
+    top.text(14, y, "notes over OSC instead of MIDI ports:", 38)
+    _toggle(top, 290, y, "send-notes")
+    top.text(314, y, "send Pd's MIDI input", 22)
+    _toggle(top, 490, y, "play-notes")
+    top.text(514, y, "play the reply on Pd's MIDI output", 36)
+
+
+def _to_osc() -> Canvas:
+    """A message for every control: `r md-NAME` to `oscformat diffuse NAME`; refresh asks all."""
+    canvas = Canvas(1280, 900, "to-osc")
+    names = [row.name for group in groups() for row in group.rows]
+    for i, name in enumerate((*names, *BUTTONS, "freeze")):
+        x, y = 20 + i % 5 * 240, 20 + i // 5 * 90
+        source = canvas.obj(x, y, f"r md-{name}")
+        form = canvas.obj(x, y + 26, f"oscformat diffuse {name}")
+        canvas.wire(source, form, canvas.obj(x, y + 52, "s md-osc"))
+        if name in names:
+            canvas.wire(canvas.obj(x + 130, y, "r md-refresh"), form)
+    return canvas
+
+
+def _from_osc() -> Canvas:
+    """Answers set their control without sending it again."""
+    canvas = Canvas(1500, 1000, "from-osc")
+    y = 20
+    for group in groups():
+        source = canvas.obj(20, y, "r md-in")
+        route = canvas.obj(20, y + 28, "route " + " ".join(row.name for row in group.rows))
+        canvas.wire(source, route)
+        for i, row in enumerate(group.rows):
+            _answer(canvas, (route, i), 20 + i * 180, y + 64, row)
+        y += 340
+    names = [name for name, _, _ in _STATUS]
+    out = canvas.obj(20, y, "route out")
+    route = canvas.obj(20, y + 28, f"route {' '.join(names)} error")
+    source = canvas.obj(20, y - 28, "r md-in")
+    canvas.wire(source, out, route)
+    for i, name in enumerate(names):
+        _set(canvas, (route, i), 20 + i * 180, y + 64, f"md-{name}-set")
+    x = 20 + len(names) * 180
+    error = canvas.obj(x, y + 64, "list")
+    unpack = canvas.obj(x, y + 90, "unpack s s")
+    canvas.wire((route, len(names)), error, unpack)
+    for outlet, target in enumerate(("md-error-id-set", "md-error-set")):
+        _set(canvas, (unpack, outlet), x + outlet * 180, y + 120, target)
+    freeze = canvas.obj(x + 360, y + 28, "route freeze")
+    canvas.wire(source, freeze)
+    _set(canvas, freeze, x + 360, y + 64, "md-freeze-set")
+    return canvas
+
+
+def _answer(canvas: Canvas, source: tuple[int, int], x: int, y: int, row: Parameter) -> None:
+    _set(canvas, source, x, y, f"md-{row.name}-set")
+    if row.name == "tempo":
+        canvas.wire(source, canvas.obj(x, y + 90, "s md-tempo-value"))
+    if row.kind == "choice":
+        route = canvas.obj(x, y + 100, "route " + " ".join(row.choices))
+        target = canvas.obj(x, y + 230, f"s md-{row.name}-radio")
+        canvas.wire(source, route)
+        for i in range(len(row.choices)):
+            message = canvas.msg(x + i * 12, y + 130 + i % 4 * 24, f"set {i}")
+            canvas.wire((route, i), message, target)
+
+
+def _set(canvas: Canvas, source: int | tuple[int, int], x: int, y: int, target: str) -> None:
+    prepend, trim = canvas.obj(x, y, "list prepend set"), canvas.obj(x, y + 26, "list trim")
+    canvas.wire(source, prepend, trim, canvas.obj(x, y + 52, f"s {target}"))
+
+
+def _network() -> Canvas:
+    """UDP out and in; when the patch opens it connects, subscribes and asks for every value."""
+    canvas = Canvas(640, 420, "network")
+    load = canvas.obj(20, 20, "loadbang")
+    both = canvas.obj(20, 50, "t b b b")
+    listen = canvas.msg(330, 90, f"listen {REPLY_PORT}")
+    connect = canvas.msg(180, 90, f"connect {HOST} {SEND_PORT}")
+    wait = canvas.obj(20, 90, "del 300")
+    canvas.wire(load, both, wait)
+    canvas.wire((both, 1), connect)
+    canvas.wire((both, 2), listen)
+    again = canvas.obj(20, 130, "t b b")
+    canvas.wire(wait, again, canvas.obj(20, 160, "s md-refresh"))
+    refreshed = canvas.obj(300, 150, "r md-refresh")
+    subscribe = canvas.msg(120, 180, f"list {HOST} {REPLY_PORT}")
+    canvas.wire(refreshed, subscribe)
+    form = canvas.obj(120, 210, "oscformat diffuse subscribe")
+    canvas.wire(subscribe, form)
+    prepend, trim = canvas.obj(120, 250, "list prepend send"), canvas.obj(120, 280, "list trim")
+    send = canvas.obj(120, 310, "netsend -u -b")
+    canvas.wire(form, prepend, trim, send)
+    canvas.wire(canvas.obj(20, 250, "r md-osc"), prepend)
+    canvas.wire(connect, send)
+    receive = canvas.obj(330, 250, "netreceive -u -b")
+    canvas.wire(listen, receive)
+    parse, trim = canvas.obj(330, 280, "oscparse"), canvas.obj(330, 310, "list trim")
+    route = canvas.obj(330, 340, "route diffuse")
+    canvas.wire(receive, parse, trim, route, canvas.obj(330, 370, "s md-in"))
+    return canvas
+
+
+def _notes() -> Canvas:
+    """Pd's MIDI input to /diffuse/note, and /diffuse/out/note to Pd's MIDI output."""
+    canvas = Canvas(640, 420, "notes")
+    note_in, pack = canvas.obj(20, 20, "notein"), canvas.obj(20, 50, "pack f f f")
+    gate = canvas.obj(20, 90, "spigot")
+    for outlet in (2, 1, 0):
+        canvas.wire((note_in, outlet), (pack, outlet))
+    canvas.wire(canvas.obj(100, 60, "r md-send-notes"), (gate, 1))
+    form = canvas.obj(20, 120, "oscformat diffuse note")
+    canvas.wire(pack, gate, form, canvas.obj(20, 150, "s md-osc"))
+
+    heard = canvas.obj(300, 20, "r md-in")
+    out, only = canvas.obj(300, 50, "route out"), canvas.obj(300, 80, "route note")
+    gate = canvas.obj(300, 110, "spigot")
+    canvas.wire(canvas.obj(380, 80, "r md-play-notes"), (gate, 1))
+    unpack = canvas.obj(300, 150, "unpack f f f f")
+    canvas.wire(heard, out, only, gate, unpack)
+    length = canvas.obj(420, 190, "expr $f1 * 60000 / ($f2 + ($f2 == 0) * 120)".replace("$", "\\$"))
+    canvas.wire(canvas.obj(520, 150, "r md-tempo-value"), (length, 1))
+    make = canvas.obj(300, 240, "makenote 80 500")
+    canvas.wire((unpack, 3), length, (make, 2))
+    canvas.wire((unpack, 1), (make, 1))
+    canvas.wire(unpack, make)
+    midi = canvas.obj(300, 280, "noteout")
+    canvas.wire(make, midi)
+    canvas.wire((make, 1), (midi, 1))
+    return canvas

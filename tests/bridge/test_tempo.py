@@ -1,0 +1,181 @@
+"""The tempo filter against pulse streams whose truth is known. Times in ms, seeded jitter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bridge.tempo import TempoTracker
+from bridge.timebase import NS_PER_MS
+
+Times = NDArray[np.float64]
+ORIGIN_NS = 7_000_000_000
+BEAT = 24
+
+
+def period_ms(bpm: float) -> float:
+    return 60_000 / bpm / BEAT
+
+
+def pulse_times(periods: Times) -> Times:
+    return np.concatenate([[0.0], np.cumsum(periods)[:-1]])
+
+
+def to_ns(at_ms: float) -> int:
+    return ORIGIN_NS + round(at_ms * NS_PER_MS)
+
+
+def ramping_bpms(rng: np.random.Generator, pulses: int) -> Times:
+    """Tempo that stands or ramps by up to 4 bpm a beat, changing its mind every few beats."""
+    bpm = float(rng.uniform(80, 160))
+    out: list[float] = []
+    while len(out) < pulses:
+        slope = rng.choice([0, 0, 4, -4, 2, -2]) / BEAT
+        for _ in range(int(rng.integers(4, 16)) * BEAT):
+            bpm = min(max(bpm + slope, 60.0), 200.0)
+            out.append(bpm)
+    return np.array(out[:pulses])
+
+
+def phase_errors(periods: Times, heard: Times, tracker: TempoTracker) -> Times:
+    """Error in ms, half a period after each pulse, of the phase the tracker tells."""
+    times = pulse_times(periods)
+    errors = []
+    for index, (true_ms, wait_ms, at_ms) in enumerate(zip(times, periods, heard, strict=True)):
+        if index == 0:
+            tracker.restart(to_ns(at_ms), 0)
+        else:
+            tracker.pulse(to_ns(at_ms))
+        ask_ns = to_ns(true_ms + wait_ms / 2)
+        errors.append((tracker.pulses_at(ask_ns) - index - 0.5) * wait_ms)
+    return np.abs(np.array(errors, np.float64))
+
+
+def jittered(times: Times, rng: np.random.Generator) -> Times:
+    return times + rng.uniform(-2, 2, len(times))
+
+
+def test_perfect_pulses_give_exact_tempo_and_phase() -> None:
+    tracker = TempoTracker()
+    for index in range(48):
+        at_ns = ORIGIN_NS + index * 20_000_000  # 125 bpm
+        if index == 0:
+            tracker.restart(at_ns, 100)
+        else:
+            tracker.pulse(at_ns)
+    assert tracker.last_pulse == 147
+    assert tracker.bpm == pytest.approx(125.0, abs=1e-6)
+    assert tracker.pulses_at(ORIGIN_NS + 47 * 20_000_000) == pytest.approx(147, abs=1e-6)
+    assert tracker.ns_at(200) == pytest.approx(ORIGIN_NS + 100 * 20_000_000, abs=100)
+
+
+@pytest.mark.parametrize("bpm", [40, 60, 120, 200, 300])
+def test_any_tempo_is_acquired_within_a_beat_whatever_was_guessed(bpm: float) -> None:
+    rng = np.random.default_rng(int(bpm))
+    periods = np.full(10 * BEAT, period_ms(bpm))
+    errors = phase_errors(periods, jittered(pulse_times(periods), rng), TempoTracker(120))
+    assert np.max(errors[BEAT:]) <= 2.0
+    assert np.percentile(errors[2 * BEAT :], 99) <= 1.5
+
+
+def test_phase_error_over_steady_tempi() -> None:
+    errors = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        periods = np.full(48 * BEAT, period_ms(rng.uniform(60, 200)))
+        heard = jittered(pulse_times(periods), rng)
+        errors.append(phase_errors(periods, heard, TempoTracker())[BEAT:])
+    assert np.percentile(np.concatenate(errors), 99) <= 1.0
+
+
+def test_phase_error_over_ramps() -> None:
+    errors = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        periods = period_ms(1) / ramping_bpms(rng, 48 * BEAT)
+        heard = jittered(pulse_times(periods), rng)
+        errors.append(phase_errors(periods, heard, TempoTracker())[BEAT:])
+    assert np.percentile(np.concatenate(errors), 50) <= 0.5
+    assert np.percentile(np.concatenate(errors), 99) <= 2.0
+
+
+@pytest.mark.parametrize("bpm", [97.0, 120.0, 140.625, 141.0])
+def test_pulses_quantised_to_audio_periods_stay_locked(bpm: float) -> None:
+    """JACK hands over what came in a period of 512 frames at its end: at most half of it off."""
+    frames_ms = 512 / 48
+    periods = np.full(64 * BEAT, period_ms(bpm))
+    times = pulse_times(periods)
+    heard = np.ceil(times / frames_ms) * frames_ms
+    tracker = TempoTracker()
+    late = (heard - times).mean()
+    errors = np.abs(phase_errors(periods, heard - late, tracker)[BEAT:])
+    assert np.max(errors) <= 1.2 * frames_ms
+    assert tracker.last_pulse == len(times) - 1
+    assert tracker.doubled == 0
+    assert tracker.bpm == pytest.approx(bpm, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(120, 90), (90, 240), (120, 60), (120, 240), (60, 180), (120, 126)]
+)
+def test_a_tempo_jump_is_followed_within_a_beat(before: float, after: float) -> None:
+    rng = np.random.default_rng(int(after))
+    periods = np.repeat([period_ms(before), period_ms(after)], [5 * BEAT, 5 * BEAT])
+    tracker = TempoTracker()
+    errors = phase_errors(periods, jittered(pulse_times(periods), rng), tracker)
+    assert np.max(errors[6 * BEAT :]) <= 2.5
+    assert tracker.last_pulse == len(periods) - 1, "no pulse was lost or doubled"
+    assert tracker.bpm == pytest.approx(after, rel=0.01)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_lost_pulses_are_counted_all_the_same(lost: int) -> None:
+    rng = np.random.default_rng(lost)
+    times = pulse_times(np.full(10 * BEAT, period_ms(120)))
+    tracker = TempoTracker()
+    tracker.restart(to_ns(0), 0)
+    for index, at_ms in enumerate(jittered(times, rng)):
+        if index and not 100 <= index < 100 + lost:
+            tracker.pulse(to_ns(at_ms))
+    assert tracker.last_pulse == len(times) - 1
+    assert tracker.pulses_at(to_ns(times[-1])) == pytest.approx(len(times) - 1, abs=0.05)
+
+
+@pytest.mark.parametrize("every", [200, 3, 1])
+def test_doubled_pulses_are_not_counted(every: int) -> None:
+    rng = np.random.default_rng(every)
+    times = pulse_times(np.full(10 * BEAT, period_ms(120)))
+    tracker = TempoTracker()
+    tracker.restart(to_ns(0), 0)
+    doubled = 0
+    for index, at_ms in enumerate(jittered(times, rng)):
+        if index:
+            tracker.pulse(to_ns(at_ms))
+        if index >= 30 and index % every == 0:
+            tracker.pulse(to_ns(at_ms + 0.4))
+            doubled += 1
+    assert tracker.doubled == doubled > 0
+    assert tracker.last_pulse == len(times) - 1
+
+
+def test_a_shift_of_phase_keeps_the_count() -> None:
+    times = pulse_times(np.full(8 * BEAT, period_ms(120)))
+    times[96:] += 9.0
+    tracker = TempoTracker()
+    tracker.restart(to_ns(0), 0)
+    for at_ms in times[1:]:
+        tracker.pulse(to_ns(at_ms))
+    assert tracker.last_pulse == len(times) - 1
+    assert tracker.pulses_at(to_ns(times[-1])) == pytest.approx(len(times) - 1, abs=0.02)
+
+
+def test_renumbering_moves_neither_tempo_nor_phase() -> None:
+    tracker = TempoTracker()
+    tracker.restart(to_ns(0), 0)
+    for index in range(1, 40):
+        tracker.pulse(to_ns(index * 20.0))
+    before, bpm = tracker.pulses_at(to_ns(813.0)), tracker.bpm
+    tracker.renumber(-30)
+    assert tracker.pulses_at(to_ns(813.0)) == pytest.approx(before - 30, abs=1e-9)
+    assert (tracker.bpm, tracker.last_pulse) == (bpm, 9)
