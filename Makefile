@@ -20,4 +20,4 @@ bench:
 
 patches:
 	scripts/setup dev
-	.venv/bin/python scripts/make_patches.py
+	.venv/bin/python -m scripts.make_patches

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi, Subscribe
-from bridge.conductor import TRIGGERED, Conductor
+from bridge.conductor import Conductor
 from bridge.knobs import Knobs
 from bridge.parameters import ACTIONS, PARAMETERS
+from bridge.policies import TRIGGERED
 from bridge.scheduler import panic_messages
 from bridge.timebase import NS_PER_MS
 from bridge.transport import TransportState
@@ -104,6 +105,8 @@ class Actions:
                     act.sender,
                 )
             ]
+        if not conductor.decider.engine_up:
+            return [problem(name, "the engine is not ready", act.sender)]
         if not conductor.playing:
             return [problem(name, "stopped; start the clock first (/diffuse/start)", act.sender)]
         now = bars.bar(math.floor(conductor.position))[0]

@@ -47,6 +47,11 @@ class BeatLines:
         first, end = self.bar(step)
         return step if step == first else end
 
+    def first_bar_of(self, onset: int) -> int:
+        """The bar that music beginning at `onset` begins with: a pickup belongs to the next."""
+        first, end = self.bar(onset)
+        return end if 2 * (onset - first) >= end - first else first
+
     def number(self, step: int) -> int:
         """The bar that holds `step`, counted from 1 as musicians do."""
         return bar_index(self.meters, step) + 1

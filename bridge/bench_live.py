@@ -172,8 +172,8 @@ def _measure(
     late = sorted(peer.play(score, start_ns))
     time.sleep(0.5)  # the reply's last note-offs are on their way
     figures = osc.stats()
-    pids = (daemon.process.pid, int(figures["engine_pid"]))
-    megabytes = memory_mb(pids)
+    engines = [int(figures[name]) for name in ("engine_pid", "understudy_pid")]
+    megabytes = memory_mb([daemon.process.pid, *(pid for pid in engines if pid)])
     cpu_s = _cpu_s(daemon, osc) - cpu_before_s
     replies = pair_notes(peer.received)
     code = daemon.end()

@@ -79,6 +79,7 @@ class DaemonProcess:
         command = [sys.executable, "-m", "bridge", "serve", "--port", "0"]
         command += ["--reply-port", str(reply_port), *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        self._last_errors = ""
         begun_ns = time.perf_counter_ns()
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._errors, text=True
@@ -108,7 +109,8 @@ class DaemonProcess:
     @property
     def errors(self) -> str:
         """What it wrote to stderr so far."""
-        self._errors.flush()
+        if self._errors.closed:
+            return self._last_errors
         self._errors.seek(0)
         return self._errors.read()
 
@@ -124,6 +126,8 @@ class DaemonProcess:
         self._reader.join(timeout=2)
         if self.process.stdout is not None:
             self.process.stdout.close()
+        self._last_errors = self.errors
+        self._errors.close()
         return code
 
     def _read(self) -> None:

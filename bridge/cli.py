@@ -21,9 +21,14 @@ TOLD_ERRORS = (
     ("bridge.presets", "PresetError"),
     ("bridge.midi_ports", "PortError"),
     ("bridge.osc_server", "OscPortError"),
+    ("bridge.demo", "DemoError"),
+    ("bridge.bench_rig", "RigError"),
     ("engine.grid", "GridError"),
     ("engine.midi_file", "MidiFileError"),
     ("engine.generator", "ModelError"),
+    ("engine.checkpoint", "CheckpointError"),
+    ("engine.dataset", "PackError"),
+    ("engine.corpus", "CorpusError"),
 )
 """Errors that are the user's to mend: told in one line with exit code 2, without a traceback."""
 

@@ -56,10 +56,24 @@ _SHARED: tuple[Callable[..., Any], ...] = (
         "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Set any parameter."
     ),
     click.option(
-        "--threads", default=0, show_default="chosen", help="Bound on the model's threads."
+        "--threads",
+        type=click.IntRange(0, 256),
+        default=0,
+        show_default="chosen",
+        help="Bound on the model's threads.",
     ),
-    click.option("--delay-ms", default=0.0, help="Time a plan, preset fixture only."),
-    click.option("--slow-down", default=1.0, help="Plans take so many times as long, for tests."),
+    click.option(
+        "--delay-ms",
+        type=click.FloatRange(0, 60_000),
+        default=0.0,
+        help="Time a plan takes, preset fixture only.",
+    ),
+    click.option(
+        "--slow-down",
+        type=click.FloatRange(1, 1000),
+        default=1.0,
+        help="Plans take so many times as long, for tests.",
+    ),
 )
 
 

@@ -22,7 +22,8 @@ def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> V
     try:
         return None if value is None else check(str(param.name), value)
     except ParameterError as err:
-        raise click.UsageError(f"--{_dashed(str(param.name))}: {err}", ctx) from None
+        text = str(err).replace(str(param.name), _dashed(str(param.name)), 1)
+        raise click.UsageError(f"--{text}", ctx) from None
 
 
 def _metavar(row: Parameter) -> str:

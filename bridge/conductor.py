@@ -15,12 +15,12 @@ from bridge.delivery import Delivery
 from bridge.hearing import Hearing, Place
 from bridge.input import Change, NoteEvent, NoteGate
 from bridge.knobs import Knobs
-from bridge.loop import Loop
 from bridge.performer import Performer, steps_in
+from bridge.policies import make_policy
 from bridge.song import Song
 from bridge.timebase import NS_PER_MS
 from bridge.transport import Transport, TransportEvent, TransportState
-from bridge.turns import Along, Exchange, OnRequest, Policy, Scene
+from bridge.turns import Along, Policy, Scene
 from bridge.window import Turn
 from engine.grid import STEPS_PER_BEAT
 from engine.request import Plan
@@ -30,19 +30,8 @@ COMMIT_LEAD = 1.5
 """Steps before its time at which a note is taken from the plan at the latest."""
 LOOK_NS = 100 * NS_PER_MS
 """Wake at least this often: clocks stop coming without saying so."""
-TRIGGERED = ("infill", "vary", "generate")
 _HAIR = 1e-6
 """Steps (20 ns): a wake-up at the very instant of a beat must find it reached."""
-
-
-def make_policy(knobs: Knobs) -> Policy:
-    """The policy that `mode` and `reply` ask for."""
-    mode, reply = knobs.text("mode"), knobs.text("reply")
-    if mode in TRIGGERED:
-        return OnRequest()
-    if mode == "continue":
-        return Exchange()
-    return Loop() if reply == "loop" else Along(lag_bars=int(reply == "next-bar"))
 
 
 class Conductor:
@@ -61,6 +50,7 @@ class Conductor:
         self.policy: Policy = make_policy(knobs)
         self.fresh_start = True
         self.position = 0.0
+        self._begun = False
         self._silent_since: int | None = None
 
     # -- What comes in -----------------------------------------------------------------------------
@@ -122,6 +112,7 @@ class Conductor:
         before, self.policy = self.policy.fold, make_policy(self.knobs)
         self.delivery.frozen = False
         self._forget_plans()
+        self._begun = self.playing
         if not self.playing:
             return effects
         step, scene = math.floor(self.position), self._scene()
@@ -197,16 +188,20 @@ class Conductor:
         step = round(self.position)
         self.bars.use(self.transport.meters)
         scene = self._scene()
-        if fresh:
+        # The mode may have been changed while the song stood still.
+        anew = fresh or not self._begun
+        if anew:
+            self._begun = True
             self.policy.begin(step, scene)
-            self.song.clear(self.policy.fold)
-            self.delivery.filled.clear()
+            if fresh or self.policy.fold is not self.song.heard.fold:
+                self.song.clear(self.policy.fold)
+                self.delivery.filled.clear()
         self.song.jump(step)
         self.hearing.jump(left, step, now_ns if fresh else None)
-        if not fresh:
+        if not anew:
             self.policy.jump(step, left, scene)
         fold = self.policy.fold
-        again = None if fold is None or fresh else fold.same_place(left, step)
+        again = None if fold is None or anew else fold.same_place(left, step)
         if again is None:
             self._forget_plans()
         else:

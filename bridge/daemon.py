@@ -137,6 +137,7 @@ class Daemon:
             delay_ms=self._config.delay_ms,
             slow_down=self._config.slow_down,
             warm_up=knobs.sample_settings(knobs.integer("steps")),
+            understudy=preset.model is not None,
         )
 
     def _switch(self, command: SetParameter) -> None:
@@ -166,7 +167,7 @@ class Daemon:
         late = self._player.lateness
         p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
         engine = sorted(self._worker.elapsed_ns)
-        counts = self._osc.counts
+        counts, pids = self._osc.counts, (*self._worker.pids, 0, 0)
         figures: dict[str, float] = {
             "send_late_p50_ms": p50,
             "send_late_p99_ms": p99,
@@ -175,7 +176,8 @@ class Daemon:
             "plan_p50_ms": engine[len(engine) // 2] / NS_PER_MS if engine else 0.0,
             "plan_p95_ms": engine[int(0.95 * len(engine))] / NS_PER_MS if engine else 0.0,
             "engine_restarts": self._worker.restarts,
-            "engine_pid": self._worker.pids[0] if self._worker.pids else 0,
+            "engine_pid": pids[0],
+            "understudy_pid": pids[1],
             "osc_dropped": counts.dropped,
             "osc_malformed": counts.malformed,
             "unsent": self._player.unsent,

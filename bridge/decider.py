@@ -128,7 +128,7 @@ class Decider:
             self._knobs.sample_settings(self.steps),
         )
         offset = turn.shift_steps + known.base_steps
-        return self.planner.ask(now_ns, request, turn, now_step, horizon, offset)
+        return self.planner.ask(now_ns, request, turn, now_step, offset)
 
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
         """The request for the task of `mode` over [from_step, to_step)."""
@@ -144,7 +144,7 @@ class Decider:
             self._knobs.sample_settings(self._knobs.integer("steps")),
         )
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
-        request = self.planner.ask(now_ns, request, turn, from_step, from_step, 0)
+        request = self.planner.ask(now_ns, request, turn, from_step, 0)
         self._triggers = {request.id: (from_step, to_step, given)}
         return request
 

@@ -13,9 +13,13 @@ from bridge.commands import Effect, OscOut
 from bridge.knobs import Knobs
 from bridge.performer import Performer
 from bridge.planner import Planner
-from bridge.song import Fold, Song
+from bridge.song import Entry, Fold, Song
 from bridge.window import Turn
 from engine.grid import LEAD, STEPS_PER_BEAT
+from engine.roll import Note
+
+HELD_STEPS = 16 * STEPS_PER_BEAT
+"""A note passed on before its end is known lasts so long, unless it ends before."""
 
 
 class Delivery:
@@ -33,6 +37,7 @@ class Delivery:
         self._beat = 0
         self._missed = 0
         self._ringing = False
+        self._held: list[tuple[Entry, Callable[[int], None]]] = []
 
     def aim(self, step: int) -> None:
         """Song position is now `step`: the beat under way is not counted."""
@@ -42,6 +47,7 @@ class Delivery:
     def forget(self) -> None:
         """What was committed is not played."""
         self.accounts.forget()
+        self._held.clear()
         self._performer.onsets.clear()
 
     def replays(self, fold: Fold | None) -> Callable[[int], bool]:
@@ -68,9 +74,27 @@ class Delivery:
             while beat < to_step:
                 self.filled.add(fold(beat))
                 beat = self._bars.next_beat(beat)
+        if turn is not None and turn.shift_steps and self._knobs.flag("thru"):
+            self._pass_on(start, to_step, turn)
         if notes:
             self._follow_velocity(now_step)
             self._performer.play(notes, self._knobs, bpm)
+
+    def _pass_on(self, start: int, stop: int, turn: Turn) -> None:
+        """`thru` where we play bars behind: what was played comes out as late as its answer."""
+        shift = turn.shift_steps
+        for entry, end_at in self._held[:]:
+            if entry.end_step is not None:
+                end_at(entry.end_step + shift)
+                self._held.remove((entry, end_at))
+        start = max(start, turn.start_step)
+        for entry in self._song.heard.onsets(start - shift, stop - shift):
+            length = entry.end_at(entry.onset_step + HELD_STEPS) - entry.onset_step
+            onset = entry.onset_step + shift
+            note = Note(onset, entry.pitch, length, entry.voice, entry.velocity)
+            end_at = self._performer.pass_on(note, entry.channel)
+            if entry.end_step is None:
+                self._held.append((entry, end_at))
 
     def cross(self, turn: Turn | None) -> tuple[int, list[Effect]]:
         """The beat under way is over: count it if it was ours. Gives the beat line crossed."""

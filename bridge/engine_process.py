@@ -7,6 +7,7 @@ imports the torch side of the engine, and only in this process.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import time
@@ -31,9 +32,10 @@ from engine.request import Plan, PlanRequest, SampleSettings, Span
 from engine.roll import Note
 
 FIXTURE = "fixture"
-WARM_UPS = 8
+WARM_UPS, WARM_UP_S = 8, 3.0
 AGREE = 0.2
-"""Warm when three calls in a row agree within this share of the slowest; at most WARM_UPS."""
+"""Warm when three calls in a row agree within this share of the slowest; at most WARM_UPS, and on
+a slow machine, which would never be ready, no more than three beyond WARM_UP_S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class EngineSpec:
     model: path of the weights, or "fixture" for the engine without a network, which sleeps
     `delay_ms` a call. slow_down: every call takes that many times as long (for tests and benches).
     threads: bound on torch's threads; 0 = chosen from the number of cores. preset: whose it is.
-    warm_up: the settings live requests will be made with.
+    warm_up: the settings live requests will be made with. understudy: keep a second process that
+    has done the slow part of starting, importing torch, to step in when this one dies.
     """
 
     model: str
@@ -53,6 +56,7 @@ class EngineSpec:
     delay_ms: float = 0.0
     slow_down: float = 1.0
     warm_up: SampleSettings = field(default_factory=SampleSettings)
+    understudy: bool = False
 
     @property
     def name(self) -> str:
@@ -82,14 +86,27 @@ class Engine(Protocol):
         ...
 
 
-def serve_engine(conn: Connection, spec: EngineSpec) -> None:
-    """Main function of the engine process."""
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Begin with `spec`. `calls`: most warm-up calls; fewer when music waits for the engine."""
+
+    spec: EngineSpec
+    calls: int = WARM_UPS
+
+
+def serve_engine(conn: Connection, cue: Cue | None) -> None:
+    """Main function of the engine process; without a cue, prepare and wait for one."""
     # Ctrl-C goes to the whole terminal group; when to end is the daemon's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        if cue is None:
+            _import_engine()
+            cue = conn.recv()
+        assert isinstance(cue, Cue)
+        spec = cue.spec
         try:
             engine = _load(spec)
-            median_ns = _warm_up(engine, spec)
+            median_ns = _warm_up(engine, cue)
         except Exception as err:  # whatever a damaged file makes torch raise
             conn.send_bytes(pack(REFUSED, {"text": _one_line(err)}))
             return
@@ -123,24 +140,34 @@ def _load(spec: EngineSpec) -> Engine:
     # Threads that spin while they wait for work would take the transport's core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
+
     from engine.generator import Generator
 
     torch.set_num_threads(spec.threads or default_threads())
     return Generator.load(Path(spec.model), spec.device)
 
 
-def _warm_up(engine: Engine, spec: EngineSpec) -> int:
+def _import_engine() -> None:
+    """The slow part of starting: torch takes some two seconds to import."""
+    # Threads that spin while they wait for work would take the transport's core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    importlib.import_module("engine.generator")
+
+
+def _warm_up(engine: Engine, cue: Cue) -> int:
     """Call until three calls agree; gives their median in ns."""
-    request = warm_up_request(spec.warm_up)
+    request = warm_up_request(cue.spec.warm_up)
     times: list[int] = []
-    while len(times) < WARM_UPS:
+    while len(times) < cue.calls:
         started_ns = time.perf_counter_ns()
         engine.plan(request)
         times.append(time.perf_counter_ns() - started_ns)
         last = sorted(times[-3:])
-        if len(last) == 3 and last[2] - last[0] <= AGREE * last[2]:
+        agree = last[-1] - last[0] <= AGREE * last[-1]
+        if len(last) == 3 and (agree or sum(times) > WARM_UP_S * 1e9):
             break
-    return sorted(times[-3:])[1]
+    last = sorted(times[-3:])
+    return last[len(last) // 2]
 
 
 def _requests(conn: Connection) -> Iterator[PlanRequest]:

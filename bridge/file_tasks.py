@@ -154,7 +154,9 @@ def vary(
     to_bar: int | None = None,
 ) -> Job:
     """The same bars anew, near the original; `keep` is nothing, lead or accompaniment."""
-    start, end = piece.span(from_bar or 1, to_bar or piece.bars)
+    start, end = piece.span(
+        1 if from_bar is None else from_bar, piece.bars if to_bar is None else to_bar
+    )
     # A held melody must be one: with `keep` the top line counts, certain or not.
     whole = [*piece.melody.lead, *piece.melody.rest] if keep != "nothing" else piece.voiced()
     notes = [_ending_by(n, end) if n.onset_step < end else n for n in whole]
@@ -228,10 +230,9 @@ def _within(
 
 
 def _middle(bars: int) -> tuple[int, int]:
-    """First and last bar, from 1, of the middle half; the middle one or two of a short piece."""
-    quarter = bars // 4
-    first = quarter + 1 if bars > 2 else bars
-    return first, max(bars - max(quarter, bars > 2), first)
+    """First and last bar, from 1, of the middle half; the last bar of one or two."""
+    margin = max(bars // 4, 1)
+    return (margin + 1, bars - margin) if bars > 2 else (bars, bars)
 
 
 def _ending_by(note: Note, end: int) -> Note:

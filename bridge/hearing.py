@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class _Playing:
-    """An entry with what its quantised steps no longer say."""
+    """An entry with what its quantised steps no longer say: when it came, when its key went up."""
 
     entry: Entry
     at_ns: int
@@ -78,7 +78,8 @@ class Hearing:
             self._begin(key, onset, event)
         elif key in self._open:
             playing = self._open[key]
-            playing.raw_end = place.step
+            if playing.raw_end is None:
+                playing.raw_end = place.step
             if event.change is Change.OFF:
                 self._finish(key, place)
         self._assign(round(place.step))
@@ -164,7 +165,8 @@ class Hearing:
     def _finish(self, key: Key, place: Place) -> None:
         playing = self._open.pop(key)
         entry = playing.entry
-        playing.raw_end = place.step
+        if playing.raw_end is None:
+            playing.raw_end = place.step
         later = [p.entry.onset_step for p in self._recent if p.entry.onset_step > entry.onset_step]
         entry.end_step = quantize_end(
             place.step,

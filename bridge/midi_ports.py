@@ -147,18 +147,20 @@ def open_ports(receive: Receive, in_name: str = "", out_name: str = "", api: str
             wanted = in_name or out_name
             raise PortError(f"no MIDI system here, so no port {wanted!r}: {no_midi_advice()}")
         return NullPorts(no_midi_advice())
-    source = _open("in", in_name, systems)
-    if source is None:
-        return NullPorts(no_midi_advice())
-    try:
-        target = _open("out", out_name, systems)
-    except PortError:
-        _discard(source.device)
-        raise
-    if target is None:
-        _discard(source.device)
-        return NullPorts(no_midi_advice())
-    return RtMidiPorts(source, target, receive)
+    opened: dict[str, _Opened] = {}
+    # Named ports first, so that a name never means the virtual port just made.
+    names = {"in": in_name, "out": out_name}
+    for direction in sorted(names, key=lambda each: not names[each]):
+        try:
+            found = _open(direction, names[direction], systems)
+        except PortError:
+            _discard(*(each.device for each in opened.values()))
+            raise
+        if found is None:
+            _discard(*(each.device for each in opened.values()))
+            return NullPorts(no_midi_advice())
+        opened[direction] = found
+    return RtMidiPorts(opened["in"], opened["out"], receive)
 
 
 def no_midi_advice() -> str:

@@ -126,7 +126,8 @@ class OscServer:
         Beyond MOST_SUBSCRIBERS it is not added, and told so.
         """
         if not on:
-            self._subscribers -= {peer, self.reply_address(peer)}
+            known = peer in self._subscribers
+            self._subscribers.discard(peer if known else self.reply_address(peer))
         elif len(self._subscribers) < MOST_SUBSCRIBERS or peer in self._subscribers:
             self._subscribers.add(peer)
         else:

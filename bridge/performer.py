@@ -13,6 +13,7 @@ from bridge.commands import Effect, OscOut, SendMidi
 from bridge.knobs import Knobs
 from bridge.planner import Answer, Committed
 from bridge.scheduler import NOTE_ON, Key, ScheduledNote, Scheduler
+from bridge.song import Entry
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.grid import STEPS_PER_BEAT
 from engine.roll import Note
@@ -49,6 +50,7 @@ class _Active:
 
     committed: Committed
     scheduled: ScheduledNote
+    ours: bool = True
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -80,6 +82,21 @@ class Performer:
             self.scheduler.add(scheduled)
             self._active.append(_Active(committed, scheduled))
 
+    def pass_on(self, note: Note, channel: int) -> Callable[[int], None]:
+        """Queue a note of the player's, to sound later; gives a way to move its end."""
+        onset, end = float(note.onset_step), float(note.end_step)
+        scheduled = ScheduledNote(onset, end, channel, note.pitch, max(1, note.velocity))
+        entry = Entry(note.onset_step, note.end_step, note.pitch, note.velocity, note.voice)
+        active = _Active(Committed(note, entry), scheduled, ours=False)
+        self.scheduler.add(scheduled)
+        self._active.append(active)
+
+        def end_at(step: int) -> None:
+            if active in self._active and self._end(active, max(step, note.onset_step + 1)):
+                self._requeue()
+
+        return end_at
+
     def reshape(self, answer: Answer, from_step: int) -> None:
         """A new plan holds from `from_step` on: it says where notes under way end.
 
@@ -90,7 +107,8 @@ class Performer:
         moved = False
         for active in self._active:
             note = active.committed.note
-            if note.end_step <= from_step:
+            # What ends right there may be held on: its sustain was left free.
+            if note.end_step < from_step or not active.ours:
                 continue
             end = theirs.get(active.key)
             if end is None:

@@ -21,6 +21,8 @@ from engine.roll import Note
 
 PATIENCE_NS = 4 * NS_PER_S
 """A request unanswered for so long (or four times the usual) is given up."""
+MOST_ASKS = 16
+"""Requests whose answers are still of use."""
 DETOUR_NS = 100 * NS_PER_MS
 """The most that the way to the engine and back may add to the engine's own time."""
 
@@ -32,19 +34,17 @@ class Ask:
     request: PlanRequest
     turn: Turn
     decided_step: int
-    horizon_step: int
     offset_steps: int
     asked_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A plan in output steps, notes in order. It speaks for [horizon_step, end_step)."""
+    """A plan in output steps, notes in order. What it has before `committed_to` is too late."""
 
     id: int
     turn: Turn
     decided_step: int
-    horizon_step: int
     end_step: int
     notes: tuple[Note, ...]
 
@@ -60,7 +60,6 @@ class Answer:
             self.id,
             turn,
             self.end_step + by_steps,
-            turn.start_step,
             self.end_step + by_steps,
             tuple(notes),
         )
@@ -103,7 +102,6 @@ class Planner:
             self.in_force = replace(
                 plan,
                 decided_step=plan.decided_step + by_steps,
-                horizon_step=plan.horizon_step + by_steps,
                 end_step=plan.end_step + by_steps,
                 notes=tuple(replace(n, onset_step=n.onset_step + by_steps) for n in plan.notes),
             )
@@ -111,7 +109,6 @@ class Planner:
             self._asks[number] = replace(
                 ask,
                 decided_step=ask.decided_step + by_steps,
-                horizon_step=ask.horizon_step + by_steps,
                 offset_steps=ask.offset_steps + by_steps,
             )
 
@@ -129,14 +126,15 @@ class Planner:
         request: PlanRequest,
         turn: Turn,
         decided_step: int,
-        horizon_step: int,
         offset_steps: int,
     ) -> PlanRequest:
         """Number a request and wait for its answer. Request step + offset = output step."""
         self._last_id += 1
         request = replace(request, id=self._last_id)
-        ask = Ask(request, turn, decided_step, horizon_step, offset_steps, now_ns)
+        ask = Ask(request, turn, decided_step, offset_steps, now_ns)
         self._asks[request.id] = ask
+        if len(self._asks) > MOST_ASKS:
+            del self._asks[next(iter(self._asks))]
         self.outstanding = ask
         return request
 
@@ -155,6 +153,8 @@ class Planner:
             return None
         notes = [
             replace(note, onset_step=note.onset_step + ask.offset_steps)
+            if ask.offset_steps
+            else note
             for note in plan.notes
             if note.voice in ask.turn.voices
         ]
@@ -162,7 +162,6 @@ class Planner:
             plan.id,
             ask.turn,
             ask.decided_step,
-            ask.horizon_step,
             plan.end_step + ask.offset_steps,
             tuple(sorted(notes)),
         )

@@ -157,6 +157,7 @@ class Player:
         self._step(Act(self._clock.now_ns(), "panic"))
         self.silence()  # whatever the Session may have forgotten
         self._hand_over()
+        gc.unfreeze()
         gc.enable()
 
     def _collect(self, due_ns: int | None) -> None:

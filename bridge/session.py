@@ -34,6 +34,7 @@ from bridge.knobs import Knobs, control_command
 from bridge.parameters import CONTROL_CHANNEL, ParameterError, find
 
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
+_HEARING = ("split", "pedal", "in_channel", "echo_guard")
 _RESTARTS = ("mode", "reply", "loop_bars", "loop_start")
 
 
@@ -53,8 +54,7 @@ class Session:
         self._lag_bars = 0
         self._lateness_ns: deque[int] = deque(maxlen=1024)
         self._actions = Actions(self.knobs, self.conductor, self._midi, self._lateness_ns)
-        for name in ("split", "pedal", "in_channel", "echo_guard"):
-            self._apply(name, 0)
+        self._listen_as_asked(0)
 
     # -- The three public calls --------------------------------------------------------------------
 
@@ -144,7 +144,9 @@ class Session:
         for event in heard:
             effects += self.conductor.note(event)
         # What was let through when it began gets its end, whatever `thru` is by then.
-        begins = message.kind is Kind.NOTE_ON and self.knobs.flag("thru")
+        # In next-bar they come out bars later, with their answer.
+        at_once = self.knobs.flag("thru") and not self.conductor.lag_bars
+        begins = message.kind is Kind.NOTE_ON and at_once
         if heard and (begins or message.kind is Kind.NOTE_OFF):
             effects += performer.through(data, at_ns)
         return effects
@@ -178,37 +180,38 @@ class Session:
 
     def _apply(self, name: str, at_ns: int) -> list[Effect]:
         """Let a new value take effect where it is not simply read when needed."""
-        conductor, knobs = self.conductor, self.knobs
+        conductor, knobs, transport = self.conductor, self.knobs, self.conductor.transport
         if name in _RESTARTS:
             only_loop = name.startswith("loop_") and conductor.policy.fold is None
             return [] if only_loop else conductor.switch(at_ns)
-        if name == "split":
-            conductor.hearing.split = knobs.text("split")
-        elif name == "in_channel":
-            conductor.gate.channel = 0
-            events = conductor.gate.flush(at_ns)
-            conductor.gate.channel = knobs.integer("in_channel")
-            return [effect for event in events for effect in conductor.note(event)]
-        elif name == "echo_guard":
-            conductor.gate.echo_guard = knobs.flag("echo_guard")
-        elif name == "pedal":
-            released = conductor.gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
-            return [effect for event in released for effect in conductor.note(event)]
-        elif name in ("bypass", "out_channel") and (name != "bypass" or knobs.flag(name)):
+        if name in _HEARING:
+            return self._listen_as_asked(at_ns)
+        if name == "out_channel" or (name == "bypass" and knobs.flag(name)):
             return conductor.performer.silence(at_ns)
-        elif name == "thru" and not knobs.flag("thru"):
+        if name == "thru" and not knobs.flag(name):
             return conductor.performer.end_through(at_ns)
-        elif name == "tempo":
-            return conductor.follow(conductor.transport.set_tempo(knobs.number(name), at_ns), at_ns)
-        elif name == "meter":
-            return conductor.follow(conductor.transport.set_meter(knobs.meter, at_ns), at_ns)
-        elif name == "clock":
-            return conductor.follow(conductor.transport.set_clock(knobs.text(name), at_ns), at_ns)
-        elif name == "preset":
+        if name == "tempo":
+            return conductor.follow(transport.set_tempo(knobs.number(name), at_ns), at_ns)
+        if name == "meter":
+            return conductor.follow(transport.set_meter(knobs.meter, at_ns), at_ns)
+        if name == "clock":
+            return conductor.follow(transport.set_clock(knobs.text(name), at_ns), at_ns)
+        if name == "preset":
             conductor.decider.planner.pace.forget()
         elif find(name).scope == "sample":
             conductor.decider.hurry()
         return []
+
+    def _listen_as_asked(self, at_ns: int) -> list[Effect]:
+        """Split, pedal, channel and echo guard; what the old ones held open ends."""
+        conductor, knobs, gate = self.conductor, self.knobs, self.conductor.gate
+        conductor.hearing.split = knobs.text("split")
+        gate.echo_guard = knobs.flag("echo_guard")
+        events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
+        if gate.channel != knobs.integer("in_channel"):
+            events += gate.flush(at_ns)
+            gate.channel = knobs.integer("in_channel")
+        return [effect for event in events for effect in conductor.note(event)]
 
     # -- Reports -----------------------------------------------------------------------------------
 

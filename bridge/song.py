@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.grid import ACCOMPANIMENT, LEAD
+from engine.grid import LEAD
 from engine.roll import Note
 
 BUCKET_STEPS = 96
@@ -189,7 +189,3 @@ class Song:
     def heard_lead(self, first_step: int, end_step: int) -> bool:
         """Does a lead note that was heard begin in [first_step, end_step)?"""
         return any(e.voice == LEAD for e in self.heard.onsets(first_step, end_step))
-
-    def heard_accompaniment(self, first_step: int, end_step: int) -> bool:
-        """Does an accompaniment note that was heard begin in [first_step, end_step)?"""
-        return any(e.voice == ACCOMPANIMENT for e in self.heard.onsets(first_step, end_step))

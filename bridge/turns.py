@@ -93,7 +93,7 @@ class Along:
         if self._anchor is not None:
             return
         bars, listen = scene.bars, scene.knobs.integer("listen_bars")
-        self._anchor = bars.bar(onset_step)[0]
+        self._anchor = bars.first_bar_of(onset_step)
         self._grow(scene)
         wait = max(listen, self.lag_bars)
         start = bars.plus(self._anchor, wait) if wait else bars.next_beat(onset_step)
@@ -150,24 +150,25 @@ class Exchange:
         if turn is not None and onset_step >= turn.start_step:
             if turn.end_step is None and onset_step >= bars.next_bar(turn.start_step):
                 self.turn = replace(turn, end_step=onset_step)
-                self._phrase = bars.bar(onset_step)[0]
+                self._phrase = bars.first_bar_of(onset_step)
             elif turn.end_step is not None and onset_step >= turn.end_step - STEPS_PER_BEAT // 2:
                 self._phrase = turn.end_step
-            return
-        if self._phrase is None:
-            self._phrase = bars.bar(onset_step)[0]
+        elif self._phrase is None:
+            self._phrase = bars.first_bar_of(onset_step)
             self._plan(scene)
 
     def bar_line(self, line: int, scene: Scene) -> None:
         """An answer that is over makes room for the next phrase."""
         turn = self.turn
-        if turn is not None and turn.end_step is not None and line >= turn.end_step:
-            self.turn = None
-            if self._phrase is not None:
-                self._plan(scene)
+        if turn is None or line < turn.start_step:
+            return
+        if self._phrase is not None and self._phrase < turn.start_step:
+            self._phrase = None
+        self._finish(line, scene)
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
         """A pause ends the phrase early: a beat if `listen_bars` is 0, else a bar."""
+        self._finish(now_step, scene)
         since, bars = scene.silent_since, scene.bars
         started = self.turn is not None and now_step >= self.turn.start_step
         if self._phrase is None or since is None or started:
@@ -184,6 +185,12 @@ class Exchange:
         end = horizon_step if ours else now_step
         return Known(now_step, self._heard_from, ((self._heard_from, end),))
 
+    def _finish(self, now_step: int, scene: Scene) -> None:
+        end = self.turn.end_step if self.turn is not None else None
+        if end is not None and now_step >= end:
+            self.turn = None
+            self._plan(scene)
+
     def _plan(self, scene: Scene) -> None:
         listen = scene.knobs.integer("listen_bars")
         if self._phrase is not None and listen:
@@ -193,7 +200,6 @@ class Exchange:
         end = scene.bars.plus(start, scene.knobs.integer("reply_bars"))
         endless = scene.knobs.flag("endless")
         self.turn = Turn(start, None if endless else end, 0, (LEAD, ACCOMPANIMENT))
-        self._phrase = None
 
 
 class OnRequest:

@@ -149,4 +149,6 @@ def _held(note: Note, limit: int) -> list[Note]:
     """The note as far as it is known; beyond the limit its sound is free."""
     if note.onset_step >= limit:
         return []
+    if note.end_step <= limit:
+        return [note]
     return [replace(note, length_steps=min(note.end_step, limit) - note.onset_step)]

@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from bridge.commands import Command, EngineState, PlanArrived, SetParameter
-from bridge.engine_process import EngineSpec, serve_engine
+from bridge.engine_process import Cue, EngineSpec, serve_engine
 from bridge.engine_wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
 from bridge.inbox import Wake
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -30,18 +30,25 @@ HANG_NS = 30 * NS_PER_S
 """An answer that takes longer than this never comes: the process is replaced."""
 LOAD_NS = 120 * NS_PER_S
 """The same for loading and warming up."""
+UNDERSTUDY_NS = 10 * NS_PER_S
+"""Pause before another understudy when one died."""
 HISTORY = 4096
 """Engine times kept for the statistics."""
 
 
 @dataclass(slots=True, eq=False)
 class _Child:
-    """One engine process. `busy_ns` is since when it works on a request, or loads."""
+    """One engine process. `busy_ns` is since when it works on a request, or loads.
 
-    spec: EngineSpec
+    An understudy has no spec yet and is not busy: it waits for its cue.
+    """
+
+    spec: EngineSpec | None
     process: SpawnProcess
     conn: Connection
+    pid: int
     busy_ns: int | None
+    request: PlanRequest | None = None
     ready: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -65,9 +72,12 @@ class EngineWorker:
         self._report = report
         self._wake = Wake()
         self._pending: deque[PlanRequest] = deque(maxlen=1)
+        self._repeated: PlanRequest | None = None
         self._wanted: deque[EngineSpec] = deque(maxlen=1)
         self._serving: _Child | None = None
         self._coming: _Child | None = None
+        self._understudy: _Child | None = None
+        self._understudy_ns = 0
         self._stopping = False
         self._retry: tuple[int, EngineSpec] | None = None
         self._backoff_ns = FIRST_BACKOFF_NS
@@ -93,8 +103,7 @@ class EngineWorker:
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the engines that run, the serving one first."""
-        children = (self._serving, self._coming)
-        return tuple(c.process.pid for c in children if c is not None and c.process.pid)
+        return tuple(child.pid for child in self._children)
 
     def stop(self) -> None:
         """End the engine process and the thread. Returns when both are gone."""
@@ -113,30 +122,39 @@ class EngineWorker:
                 now_ns = time.perf_counter_ns()
                 self._start_wanted(now_ns)
                 self._send_pending(now_ns)
+                self._keep_understudy(now_ns)
                 self._wait(now_ns)
                 self._replace_hung(time.perf_counter_ns())
         finally:
-            for child in (self._serving, self._coming):
-                if child is not None:
-                    _end(child)
+            for child in self._children:
+                _end(child)
+
+    @property
+    def _children(self) -> list[_Child]:
+        children = (self._serving, self._coming, self._understudy)
+        return [child for child in children if child is not None]
 
     def _wait(self, now_ns: int) -> None:
         """Until a plan, a wake, or the next thing that is due by time; then read what came."""
-        children = [child for child in (self._serving, self._coming) if child is not None]
+        children = self._children
         deadlines = [_hang_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
         seconds = max(0, min(deadlines) - now_ns) / NS_PER_S if deadlines else None
-        ready = wait([self._wake.fileno(), *(child.conn for child in children)], seconds)
+        # On Windows only an object with `fileno` may stand for a socket here, not its number.
+        waited: list[Any] = [self._wake, *(child.conn for child in children)]
+        ready = wait(waited, seconds)
         for child in children:
-            if child.conn in ready:
+            if child.conn in ready and child in self._children:
                 self._receive(child)
 
     def _start_wanted(self, now_ns: int) -> None:
         if self._wanted:
             spec = self._wanted.popleft()
             self._backoff_ns = FIRST_BACKOFF_NS
+            cue = Cue(spec)
         elif self._retry and now_ns >= self._retry[0]:
             spec = self._retry[1]
+            cue = Cue(spec) if self._serving else Cue(spec, calls=1)
         else:
             return
         self._retry = None
@@ -144,28 +162,56 @@ class EngineWorker:
         if self._coming is not None:
             _end(self._coming)
             self._coming = None
-        if self._serving is not None and spec.same_engine(self._serving.spec):
-            self._serving.spec = spec
+        serving = self._serving
+        if serving is not None and serving.spec is not None and spec.same_engine(serving.spec):
+            serving.spec = spec
             return
         self._say("starting", spec.name)
-        self._coming = _spawn(spec)
+        self._coming = self._call_up(cue) or _spawn(cue)
+
+    def _call_up(self, cue: Cue) -> _Child | None:
+        """Give the cue to the understudy, if there is one and it is of use."""
+        child = self._understudy
+        if child is None or not cue.spec.understudy:
+            return None
+        self._understudy = None
+        try:
+            child.conn.send(cue)
+        except OSError:  # it has died
+            _end(child)
+            return None
+        child.spec, child.busy_ns = cue.spec, time.perf_counter_ns()
+        return child
+
+    def _keep_understudy(self, now_ns: int) -> None:
+        """While an engine plays, and none is on its way, have another stand by."""
+        serving = self._serving
+        if serving is None or serving.spec is None or not serving.spec.understudy:
+            return
+        if self._coming is None and self._understudy is None and now_ns >= self._understudy_ns:
+            self._understudy = _spawn(None)
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
         if child is None or child.busy_ns is not None or not self._pending:
             return
-        child.busy_ns = now_ns
+        child.busy_ns, child.request = now_ns, self._pending.popleft()
         # A process that died is noticed when its end of the pipe is read.
         with contextlib.suppress(OSError):
-            child.conn.send_bytes(pack_request(self._pending.popleft()))
+            child.conn.send_bytes(pack_request(child.request))
 
     def _receive(self, child: _Child) -> None:
         try:
             kind, head, numbers = unpack(child.conn.recv_bytes())
         except (EOFError, OSError):
-            self._lost(child, "the engine died")
+            if child is self._understudy:
+                _end(child)
+                self._understudy = None
+                self._understudy_ns = time.perf_counter_ns() + UNDERSTUDY_NS
+            else:
+                self._lost(child, "the engine died")
             return
-        child.busy_ns = None
+        child.busy_ns = child.request = None
         if kind == PLAN:
             self._backoff_ns = FIRST_BACKOFF_NS
             self.elapsed_ns.append(head["elapsed_ns"])
@@ -184,9 +230,10 @@ class EngineWorker:
         self.metadata = child.metadata
         if old is not None:
             _end(old)
-        device = child.metadata.get("device", child.spec.device)
+        name = child.spec.name if child.spec else ""
+        device = child.metadata.get("device", "this machine")
         took_ms = head["call_ns"] / NS_PER_MS
-        self._say("ready", f"{child.spec.name} on {device}, {took_ms:.0f} ms a plan")
+        self._say("ready", f"{name} on {device}, {took_ms:.0f} ms a plan")
 
     def _refused(self, child: _Child, text: str) -> None:
         """The model cannot be loaded: trying again would not help."""
@@ -198,13 +245,17 @@ class EngineWorker:
             self._say("down", text)
             return
         self._say("error", text)
-        if self._serving.spec.preset:
+        if self._serving.spec and self._serving.spec.preset:
             now_ns = time.perf_counter_ns()
             self._report(SetParameter(now_ns, "preset", self._serving.spec.preset))
 
     def _lost(self, child: _Child, why: str) -> None:
         """A process ended by itself: start it anew, later each time that it does not come up."""
         _end(child)
+        # What it was asked is asked again, but once only: it may be what killed it.
+        if child.request not in (None, self._repeated) and not self._pending:
+            self._repeated = child.request
+            self.submit(child.request)
         if child is self._serving:
             self._serving = None
             self._say("down", why)
@@ -214,7 +265,10 @@ class EngineWorker:
             self._coming = None
             self._say("error" if self._serving else "down", f"{why} while it was loading")
         self.restarts += 1
-        self._retry = (time.perf_counter_ns() + self._backoff_ns, child.spec)
+        if child.spec is not None:
+            at_once = self._understudy is not None and self._backoff_ns == FIRST_BACKOFF_NS
+            pause_ns = 0 if at_once else self._backoff_ns
+            self._retry = (time.perf_counter_ns() + pause_ns, child.spec)
         self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)
 
     def _replace_hung(self, now_ns: int) -> None:
@@ -231,16 +285,18 @@ def _hang_ns(child: _Child) -> int:
     return (child.busy_ns or 0) + (HANG_NS if child.ready else LOAD_NS)
 
 
-def _spawn(spec: EngineSpec) -> _Child:
+def _spawn(cue: Cue | None) -> _Child:
+    """Start an engine process; without a cue it is an understudy."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(
-        target=serve_engine, args=(theirs, spec), name="midi-diffuse-engine", daemon=True
+        target=serve_engine, args=(theirs, cue), name="midi-diffuse-engine", daemon=True
     )
     with _without_interrupts():
         process.start()
     theirs.close()  # so that the pipe closes when either side ends
-    return _Child(spec, process, ours, busy_ns=time.perf_counter_ns())
+    spec, busy_ns = (None, None) if cue is None else (cue.spec, time.perf_counter_ns())
+    return _Child(spec, process, ours, process.pid or 0, busy_ns)
 
 
 def _end(child: _Child) -> None:

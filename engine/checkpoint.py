@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,15 @@ class Family:
     config, build: its configuration class, and the network from it. schedule: of noise.
     pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
     paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell.
+    evidence: what a cell's own noisy value says is added to the logits (`noise.own_evidence`).
     mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
     """
 
-    config: Callable[..., object]
+    config: type[Any]
     build: Callable[..., nn.Module]
     schedule: str
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    evidence: bool = True
     pitches: PitchRange = PIANO
     merged: bool = False
     levels: int = 0
@@ -65,7 +67,8 @@ FAMILIES: dict[str, Family] = {
         PaperUnet,
         "linear",
         squared_error,
-        PAPER,
+        evidence=False,
+        pitches=PAPER,
         merged=True,
         levels=100,
         mixed_lengths=False,
@@ -85,7 +88,19 @@ def family_of(name: str) -> Family:
 def build(family: str, sizes: dict[str, int]) -> nn.Module:
     """A fresh network of a family; raises CheckpointError for unknown ones."""
     entry = family_of(family)
+    known = [part.name for part in fields(entry.config)]
+    if unknown := sorted(set(sizes) - set(known)):
+        raise CheckpointError(f"no size {unknown[0]!r} in {family}; there are: {', '.join(known)}")
     return entry.build(entry.config(**sizes))
+
+
+def load_weights(network: nn.Module, weights: object) -> None:
+    """Put weights into a network; CheckpointError where they are of another shape of it."""
+    try:
+        network.load_state_dict(weights)  # type: ignore[arg-type]
+    except RuntimeError as err:
+        reason = " ".join(str(err).split())[:160]
+        raise CheckpointError(f"the weights do not fit this version's network: {reason}") from None
 
 
 def sizes_of(network: nn.Module) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """MIDI folders to one packed file of notes: what `midi-diffuse train` reads, here or on a GPU.
 
 The packed file is a plain .npz (a few megabytes per thousand pieces) that numpy alone can open,
-so a bare GPU machine needs neither mido nor the MIDI files. Bad files are skipped and listed.
+so a bare GPU machine needs no MIDI files. Bad files are skipped and listed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import csv
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
-import mido
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.grid import STEPS_PER_BEAT, GridError, Meter
+from engine.dataset import PACK_FORMAT
+from engine.midi_file import MidiFileError, parse
 
-PACK_FORMAT = 1
 SPLITS = ("train", "valid")
 LEAD_VOICE, OTHER_VOICE, SKYLINE_VOICE = 0, 1, 2
 """A pack's note voices; `skyline` marks the top notes of a piece with no named melody."""
@@ -47,40 +45,21 @@ def read_piece(data: bytes, melody_track: str) -> tuple[NDArray[np.int64], list[
     Raises CorpusError where the file cannot be read or holds no notes.
     """
     try:
-        midi = mido.MidiFile(file=BytesIO(data), clip=True)
-    except (OSError, EOFError, ValueError, IndexError, KeyError) as err:
-        raise CorpusError(f"not a readable MIDI file: {err}") from None
-    ticks = midi.ticks_per_beat / STEPS_PER_BEAT
-    meters: dict[int, int] = {}
-    rows: list[tuple[int, int, int, int]] = []
-    for track in midi.tracks:
+        score = parse(data)
+    except MidiFileError as err:
+        raise CorpusError(str(err)) from None
+    rows = []
+    for track in score.pitched:
         voice = LEAD_VOICE if melody_track and track.name == melody_track else OTHER_VOICE
-        now, sounding = 0, dict[tuple[int, int], int]()
-        for message in track:
-            now += message.time
-            if message.type == "time_signature":
-                meters[round(now / ticks)] = _bar_steps(message.numerator, message.denominator)
-            elif message.type in ("note_on", "note_off") and message.channel != 9:
-                key = (message.channel, message.note)
-                begun = sounding.pop(key, None)
-                if begun is not None:
-                    start = round(begun / ticks)
-                    rows.append((start, max(round(now / ticks) - start, 1), message.note, voice))
-                if message.type == "note_on" and message.velocity:
-                    sounding[key] = now
+        for note in track.notes:
+            start, end = score.step_at(note.onset_tick), score.step_at(note.end_tick)
+            rows.append((start, max(end - start, 1), note.pitch, voice))
     if not rows:
-        raise CorpusError("no notes")
+        raise CorpusError("holds drums only")
     notes = np.array(sorted(rows), np.int64)
     if not melody_track:
         _mark_skyline(notes)
-    return notes, sorted(meters.items()) or [(0, 4 * STEPS_PER_BEAT)]
-
-
-def _bar_steps(beats: int, unit: int) -> int:
-    try:
-        return Meter(beats, unit).bar_steps
-    except GridError:
-        return max(1, beats * 4 * STEPS_PER_BEAT // unit)
+    return notes, [(score.step_at(tick), meter.bar_steps) for tick, meter in score.meters]
 
 
 def _mark_skyline(notes: NDArray[np.int64]) -> None:
@@ -130,19 +109,21 @@ def manifest_pieces(folder: Path, corpora: Iterable[str]) -> Iterator[Piece]:
         yield Piece(corpus, row["split"], row["file"], row["melody_track"], data)
 
 
-def folder_pieces(folder: Path, valid_share: float = 0.1) -> Iterator[Piece]:
-    """Every MIDI file under a user's folder; each tenth one (by name order) is held out."""
+def folder_pieces(folder: Path) -> Iterator[Piece]:
+    """Every MIDI file under a user's folder, in the order of names; `pack` holds some out."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     if not files:
         raise CorpusError(f"no .mid files under {folder}")
-    hold_out = max(2, round(1 / valid_share))
-    for index, path in enumerate(files):
-        split = "valid" if index % hold_out == hold_out - 1 else "train"
-        yield Piece(folder.name, split, str(path.relative_to(folder)), "", path.read_bytes())
+    for path in files:
+        yield Piece(folder.name, "", str(path.relative_to(folder)), "", path.read_bytes())
 
 
 def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
-    """Write the packed file; returns how many pieces it holds and the skipped ones' reasons."""
+    """Write the packed file; returns how many pieces it holds and the skipped ones' reasons.
+
+    Of pieces without a split each tenth is held out, and the last one where there are fewer.
+    Raises CorpusError where no piece is left to train on, or none to validate on.
+    """
     columns, corpora, skipped = _Columns(), list[str](), list[str]()
     for piece in pieces:
         try:
@@ -152,9 +133,15 @@ def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
             continue
         if piece.corpus not in corpora:
             corpora.append(piece.corpus)
-        _append(columns, corpora.index(piece.corpus), SPLITS.index(piece.split), notes, meters)
-    if not columns.pieces:
-        raise CorpusError("no usable piece in the data" + "".join(f"\n  {s}" for s in skipped[:5]))
+        split = piece.split or ("valid" if len(columns.pieces) % 10 == 9 else "train")
+        _append(columns, corpora.index(piece.corpus), SPLITS.index(split), notes, meters)
+    if len(columns.pieces) < 2:
+        found = "no usable piece" if not columns.pieces else "only one usable piece"
+        reasons = "; ".join(skipped[:3]) or "nothing skipped"
+        raise CorpusError(f"{found} in the data: want two at least ({reasons})")
+    if all(SPLITS[split] == "train" for _, split, _ in columns.pieces):
+        corpus, _, notes_in_it = columns.pieces[-1]
+        columns.pieces[-1] = (corpus, SPLITS.index("valid"), notes_in_it)
     # Onset differences compress far better than onsets; each piece starts from its own zero.
     np.savez_compressed(
         path,

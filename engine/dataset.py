@@ -6,6 +6,7 @@ a random task; see `draw_mask` for the tasks and `Windows.batch` for the arrays.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from engine.grid import (
 )
 from engine.request import STYLES
 
+PACK_FORMAT = 1
 DENSITY_BUCKETS = 12
 _LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
 _SKYLINE = 2
@@ -73,7 +75,7 @@ def merged_batch(batch: Batch, pitches: PitchRange) -> Batch:
     Sustain from the onset on; notes outside `pitches` are left out.
     """
     rows = slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
-    cells = batch.target[..., rows, :].any(axis=(1, 2))[:, None, None]
+    cells = np.asarray(batch.target[..., rows, :].any(axis=(1, 2)))[:, None, None]
     nothing = np.zeros_like(batch.style)
     mask = np.zeros((len(cells), 1, cells.shape[-1]), np.bool_)
     return Batch(cells, cells, mask, batch.phase, batch.bar, nothing, nothing)
@@ -82,14 +84,23 @@ def merged_batch(batch: Batch, pitches: PitchRange) -> Batch:
 def load_pack(path: Path) -> Pack:
     """Read what `engine.corpus.pack` wrote. Raises PackError."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # numpy leaves a file open that is no archive after all, so we open it.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return _unpack({name: data[name] for name in data.files})
-    except (OSError, ValueError, KeyError) as err:
-        raise PackError(f"{path}: not a packed corpus ({err}); make one with `midi-diffuse train "
-                        "--data FOLDER --pack FILE`") from None  # fmt: skip
+    except FileNotFoundError:
+        raise PackError(f"{path}: no such file") from None
+    except PackError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as err:
+        raise PackError(
+            f"{path}: damaged, or not a packed corpus ({type(err).__name__}); make one with "
+            "`midi-diffuse train --data FOLDER --pack FILE`"
+        ) from None
 
 
 def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
+    if int(raw["format"]) > PACK_FORMAT:
+        raise PackError("packed by a newer midi-diffuse; upgrade, or pack it again")
     pieces = raw["pieces"].astype(np.int64)
     first = np.concatenate([[0], np.cumsum(pieces[:, 2])])
     # Stored as differences inside each piece: one cumulative sum, less what came before.

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from engine.sampler import Sampler
 
 EXPORT_FORMAT = 1
 _METADATA = "midi-diffuse.json"
+# Fitted on train windows for weights from before the evidence was part of the training.
+_EVIDENCE_UNTRAINED = (0.95, 0.5)
 
 
 class ModelError(ValueError):
@@ -48,9 +51,12 @@ def script(sampler: Sampler) -> torch.jit.ScriptModule:
 def sampler_of(state: dict[str, Any]) -> Sampler:
     """The sampler of a checkpoint, with the averaged weights, ready to sample."""
     network = checkpoint.build(state["family"], state["sizes"])
-    network.load_state_dict(state["averaged"])
+    checkpoint.load_weights(network, state["averaged"])
     pitches = checkpoint.family_of(state["family"]).pitches
-    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low)
+    evidence = state.get("evidence", _EVIDENCE_UNTRAINED)
+    return Sampler(
+        network.eval(), state["prior"].float(), state["schedule"], pitches.low, tuple(evidence)
+    )
 
 
 def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
@@ -114,6 +120,17 @@ def pick_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def _check_bytes(path: Path) -> None:
+    """Compare checksums, which torch does not: ModelError for a file damaged on its way."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, EOFError, zipfile.BadZipFile) as err:
+        damaged = str(err)
+    if damaged:
+        raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({damaged})")
+
+
 def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """The scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
 
@@ -122,9 +139,12 @@ def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; see `midi-diffuse presets`")
     extra = {_METADATA: ""}
+    _check_bytes(path)
     try:
         with _quiet_jit():
-            scripted = torch.jit.load(str(path), map_location=device, _extra_files=extra)
+            scripted = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location=device, _extra_files=extra
+            )
     except RuntimeError as err:
         reason = str(err).strip().splitlines()[0][:120]
         raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({reason})") from None

@@ -174,6 +174,8 @@ class Generator:
         """Whole notes, at most `voices` at once; then the known cells again, bit-exact."""
         cells = cells.copy()
         cells[:, SUSTAIN] &= ~cells[:, ONSET]
+        # Nothing sounds already where nobody said so; it would take a real note's place.
+        cells[:, SUSTAIN, :, 0] &= request.known[:, SUSTAIN, :, 0]
         cells = drop_orphans(cells)
         free = ~request.known[ACCOMPANIMENT].any(axis=(0, 1))
         cells[ACCOMPANIMENT] = limit_voices(cells[ACCOMPANIMENT], free, request.settings.voices)

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.dataset import Batch
-from engine.noise import alpha_bar, diffuse
+from engine.noise import alpha_bar, diffuse, own_evidence
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 """noisy, known, mask, level, phase, bar, style, density: as FrameTransformer.forward has them."""
@@ -33,3 +33,19 @@ def to_inputs(
     inputs = (noisy, known, mask, level, move(batch.phase), move(batch.bar),
               move(batch.style), move(batch.density))  # fmt: skip
     return inputs, target, 1.0 - mask
+
+
+def logits_of(
+    network: nn.Module,
+    inputs: Inputs,
+    prior: Tensor,
+    schedule: str,
+    evidence: tuple[float, float] = (0.0, 0.0),
+) -> Tensor:
+    """Logits of x0 as the sampler forms them (see `Sampler`), float32."""
+    logits: Tensor = network(*inputs).float()
+    if evidence[0] == 0.0:
+        return logits
+    level = inputs[3][:, None, None, None, None]
+    seen = own_evidence(inputs[0], alpha_bar(level, schedule), prior)
+    return logits + (evidence[0] - evidence[1] * level) * seen

@@ -16,7 +16,7 @@ from engine.roll import Cells
 
 def merge(cells: Cells) -> Cells:
     """bool[V, 2, K, S] to bool[1, 1, K, S]: on wherever any voice sounds."""
-    return cells.any(axis=(0, 1))[None, None]
+    return np.asarray(cells.any(axis=(0, 1)))[None, None]
 
 
 def merge_known(cells: Cells, known: Mask) -> Mask:
@@ -24,7 +24,7 @@ def merge_known(cells: Cells, known: Mask) -> Mask:
     silent ones where every voice is known (elsewhere another voice may come to sound).
     """
     sounding = (cells & known).any(axis=(0, 1))
-    return (sounding | known.all(axis=(0, 1)))[None, None]
+    return np.asarray(sounding | known.all(axis=(0, 1)))[None, None]
 
 
 def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
@@ -33,8 +33,8 @@ def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
     What sounds and is not the known part of a voice goes to the accompaniment, or to the lead
     where the accompaniment is known.
     """
-    told = known.all(axis=1)  # [V, K, S]
-    sounds = cells.any(axis=1) & told
+    told = np.asarray(known.all(axis=1))  # [V, K, S]
+    sounds = np.asarray(cells.any(axis=1)) & told
     new = filled[0, 0] & ~sounds.any(axis=0)
     sounds[ACCOMPANIMENT] |= new & ~told[ACCOMPANIMENT]
     sounds[LEAD] |= new & told[ACCOMPANIMENT] & ~told[LEAD]

@@ -219,7 +219,7 @@ def _parts(events: list[Event], chunk: int, *, by_channel: bool) -> Iterator[Tra
         drums = note.channel == DRUM_CHANNEL
         key = note.channel if by_channel or drums else -1
         parts.setdefault(key, []).append(note)
-    for notes in parts.values():
+    for _, notes in sorted(parts.items()):
         channel = notes[0].channel
         name = _decode(names[0]) if names else ""
         yield Track(name, channel, programs.get(channel, 0), tuple(notes), chunk)

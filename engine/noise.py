@@ -49,6 +49,18 @@ def posterior(
     return if_one / (if_one + if_zero).clamp_min(1e-12)
 
 
+def own_evidence(x_t: Tensor, alpha_bar_t: Tensor, prior: Tensor) -> Tensor:
+    """What a noisy cell alone says of its clean value: log q(x_t | x0 = 1) - log q(x_t | x0 = 0).
+
+    By Bayes, logit p(x0 | all cells) = logit p(x0 | the other cells) + this. A network whose
+    tokens are too narrow to copy single cells through need only learn the first part.
+    """
+    up, low = alpha_bar_t + (1.0 - alpha_bar_t) * prior, (1.0 - alpha_bar_t) * prior
+    seen = torch.log(up.clamp_min(1e-9)) - torch.log(low.clamp_min(1e-9))
+    unseen = torch.log((1.0 - up).clamp_min(1e-9)) - torch.log((1.0 - low).clamp_min(1e-9))
+    return x_t * seen + (1.0 - x_t) * unseen
+
+
 def predicted_posterior(
     x_t: Tensor, p_x0: Tensor, alpha_bar_t: Tensor, alpha_bar_s: Tensor, prior: Tensor
 ) -> Tensor:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +16,7 @@ from engine.midi_file import MidiFileError, Score
 from engine.midi_write import REPLY_NAME
 from engine.roll import Note
 
-MELODY, REPLY, OTHER = "melody", "reply", "other tracks"
+MELODY, REPLY, OTHER, BACKING = "melody", "reply", "other tracks", "accompaniment"
 FEWEST_ROWS = 25
 MOST_SYSTEMS = 24
 WISHED_STEPS, MOST_STEPS = 840, 3400
@@ -25,7 +25,10 @@ WISHED_STEPS, MOST_STEPS = 840, 3400
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Notes in one colour, named in the legend by one of MELODY, REPLY or OTHER."""
+    """Notes in one colour, named in the legend: MELODY, REPLY, OTHER or BACKING.
+
+    BACKING is what a file without a reply has beside its melody.
+    """
 
     name: str
     notes: tuple[Note, ...]
@@ -63,20 +66,14 @@ class Picture:
         return max(low, 0), min(high, 127)
 
     def systems(self) -> list[tuple[int, int]]:
-        """The bars [first, end), by index in `lines`, of each system; even in length."""
-        total = self.lines[-1] - self.lines[0]
+        """The bars [first, end), by index in `lines`, of each system; the last may be shorter."""
+        start, total = self.lines[0], self.lines[-1] - self.lines[0]
         count = min(-(-total // WISHED_STEPS), MOST_SYSTEMS)
-        wished = -(-total // count)
-        systems, first = [], 0
+        longest = self.lines[bisect_left(self.lines, start + -(-total // count))] - start
+        systems, first = list[tuple[int, int]](), 0
         while first < self.bars:
-            # The bar line nearest to the wished length, but one bar at least.
-            target = self.lines[first] + wished
-            end = bisect_left(self.lines, target)
-            if end > self.bars or (
-                end - 1 > first and self.lines[end] - target > target - self.lines[end - 1]
-            ):
-                end -= 1
-            end = min(max(end, first + 1), self.bars)
+            end = bisect_right(self.lines, self.lines[first] + longest) - 1
+            end = max(end, first + 1)
             systems.append((first, end))
             first = end
         return systems
@@ -96,7 +93,8 @@ def picture(
 
     A very long piece is cut after the bars that can still be made out, with a warning.
     """
-    named = ((OTHER, others), (REPLY, reply), (MELODY, melody))
+    answer = tuple(sorted(reply))
+    named = ((OTHER if answer else BACKING, others), (REPLY, answer), (MELODY, melody))
     layers = [Layer(name, tuple(sorted(notes))) for name, notes in named]
     layers = [layer for layer in layers if layer.notes]
     notes = [note for layer in layers for note in layer.notes]

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from engine import midi_write
-from engine.picture import MELODY, OTHER, REPLY, Picture
+from engine.picture import BACKING, MELODY, OTHER, REPLY, Picture
 from engine.roll import Note
 
 Colour = tuple[int, int, int]
@@ -26,6 +26,7 @@ COLOURS: dict[str, Colour] = {
     MELODY: (234, 88, 40),
     REPLY: (38, 106, 200),
     OTHER: (172, 166, 157),
+    BACKING: (38, 106, 200),
 }
 """Orange and blue stay apart for every kind of colour vision, and in print."""
 
@@ -192,7 +193,7 @@ def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Co
     right = max(system.x(min(note.end_step, end)) - SCALE, left + 2 * SCALE)
     top, bottom = system.y(note.pitch) + SCALE, system.y(note.pitch - 1) - SCALE
     fill = _mix(colour, WHITE_ROW, 0.32 * (1 - min(note.velocity, 110) / 110))
-    radius = min(3.5 * SCALE, (right - left) / 2, (bottom - top) / 2)
+    radius = min(4 * SCALE, (right - left) / 2, (bottom - top) / 2)
     pen.rounded_rectangle(
         (left, top, right, bottom), radius, fill, outline=_mix(colour, INK, 0.3), width=SCALE
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.keyed_noise import keyed_uniform
-from engine.noise import alpha_bar, diffuse, predicted_posterior
+from engine.noise import alpha_bar, diffuse, own_evidence, predicted_posterior
 
 
 def algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def tempered(logits: Tensor, free: Tensor, temperature: float) -> Tensor:
     """
     wanted = _mean_of(torch.sigmoid(logits), free)
     sharp = logits / temperature
-    for _ in range(4):
+    for _ in range(8):
         sharp = sharp + torch.log(wanted / _mean_of(torch.sigmoid(sharp), free))
     return sharp
 
@@ -61,8 +61,19 @@ class Sampler(nn.Module):
 
     prior: Tensor
 
-    def __init__(self, network: nn.Module, prior: Tensor, schedule: str, low_pitch: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        prior: Tensor,
+        schedule: str,
+        low_pitch: int,
+        evidence: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """evidence: weight at noise level 0, and how much it falls to level 1, of what a cell's
+        own noisy value says (`noise.own_evidence`) beside the network's logits.
+        """
         super().__init__()
+        self.evidence, self.evidence_fall = evidence
         self.network = network
         self.register_buffer("prior", prior)
         self.schedule = schedule
@@ -102,6 +113,9 @@ class Sampler(nn.Module):
         for i in range(steps):
             level = torch.full_like(start, falls[i])
             logits = self._logits(x, known, mask, level, phase, bar, style, density, guidance)
+            if self.evidence > 0.0:
+                seen = own_evidence(x, self._alpha(level), self.prior)
+                logits = logits + (self.evidence - self.evidence_fall * falls[i]) * seen
             if temperature != 1.0:
                 logits = tempered(logits, free, temperature)
             probability = torch.sigmoid(logits) * allowed[..., None]

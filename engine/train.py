@@ -22,7 +22,7 @@ from engine.bound import free_steps, window_bound
 from engine.dataset import Batch, load_pack
 from engine.feed import make_windows, measure_prior, prefetched, shaped
 from engine.grid import STEPS_PER_BEAT
-from engine.inputs import Inputs, to_inputs
+from engine.inputs import Inputs, logits_of, to_inputs
 from engine.request import STYLES
 
 _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
@@ -85,14 +85,13 @@ def draw_level(
 
 
 def loss_of(
-    network: nn.Module,
-    inputs: Inputs,
+    logits: Tensor,
     target: Tensor,
     free: Tensor,
     cell_loss: Callable[[Tensor, Tensor], Tensor] = checkpoint.cross_entropy,
 ) -> Tensor:
     """Loss of the free cells per step of music that has any; cross-entropy is in nats."""
-    cells = cell_loss(network(*inputs).float(), target) * free
+    cells = cell_loss(logits.float(), target) * free
     steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
     return cells.sum() / steps
 
@@ -113,6 +112,7 @@ class Run:
         self.settings = settings
         self.device = torch.device(settings.device)
         self.pack = load_pack(settings.data)
+        make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
         self.family = family = checkpoint.family_of(settings.family)
         self.schedule = family.schedule
         self.network = checkpoint.build(settings.family, settings.sizes).to(self.device)
@@ -143,8 +143,8 @@ class Run:
                 f"{self.checkpoint_path} holds another model (a {state['family']}); "
                 "choose another --out, or remove it"
             )
-        self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
-        self.averaged.load_state_dict(state["averaged"])  # type: ignore[arg-type]
+        checkpoint.load_weights(self.network, state["network"])
+        checkpoint.load_weights(self.averaged, state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self.progress = Progress(**state["progress"])  # type: ignore[arg-type]
         return True
@@ -164,6 +164,7 @@ class Run:
             "progress": asdict(self.progress),
             "prior": self.prior,
             "schedule": self.schedule,
+            "evidence": list(self.evidence),
             "styles": list(STYLES),
             "settings": settings,
             "corpora": list(self.pack.corpora),
@@ -177,13 +178,22 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = loss_of(self.network, inputs, target, free, self.family.loss)
+            logits = self._logits(self.network, inputs)
+        loss = loss_of(logits, target, free, self.family.loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._average()
         return float(loss.detach())
+
+    @property
+    def evidence(self) -> tuple[float, float]:
+        """How `Sampler` weighs a cell's own noisy value: in full, where the family has it."""
+        return (1.0, 0.0) if self.family.evidence else (0.0, 0.0)
+
+    def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
+        return logits_of(network, inputs, self.prior, self.schedule, self.evidence)
 
     @property
     def share_done(self) -> float:
@@ -218,11 +228,18 @@ class Run:
                     _VALID_LEVELS * self.settings.valid_windows, device=self.device
                 )
                 inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
-                loss = loss_of(self.averaged, inputs, target, free, self.family.loss)
+                logits = self._logits(self.averaged, inputs)
+                loss = loss_of(logits, target, free, self.family.loss)
                 losses.append(float(loss))
                 told = replace(batch, context=batch.target)
                 bound = window_bound(
-                    self.averaged, told, self.prior, self.schedule, generator, draws=1
+                    self.averaged,
+                    told,
+                    self.prior,
+                    self.schedule,
+                    generator,
+                    draws=1,
+                    evidence=self.evidence,
                 )
                 nats += float(bound.sum())
                 steps += float(free_steps(told).sum())
@@ -240,18 +257,28 @@ def train(settings: TrainSettings, report: Callable[[Progress, float], None]) ->
     generator = torch.Generator(run.device).manual_seed(seed)
     windows = make_windows(run.pack, 0, seed)
     with prefetched(windows, run.family, settings.batch, settings.beats) as following:
-        while run.share_done < 1.0:
-            started = time.perf_counter()
-            loss = run.step(following(), generator)
-            progress.step += 1
-            mean = progress.loss
-            progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
-            progress.elapsed_s += time.perf_counter() - started
-            if progress.step % settings.save_every == 0:
-                if progress.step % (5 * settings.save_every) == 0:
-                    run.validate()
-                run.save()
-            report(progress, run.share_done)
+        try:
+            while run.share_done < 1.0:
+                _one_step(run, following, generator)
+                report(progress, run.share_done)
+        except KeyboardInterrupt:
+            run.save()
+            raise
     run.validate()
     run.save()
     return run
+
+
+def _one_step(run: Run, following: Callable[[], Batch], generator: torch.Generator) -> None:
+    """Step, count, and now and then validate and save."""
+    progress, every = run.progress, run.settings.save_every
+    started = time.perf_counter()
+    loss = run.step(following(), generator)
+    progress.step += 1
+    mean = progress.loss
+    progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
+    progress.elapsed_s += time.perf_counter() - started
+    if progress.step % every == 0:
+        if progress.step % (5 * every) == 0:
+            run.validate()
+        run.save()

@@ -222,7 +222,7 @@ def _status(patch: Patcher, x: float, y: float) -> None:
     )
     for i, (name, sx, width) in enumerate(shown):
         left = x + i * STRIP_W
-        patch.add("comment", name, (left + 90, y, 60, 20), (sx, 114, 60, 20), fontface=1)
+        patch.add("comment", name, (left, y - 24, 60, 20), (sx, 114, 60, 20), fontface=1)
         box = patch.add("message", "", (left, y + 90, 200, 22), (sx, 134, width, 22))
         patch.wire(
             patch.new(f"r {IN}", left, y),

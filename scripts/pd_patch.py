@@ -94,8 +94,10 @@ def build() -> str:
         tops[column] += 46 + ROW_H * len(group.rows)
     bottom = 170 + max(tops) + 8
     _note_switches(top, bottom)
-    for canvas, x in ((_to_osc(), 800), (_from_osc(), 900), (_network(), 1020), (_notes(), 1120)):
+    x = 800
+    for canvas in (_to_osc(), _from_osc(), _radios(), _network(), _notes()):
         canvas.put_inside(top, x, bottom)
+        x += 110
     head = f"#N canvas 40 40 {top.width} {bottom + 50} 12;"
     return "\n".join([head, *top.lines, *top.connections]) + "\n"
 
@@ -116,7 +118,7 @@ def _toggle(top: Canvas, x: int, y: int, name: str, size: int = 18) -> None:
 def _heading(top: Canvas) -> None:
     top.obj(10, 8, f"cnv 15 4 4 empty empty {TITLE} 6 12 0 22 #ffffff #202020 0")
     text = (
-        f"Sends OSC to {HOST} port {SEND_PORT}; hears answers on port {REPLY_PORT}. "
+        f"Sends OSC to {HOST} port {SEND_PORT}, hears answers on port {REPLY_PORT}. "
         "Start midi-diffuse serve first. Every address is in OSC.md."
     )
     top.text(14, 42, text, 130)
@@ -197,7 +199,7 @@ def _from_osc() -> Canvas:
         canvas.wire(source, route)
         for i, row in enumerate(group.rows):
             _answer(canvas, (route, i), 20 + i * 180, y + 64, row)
-        y += 340
+        y += 200
     names = [name for name, _, _ in _STATUS]
     out = canvas.obj(20, y, "route out")
     route = canvas.obj(20, y + 28, f"route {' '.join(names)} error")
@@ -222,12 +224,22 @@ def _answer(canvas: Canvas, source: tuple[int, int], x: int, y: int, row: Parame
     if row.name == "tempo":
         canvas.wire(source, canvas.obj(x, y + 90, "s md-tempo-value"))
     if row.kind == "choice":
-        route = canvas.obj(x, y + 100, "route " + " ".join(row.choices))
-        target = canvas.obj(x, y + 230, f"s md-{row.name}-radio")
-        canvas.wire(source, route)
-        for i in range(len(row.choices)):
-            message = canvas.msg(x + i * 12, y + 130 + i % 4 * 24, f"set {i}")
-            canvas.wire((route, i), message, target)
+        canvas.wire(source, canvas.obj(x, y + 90, f"s md-{row.name}-name"))
+
+
+def _radios() -> Canvas:
+    """The name of a choice sets its row of buttons, which knows it by number."""
+    canvas = Canvas(900, 1000, "radios")
+    rows = [row for group in groups() for row in group.rows if row.kind == "choice"]
+    for i, row in enumerate(rows):
+        y = 20 + 130 * i
+        route = canvas.obj(20, y + 28, "route " + " ".join(row.choices))
+        canvas.wire(canvas.obj(20, y, f"r md-{row.name}-name"), route)
+        target = canvas.obj(20, y + 88, f"s md-{row.name}-radio")
+        for choice in range(len(row.choices)):
+            message = canvas.msg(20 + 60 * choice, y + 58, f"set {choice}")
+            canvas.wire((route, choice), message, target)
+    return canvas
 
 
 def _set(canvas: Canvas, source: int | tuple[int, int], x: int, y: int, target: str) -> None:
@@ -240,29 +252,25 @@ def _network() -> Canvas:
     canvas = Canvas(640, 420, "network")
     load = canvas.obj(20, 20, "loadbang")
     both = canvas.obj(20, 50, "t b b b")
-    listen = canvas.msg(330, 90, f"listen {REPLY_PORT}")
+    listen = canvas.msg(400, 90, f"listen {REPLY_PORT}")
     connect = canvas.msg(180, 90, f"connect {HOST} {SEND_PORT}")
     wait = canvas.obj(20, 90, "del 300")
-    canvas.wire(load, both, wait)
+    canvas.wire(load, both, wait, canvas.obj(20, 120, "s md-refresh"))
     canvas.wire((both, 1), connect)
     canvas.wire((both, 2), listen)
-    again = canvas.obj(20, 130, "t b b")
-    canvas.wire(wait, again, canvas.obj(20, 160, "s md-refresh"))
-    refreshed = canvas.obj(300, 150, "r md-refresh")
-    subscribe = canvas.msg(120, 180, f"list {HOST} {REPLY_PORT}")
-    canvas.wire(refreshed, subscribe)
-    form = canvas.obj(120, 210, "oscformat diffuse subscribe")
-    canvas.wire(subscribe, form)
-    prepend, trim = canvas.obj(120, 250, "list prepend send"), canvas.obj(120, 280, "list trim")
-    send = canvas.obj(120, 310, "netsend -u -b")
-    canvas.wire(form, prepend, trim, send)
-    canvas.wire(canvas.obj(20, 250, "r md-osc"), prepend)
+    subscribe = canvas.msg(20, 190, f"list {HOST} {REPLY_PORT}")
+    canvas.wire(canvas.obj(20, 160, "r md-refresh"), subscribe)
+    form = canvas.obj(20, 220, "oscformat diffuse subscribe")
+    prepend, trim = canvas.obj(20, 260, "list prepend send"), canvas.obj(20, 290, "list trim")
+    send = canvas.obj(20, 330, "netsend -u -b")
+    canvas.wire(subscribe, form, prepend, trim, send)
+    canvas.wire(canvas.obj(240, 220, "r md-osc"), prepend)
     canvas.wire(connect, send)
-    receive = canvas.obj(330, 250, "netreceive -u -b")
+    receive = canvas.obj(400, 250, "netreceive -u -b")
     canvas.wire(listen, receive)
-    parse, trim = canvas.obj(330, 280, "oscparse"), canvas.obj(330, 310, "list trim")
-    route = canvas.obj(330, 340, "route diffuse")
-    canvas.wire(receive, parse, trim, route, canvas.obj(330, 370, "s md-in"))
+    parse, trim = canvas.obj(400, 280, "oscparse"), canvas.obj(400, 310, "list trim")
+    route = canvas.obj(400, 340, "route diffuse")
+    canvas.wire(receive, parse, trim, route, canvas.obj(400, 370, "s md-in"))
     return canvas
 
 

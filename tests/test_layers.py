@@ -14,8 +14,16 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 
 ENGINE_NUMPY = {"grid", "roll", "request", "tasks", "fixture", "melody", "render"}
-ENGINE_NUMPY |= {"midi_file", "midi_events", "midi_write"}
-ENGINE_TORCH_CORE = {"keyed_noise", "noise", "sampler", "export", "generator", "checkpoint"}
+ENGINE_NUMPY |= {"midi_file", "midi_events", "midi_write", "merged", "picture", "polyphony"}
+ENGINE_TORCH_CORE = {
+    "keyed_noise",
+    "noise",
+    "sampler",
+    "export",
+    "generator",
+    "checkpoint",
+    "dataset",
+}
 BRIDGE_IO = {
     "midi_ports",
     "osc_wire",
@@ -30,7 +38,7 @@ BRIDGE_IO = {
     "realtime",
     "daemon",
 }
-BRIDGE_FACES = {"demo", "bench_live", "__main__"}
+BRIDGE_FACES = {"demo", "demo_ways", "bench_live", "bench_rig", "__main__"}
 """Besides every `cli*`. What is in neither set is pure: no sockets, threads or ports."""
 
 IMPURE = {
@@ -44,7 +52,12 @@ IMPURE = {
     "subprocess",
     "threading",
 }
-MAY_LOAD_ENGINE = {"bridge.worker", "bridge.engine_process", "bridge.cli_engine"}
+MAY_LOAD_ENGINE = {
+    "bridge.worker",
+    "bridge.engine_process",
+    "bridge.cli_engine",
+    "bridge.cli_score",
+}
 """May import the torch layers, inside functions; so may the file commands."""
 
 

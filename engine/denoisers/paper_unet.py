@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PaperUnetConfig:
-    """Channels of each level, finest first. The default has about 7 M parameters."""
+    """Channels of each level, finest first. The default has 11.7 M parameters."""
 
     full: int = 64
     half: int = 128

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+import bridge
 from bridge.commands import Act, AskParameter, Command, SetParameter, Value
 from bridge.osc_schema import (
     BY_ADDRESS,
@@ -278,3 +281,28 @@ def test_a_long_text_is_cut_and_the_rest_kept() -> None:
     assert address == "/diffuse/mode"
     assert len(packet) > MOST_REPLY_BYTES - 20
     assert text.endswith("é…")
+
+
+def sent_messages() -> list[tuple[str, int | None, str]]:
+    """(address, number of arguments or None, place) of every OscOut the sources make."""
+    found = []
+    for path in sorted(Path(bridge.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id != "OscOut" or len(node.args) < 2:
+                continue
+            address, arguments = node.args[0], node.args[1]
+            if isinstance(address, ast.Constant):
+                count = len(arguments.elts) if isinstance(arguments, ast.Tuple) else None
+                found.append((str(address.value), count, f"{path.name}:{node.lineno}"))
+    return found
+
+
+def test_what_the_sources_send_is_in_the_table() -> None:
+    table = {row.address: row for row in (*IN_ROWS, *OUT_ROWS)}
+    messages = sent_messages()
+    assert len(messages) > 8
+    for address, count, place in messages:
+        assert address in table, place
+        assert count in (None, len(table[address].arguments)), place

@@ -99,6 +99,42 @@ def test_a_killed_engine_comes_back(worker: EngineWorker, reports: Reports) -> N
     assert worker.restarts == 1
 
 
+def test_a_request_that_was_with_a_killed_engine_is_asked_again(
+    worker: EngineWorker, reports: Reports
+) -> None:
+    worker.start(fixture_spec(delay_ms=200))
+    reports.wait(lambda: "ready" in reports.states())
+    worker.submit(replace(REQUEST, id=4))
+    time.sleep(0.05)  # it is with the engine, for 200 ms
+    os.kill(worker.pids[0], signal.SIGKILL)
+    reports.wait(lambda: reports.plans() == [4])
+
+
+def test_an_understudy_steps_in_at_once(worker: EngineWorker, reports: Reports) -> None:
+    worker.start(fixture_spec(understudy=True))
+    reports.wait(lambda: "ready" in reports.states() and len(worker.pids) == 2)
+    first, second = worker.pids
+    os.kill(first, signal.SIGKILL)
+    worker.submit(replace(REQUEST, id=5))
+    reports.wait(lambda: reports.plans() == [5], 60)
+    assert worker.pids[0] == second
+    reports.wait(lambda: len(worker.pids) == 2)  # and there is another
+    assert worker.pids[1] not in (first, second)
+    worker.stop()
+    assert not any(_alive(pid) for pid in (first, second))
+
+
+def test_an_understudy_that_dies_costs_nothing(worker: EngineWorker, reports: Reports) -> None:
+    worker.start(fixture_spec(understudy=True))
+    reports.wait(lambda: "ready" in reports.states() and len(worker.pids) == 2)
+    first, second = worker.pids
+    os.kill(second, signal.SIGKILL)
+    reports.wait(lambda: worker.pids == (first,))
+    worker.submit(replace(REQUEST, id=6))
+    reports.wait(lambda: reports.plans() == [6])
+    assert reports.states() == ["starting", "ready"]
+
+
 def test_the_old_engine_serves_until_the_new_one_is_ready(
     worker: EngineWorker, reports: Reports
 ) -> None:

@@ -1,0 +1,226 @@
+"""`midi-diffuse evaluate` and `bench engine`: how good a model is, and how fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli_data import PATH, checkpoint_in, device_option, json_option, packed, seed_option
+
+if TYPE_CHECKING:
+    from engine.generator import Generator
+    from engine.request import PlanRequest, SampleSettings
+
+
+def _load_model(model: Path, device: str) -> Generator:
+    """A generator from an export, or from a checkpoint or its folder. Raises ModelError."""
+    import tempfile
+
+    from engine import export as exporting
+    from engine.generator import Generator
+
+    if not model.is_dir() and model.name != "checkpoint.pt":
+        return Generator.load(model, device)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt"
+        exporting.export(checkpoint_in(model), path, str(model))
+        return Generator.load(path, device)
+
+
+def _preset_model(preset: str) -> Path:
+    from bridge.presets import PresetError, load
+
+    found = load(preset)
+    if found.model is None:
+        raise PresetError(f"preset {preset!r} has no network to measure")
+    return found.model
+
+
+_model_options = (
+    click.option("--model", type=PATH, help="An export, a checkpoint or a run's folder."),
+    click.option("--preset", default="default", show_default=True,
+                 help="Whose model, where --model is not given."),
+)  # fmt: skip
+
+
+def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_model_options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.option("--data", type=PATH, required=True,
+              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
+@click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
+              help="harmonize, live, continue, infill or generate; may be repeated.")  # fmt: skip
+@_with_model
+@click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
+              show_default=True, help="Whose windows.")  # fmt: skip
+@click.option("--windows", type=click.IntRange(2), default=64, show_default=True,
+              help="How many.")  # fmt: skip
+@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
+              help="Length of a window.")  # fmt: skip
+@click.option("--levels", type=click.IntRange(1), default=100, show_default=True,
+              help="T of the bound; more is tighter and slower.")  # fmt: skip
+@click.option("--draws", type=click.IntRange(1), default=4, show_default=True,
+              help="Random terms of the bound for each window.")  # fmt: skip
+@click.option("--baselines/--no-baselines", default=True, show_default=True,
+              help="Marginal and Markov models of the same cells beside it.")  # fmt: skip
+@click.option("--replies/--no-replies", default=True, show_default=True,
+              help="Fill the windows too, and compare with the composer.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1, 1000), default=10, show_default=True,
+              help="Sampler calls of a reply.")  # fmt: skip
+@click.option("--sampler", default="algorithm1", show_default=True, help="Reverse process.")
+@click.option("--temperature", type=click.FloatRange(0.1, 2), default=1.0, show_default=True,
+              help="Below 1 safer, above 1 bolder.")  # fmt: skip
+@device_option
+@seed_option
+@json_option
+def evaluate(
+    data: Path, tasks: tuple[str, ...], model: Path | None, preset: str, replies: bool,
+    steps: int, sampler: str, temperature: float, device: str, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Score a model on held-out music, beside baselines and the composers."""
+    from engine import evaluate as scoring
+    from engine.dataset import load_pack
+    from engine.request import SAMPLERS, SampleSettings
+
+    _one_of("--task", tasks, scoring.TASKS)
+    _one_of("--sampler", (sampler,), SAMPLERS)
+    generator = _load_model(model or _preset_model(preset), device)
+    settings = SampleSettings(
+        steps=steps, sampler=sampler, temperature=temperature, seed=options["seed"], voices=88
+    )
+    found = []
+    with packed(data) as path:
+        pack = load_pack(path)
+        for task in tasks:
+            wanted = scoring.EvaluateSettings(task=task, settings=settings, **options)
+            found.append(scoring.evaluate(generator, pack, wanted, _say(as_json), replies))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo("\n\n".join(table(one) for one in found))
+
+
+def table(found: dict[str, Any]) -> str:
+    """One task's result for people."""
+    lines = [f"{found['model']}, {found['task']}: {found['windows']} {found['split']} windows of "
+             f"{found['beats']} beats"]  # fmt: skip
+    for name, value in found["nll"].items():
+        if isinstance(value, dict):
+            sign = "<=" if name == "model" else " ="
+            less = value.get("model_less")
+            gain = (
+                f"   model is {less['nats_per_beat']:+.1f} +- {less['se']:.1f} better"
+                if less
+                else ""
+            )
+            lines.append(f"  -log p, {name:12} {sign} {value['nats_per_beat']:7.1f} +- "
+                         f"{value['se']:4.1f} nats a beat{gain}")  # fmt: skip
+    harmony = found.get("harmony")
+    if harmony:
+        lines.append(f"  note F1 with the composer {harmony['note_f1']:.3f}")
+        columns = ("human", "model", "wrong piece")
+        lines.append(" " * 18 + "".join(f"{name:>13}" for name in columns))
+        for row in harmony["human"]:
+            cells = "".join(f"{harmony[name][row]:13.3f}" for name in columns)
+            lines.append(f"  {row:16}{cells}")
+        columns = ("model to human", "wrong piece to human", "half to half")
+        lines.append("  distances: " + ", ".join(columns))
+        for row in harmony[columns[0]]:
+            cells = "".join(f"{harmony[name][row]:13.3f}" for name in columns)
+            lines.append(f"  {row:18}{cells}")
+    return "\n".join(lines)
+
+
+def _one_of(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -> None:
+    from bridge.parameters import did_you_mean, one_of
+
+    for word in words:
+        if word not in choices:
+            hint = did_you_mean(word, choices)
+            raise click.UsageError(f"{option} wants {one_of(choices)}, not {word!r}{hint}")
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    """Progress on stderr, one line that overwrites itself; nothing where nobody looks."""
+    if quiet or not sys.stderr.isatty():
+        return lambda text: None
+    return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+
+@click.command("engine")
+@_with_model
+@click.option("--paper/--no-paper", default=True, show_default=True,
+              help="The paper's network beside it, with random weights.")  # fmt: skip
+@click.option("--steps", "steps", type=click.IntRange(1, 1000), multiple=True,
+              default=[4, 10, 20, 100], show_default=True, help="Sampler calls.")  # fmt: skip
+@click.option("--plans", type=click.IntRange(3), default=20, show_default=True,
+              help="Plans timed for each row.")  # fmt: skip
+@click.option("--longest", type=float, default=20.0, show_default=True,
+              help="Seconds a row may take; beyond that it is estimated, and says so.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(0), default=0,
+              help="Bound on torch's threads.  [as `serve` has it]")  # fmt: skip
+@device_option
+@json_option
+def bench_engine(
+    model: Path | None, preset: str, paper: bool, steps: tuple[int, ...], plans: int,
+    longest: float, threads: int, device: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Time the very request `live` makes, and four bars of harmonize."""
+    import torch
+
+    from bridge.engine_process import default_threads
+    from engine import bench
+    from engine.request import SampleSettings
+
+    torch.set_num_threads(threads or default_threads())
+    generator = _load_model(model or _preset_model(preset), device)
+    models = {"default": generator}
+    if paper:
+        models["paper (random weights)"] = bench.paper_model(device)
+    defaults = SampleSettings(low=36, high=84, voices=4)
+    requests = {
+        "live": live_request(defaults),
+        "harmonize 4 bars": bench.harmonize_request(defaults),
+    }
+    machine = bench.machine(generator.device)
+    rows = list(bench.bench(models, requests, steps, plans, longest, _say(as_json)))
+    if as_json:
+        found = {"machine": machine, "rows": [asdict(row) for row in rows]}
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(", ".join(f"{name} {value}" for name, value in machine.items()))
+    for row in rows:
+        note = f"  (scaled up from {row.estimated_from} steps)" if row.estimated_from else ""
+        click.echo(f"{row.request:17} {row.steps:4} steps  {row.model:23} "
+                   f"p50 {row.p50_ms:9.1f} ms  p95 {row.p95_ms:9.1f} ms{note}")  # fmt: skip
+
+
+def live_request(settings: SampleSettings) -> PlanRequest:
+    """What `live` asks for in mid-song at 120 bpm with the default parameters."""
+    from bridge.beat_lines import BeatLines
+    from bridge.parameters import DEFAULTS
+    from bridge.song import Entry, Song
+    from bridge.window import Known, ahead_steps, plan_request
+    from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
+
+    song, beat, place = Song(), STEPS_PER_BEAT, 16 * 4 * STEPS_PER_BEAT
+    for index, pitch in enumerate((60, 62, 64, 65, 67, 65, 64, 62) * 8):
+        start = index * beat
+        song.heard.add(Entry(start, start + beat, pitch, 80, LEAD))
+        song.played.add(Entry(start, start + beat, pitch - 12, 64, ACCOMPANIMENT))
+    now = place - beat
+    known = Known(now, 0, ((0, now),))
+    ahead = ahead_steps(place - now, 120.0)
+    bars = BeatLines(MeterMap())
+    context_bars = int(DEFAULTS["context_bars"])
+    return plan_request(place, ahead, context_bars, known, song, bars, settings)

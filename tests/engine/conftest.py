@@ -1,0 +1,131 @@
+"""Tiny networks and a tiny made-up corpus, so that the engine's tests take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine import checkpoint
+from engine.corpus import Piece, pack
+from engine.generator import Generator
+from engine.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, STEPS_PER_BEAT, MeterMap
+from engine.midi_write import NewTrack, new_file
+from engine.request import STYLES
+from engine.roll import Note
+from engine.sampler import Sampler
+
+TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8, "local_width": 4}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_sizes() -> dict[str, int]:
+    return dict(TINY)
+
+
+@pytest.fixture
+def tiny_sampler() -> Sampler:
+    """An untrained default network that says something: a few percent of the cells."""
+    torch.manual_seed(3)
+    network = checkpoint.build("frame-transformer", TINY).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    prior = torch.tensor([[0.01, 0.03], [0.02, 0.06]])[..., None, None]
+    return Sampler(network, prior, "cosine", PIANO.low, (1.0, 0.0))
+
+
+def metadata(window_beats: int = 4, **more: Any) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": "tiny",
+        "pitches": [PIANO.low, PIANO.high],
+        "styles": list(STYLES),
+        "window_beats": window_beats,
+        **more,
+    }
+
+
+@pytest.fixture
+def tiny_generator(tiny_sampler: Sampler) -> Generator:
+    return Generator(tiny_sampler, metadata(), torch.device("cpu"))
+
+
+@pytest.fixture
+def paper_generator() -> Generator:
+    torch.manual_seed(4)
+    sizes = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
+    network = checkpoint.build("paper-unet", sizes).eval()
+    sampler = Sampler(network, torch.full((1, 1, 1, 1), 0.05), "linear", PAPER.low)
+    told = metadata(merged=True) | {"pitches": [PAPER.low, PAPER.high]}
+    return Generator(sampler, told, torch.device("cpu"))
+
+
+def made_piece(seed: int, beats: int = 32) -> list[Note]:
+    """A melody in quarter notes over a triad on every second beat."""
+    rng = np.random.default_rng(seed)
+    notes = []
+    for beat in range(beats):
+        pitch = 72 + int(rng.choice([0, 2, 4, 5, 7]))
+        notes.append(Note(beat * STEPS_PER_BEAT, pitch, STEPS_PER_BEAT, LEAD))
+        if beat % 2 == 0:
+            root = 48 + int(rng.choice([0, 5, 7]))
+            notes += [
+                Note(beat * STEPS_PER_BEAT, root + tone, 2 * STEPS_PER_BEAT, ACCOMPANIMENT)
+                for tone in (0, 4, 7)
+            ]
+    return notes
+
+
+def as_midi(notes: list[Note]) -> bytes:
+    """A file with the tracks "melody" and "left"."""
+    names = {LEAD: "melody", ACCOMPANIMENT: "left"}
+    tracks = [
+        NewTrack(name, [n for n in notes if n.voice == voice], channels={voice: voice})
+        for voice, name in names.items()
+    ]
+    return new_file(tracks, 120.0, MeterMap())
+
+
+@pytest.fixture(scope="session")
+def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten MIDI files of `made_piece` and two that cannot be read."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for seed in range(10):
+        (folder / f"piece-{seed}.mid").write_bytes(as_midi(made_piece(seed)))
+    (folder / "broken.mid").write_bytes(b"MThd and no more")
+    (folder / "empty.mid").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_pack(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pack") / "made.npz"
+    pieces = [
+        Piece("made", "valid" if seed > 7 else "train", f"{seed}", "melody",
+              (midi_folder / f"piece-{seed}.mid").read_bytes())
+        for seed in range(10)
+    ]  # fmt: skip
+    pack(pieces, path)
+    return path
+
+
+@pytest.fixture
+def eager_recorder() -> Callable[[torch.nn.Module], list[torch.Tensor]]:
+    """Record the first argument of every call of a network."""
+
+    def record(network: torch.nn.Module) -> list[torch.Tensor]:
+        seen: list[torch.Tensor] = []
+        network.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
+        return seen
+
+    return record

@@ -1,0 +1,158 @@
+"""The self-contained model file."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import checkpoint, export
+from engine.export import ModelError, load, pick_device
+from engine.generator import Generator
+from engine.grid import LEAD
+from engine.request import PlanRequest, SampleSettings, Span
+from engine.roll import Note
+from engine.sampler import Sampler
+from engine.train import TrainSettings, train
+
+CPU = torch.device("cpu")
+META = {"format": 1, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
+
+
+@pytest.fixture
+def model(tiny_sampler: Sampler, tmp_path: Path) -> Path:
+    export.write(tiny_sampler, META, tmp_path / "models" / "tiny.pt")
+    return tmp_path / "models" / "tiny.pt"
+
+
+def request() -> PlanRequest:
+    notes = tuple(Note(i * 24, 72 + i, 24, LEAD) for i in range(4))
+    return PlanRequest(1, 0, 96, notes, (Span(LEAD, 0, 96),), settings=SampleSettings(steps=3))
+
+
+def test_half_precision_round_trip(model: Path, tiny_sampler: Sampler) -> None:
+    scripted, metadata = load(model, CPU)
+    assert metadata == META
+    parameters = dict(scripted.named_parameters())
+    for name, value in tiny_sampler.named_parameters():
+        assert parameters[name].dtype == torch.float32
+        assert torch.equal(parameters[name], value.half().float())
+
+
+def test_it_plays_what_its_network_plays(model: Path, tiny_sampler: Sampler) -> None:
+    halved = tiny_sampler.half().float()  # type: ignore[no-untyped-call]
+    plans = [
+        generator.plan(request())
+        for generator in (Generator.load(model, "cpu"), Generator(halved, META, CPU))
+    ]
+    assert plans[0].notes == plans[1].notes
+    assert len(plans[0].notes) > 4
+
+
+def test_only_the_model_is_left_behind(model: Path) -> None:
+    assert [path.name for path in model.parent.iterdir()] == ["tiny.pt"]
+
+
+@pytest.mark.parametrize("family", list(checkpoint.FAMILIES))
+def test_from_a_training_run(
+    family: str, made_pack: Path, tmp_path: Path, tiny_sizes: dict[str, int]
+) -> None:
+    small = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
+    sizes = small if family == "paper-unet" else tiny_sizes
+    run = train(
+        TrainSettings(made_pack, tmp_path, family, steps=2, batch=2, beats=4, sizes=sizes,
+                      valid_windows=1, seed=5),
+        lambda p, share: None,
+    )  # fmt: skip
+    told = export.export(run.checkpoint_path, tmp_path / "m.pt", "mine")
+    generator = Generator.load(tmp_path / "m.pt", "cpu")
+    assert json.loads(json.dumps(told)) == {
+        key: value for key, value in generator.metadata.items() if key != "device"
+    }
+    assert told["name"] == "mine"
+    assert told["family"] == family
+    assert told["trained_steps"] == 2
+    assert told["window_beats"] == 4
+    assert told["seed"] == 5
+    assert told["corpora"] == ["made"]
+    merged = family == "paper-unet"
+    assert told["merged"] == merged
+    assert told["pitches"] == ([33, 88] if merged else [21, 108])
+    assert (told["sampling"] == {"sampler": "algorithm1-threshold", "steps": 100}) == merged
+    plan = generator.plan(request())
+    assert [n for n in plan.notes if n.voice == LEAD] == list(request().notes)
+
+
+def test_weights_from_before_the_evidence_get_the_fitted_one(
+    tiny_sampler: Sampler, tiny_sizes: dict[str, int]
+) -> None:
+    state: dict[str, Any] = {
+        "family": "frame-transformer",
+        "sizes": tiny_sizes,
+        "averaged": tiny_sampler.network.state_dict(),
+        "prior": tiny_sampler.prior,
+        "schedule": "cosine",
+    }
+    assert export.sampler_of(state).evidence == 0.95
+    assert export.sampler_of(state | {"evidence": [1.0, 0.0]}).evidence == 1.0
+
+
+def test_a_missing_file() -> None:
+    with pytest.raises(ModelError, match=r"no such model file.*presets"):
+        load(Path("nothing.pt"), CPU)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 5000])
+def test_a_cut_off_file(model: Path, keep: int) -> None:
+    model.write_bytes(model.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="damaged, or not a midi-diffuse export") as caught:
+        load(model, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_changed_bytes(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 64] = bytes(64)
+    model.write_bytes(bytes(data))
+    with pytest.raises(ModelError, match="damaged"):
+        load(model, CPU)
+
+
+def test_a_checkpoint_is_not_an_export(tmp_path: Path) -> None:
+    checkpoint.save_atomically({"format": 1}, tmp_path / "c.pt")
+    with pytest.raises(ModelError, match="not a midi-diffuse export"):
+        load(tmp_path / "c.pt", CPU)
+
+
+def test_somebody_elses_torchscript(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    scripted = export.script(tiny_sampler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(scripted, str(tmp_path / "other.pt"))  # type: ignore[no-untyped-call]
+    with pytest.raises(ModelError, match="not a midi-diffuse export"):
+        load(tmp_path / "other.pt", CPU)
+
+
+def test_a_newer_format(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    export.write(tiny_sampler, META | {"format": 99}, tmp_path / "m.pt")
+    with pytest.raises(ModelError, match=r"newer midi-diffuse.*99.*upgrade"):
+        load(tmp_path / "m.pt", CPU)
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == CPU
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ModelError, match="want auto, cpu, cuda or mps"):
+        pick_device("gpu")
+    for name, there in (
+        ("cuda", torch.cuda.is_available()),
+        ("mps", torch.backends.mps.is_available()),
+    ):
+        if not there:
+            with pytest.raises(ModelError, match="not available here"):
+                pick_device(name)

@@ -1,0 +1,124 @@
+"""Real JACK ports, the daemon as a process, and clients of its MIDI and OSC."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+import rtmidi
+
+from bridge.bench_live import LEAD_IN_NS, Score, TuneNote, clock_score, merge, tune_score
+from bridge.bench_rig import (
+    DaemonProcess,
+    MidiPeer,
+    OscPeer,
+    PlayedNote,
+    jack_server,
+    pair_notes,
+    wait_for,
+)
+
+
+def need(program: str) -> None:
+    """Skip without `program`; on a CI machine, which is to have it, fail."""
+    if shutil.which(program) is None:
+        text = f"{program} is missing; apt install jackd2 jack-midi-clock liblo-tools puredata-core"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(text)
+        pytest.skip(text)
+
+
+@dataclass
+class Band:
+    """A daemon that is ready, with a MIDI and an OSC client."""
+
+    daemon: DaemonProcess
+    midi: MidiPeer
+    osc: OscPeer
+    start_ns: int = 0
+
+    def play(self, notes: Sequence[TuneNote], beats: float, bpm: float) -> None:
+        """A tune with clock, Start and Stop; returns when it is over and its echoes are in."""
+        self.perform(merge(tune_score(notes, bpm), clock_score(beats, bpm)))
+        time.sleep(0.1)  # a few periods of JACK
+
+    def perform(self, score: Score) -> None:
+        self.start_ns = time.perf_counter_ns() + 50_000_000
+        self.midi.play(score, self.start_ns)
+
+    @property
+    def notes(self) -> list[PlayedNote]:
+        """The reply so far."""
+        return pair_notes(self.midi.received)
+
+    def sounding(self) -> list[PlayedNote]:
+        return [note for note in self.notes if note.off_ns is None]
+
+    def beats(self, bpm: float) -> list[float]:
+        """Onsets of the reply in beats since the first clock, as recorded."""
+        zero_ns = self.start_ns + LEAD_IN_NS
+        return [(note.on_ns - zero_ns) * bpm / 60e9 for note in self.notes]
+
+    def wait_sounding(self) -> None:
+        wait_for(lambda: bool(self.sounding()), 10, "a note of the reply")
+
+    def wait_silent(self) -> None:
+        wait_for(lambda: not self.sounding(), 2, "every note off")
+
+
+class MidiListener:
+    """A virtual input port called `name` that remembers what it is sent: stands in for a synth."""
+
+    def __init__(self, name: str) -> None:
+        self.received: list[tuple[int, tuple[int, ...]]] = []
+        self._in = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="test-synth")
+        self._in.set_callback(self._record)
+        self._in.open_virtual_port(name)
+
+    def _record(self, event: tuple[list[int], float], _: object = None) -> None:
+        self.received.append((time.perf_counter_ns(), tuple(event[0])))
+
+    def sounding(self) -> list[PlayedNote]:
+        """Notes that have begun and not ended."""
+        return [note for note in pair_notes(self.received) if note.off_ns is None]
+
+    def close(self) -> None:
+        """Close the port."""
+        self._in.close_port()
+        self._in.delete()
+
+
+StartBand = Callable[..., Band]
+
+
+@pytest.fixture(scope="session")
+def jack() -> Iterator[str]:
+    """A JACK server of the tests' own."""
+    need("jackd")
+    with jack_server(f"midi-diffuse-tests-{os.getpid()}") as name:
+        yield name
+
+
+@pytest.fixture
+def band(jack: str) -> Iterator[StartBand]:
+    """Starts bands: `band("--reply", "loop")`; preset fixture unless another is given."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> Band:
+            preset = () if "--preset" in arguments else ("--preset", "fixture")
+            osc = OscPeer()
+            stack.callback(osc.close)
+            daemon = stack.enter_context(
+                DaemonProcess("--midi-api", "jack", *preset, *arguments, reply_port=osc.port)
+            )
+            osc.to_port = daemon.osc_port
+            midi = MidiPeer()
+            stack.callback(midi.close)
+            return Band(daemon, midi, osc)
+
+        yield start

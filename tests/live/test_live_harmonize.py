@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from bridge.bench_rig import PlayedNote
+from tests.live.conftest import Band, StartBand
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
+
+BPM = 180.0
+BEAT_MS = 60_000 / BPM
+TUNE = [72, 74, 76, 77, 79, 77, 76, 74, 72, 76, 79, 84, 83, 79, 77, 74]
+"""One note a beat; high enough for the fixture's triads to need no folding."""
+WITHOUT_LEAD = (60, 64, 67)
+"""The fixture's chord where it knows of no lead."""
+
+
+def quarters(first_beat: int = 0) -> list[tuple[float, float, int]]:
+    return [(float(first_beat + i), 1.0, pitch) for i, pitch in enumerate(TUNE)]
+
+
+def triad(lead: int) -> tuple[int, ...]:
+    return lead - 12, lead - 8, lead - 5
+
+
+def chords(band: Band) -> dict[int, tuple[int, ...]]:
+    """Pitches that began on each beat, having checked that all began on a beat."""
+    places = band.beats(BPM)
+    delay = statistics.median(place - round(place) for place in places)
+    # The way there and back: two to four periods of 10.7 ms, and none of it before the beat.
+    assert -5 < delay * BEAT_MS < 50
+    assert max(abs(place - delay - round(place - delay)) for place in places) * BEAT_MS < 30
+    found: dict[int, list[PlayedNote]] = {}
+    for place, note in zip(places, band.notes, strict=True):
+        found.setdefault(round(place - delay), []).append(note)
+    return {beat: tuple(sorted(n.pitch for n in notes)) for beat, notes in found.items()}
+
+
+def no_faults(band: Band) -> None:
+    figures = band.osc.stats()
+    assert band.sounding() == []
+    assert (figures["late"], figures["faults"], figures["unsent"]) == (0, 0, 0)
+    assert band.daemon.end() == 0
+    assert [x for x in band.daemon.errors.splitlines() if "engine starting" not in x] == []
+
+
+def test_live_harmony_sounds_with_the_melody(band: StartBand) -> None:
+    played = band()
+    played.play(quarters(), 16, BPM)
+    found = chords(played)
+    assert set(range(1, 16)) <= set(found)
+    assert all(len(chord) == 3 for chord in found.values())
+    figures = played.osc.stats()
+    assert figures["rest"] == 0
+    assert figures["fresh"] >= 13
+    no_faults(played)
+
+
+def test_next_bar_answers_each_bar_one_bar_later(band: StartBand) -> None:
+    played = band("--reply", "next-bar")
+    played.play(quarters(), 16, BPM)
+    found = chords(played)
+    # The first beat may be committed before its bar was heard to the end, the rest not.
+    expected = {beat + 4: triad(TUNE[beat]) for beat in range(12)}
+    assert min(found) == 4
+    assert {beat: chord for beat, chord in found.items() if beat % 4} == {
+        beat: chord for beat, chord in expected.items() if beat % 4
+    }
+    no_faults(played)
+
+
+def test_loop_is_silent_once_and_then_harmonises_each_bar_in_its_place(band: StartBand) -> None:
+    played = band("--reply", "loop", "--loop-bars", "2")
+    melody = [(float(beat), 1.0, TUNE[beat % 8]) for beat in range(24)]
+    played.play(melody, 24, BPM)
+    found = chords(played)
+    assert min(found) >= 8
+    assert {beat: found[beat] for beat in range(9, 24)} == {
+        beat: triad(TUNE[beat % 8]) for beat in range(9, 24)
+    }
+    no_faults(played)
+
+
+def test_continue_answers_when_the_melody_has_ended(band: StartBand) -> None:
+    played = band("--mode", "continue", "--listen-bars", "2", "--reply-bars", "2")
+    played.play(quarters()[:8], 20, BPM)
+    found = chords(played)
+    assert set(found) == set(range(8, 16))
+    no_faults(played)
+
+
+def test_notes_and_a_clock_by_osc_alone(band: StartBand) -> None:
+    played = band("--tempo", str(BPM), "--clock", "internal")
+    played.osc.send("/diffuse/start")
+    played.osc.send("/diffuse/note", 72, 90)
+    played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
+    pitch, velocity, beat, length = played.osc.wait("/diffuse/out/note")
+    assert 0 < pitch < 128
+    assert 0 < velocity < 128
+    assert beat >= 0
+    assert length > 0
+    played.wait_sounding()
+    played.osc.send("/diffuse/stop")
+    played.wait_silent()
+    no_faults(played)
