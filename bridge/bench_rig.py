@@ -14,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ import rtmidi
 
 from bridge.commands import Value
 from bridge.inbox import Wake
-from bridge.midi_ports import IN_NAME, OUT_NAME, list_ports
+from bridge.midi_ports import IN_NAME, OUT_NAME, Tap, list_ports
 from bridge.osc_wire import Message, decode, encode
 from bridge.realtime import raise_priority, wait_until
 
@@ -47,13 +48,18 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 @contextlib.contextmanager
 def jack_server(name: str, period: int = 512) -> Iterator[str]:
-    """A JACK server with the dummy driver; this process and its children use it meanwhile."""
+    """A JACK server with the dummy driver; this process and its children use it meanwhile.
+
+    Real-time where that is allowed: on a busy machine it loses messages else.
+    """
     if shutil.which("jackd") is None:
         raise RigError("jackd is missing: apt install jackd2")
     wanted = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
-    command = ["jackd", "-n", name, "-r", "-d", "dummy", "-r", "48000", "-p", str(period)]
+    realtime = ["-R", "-P", "60"] if _may_be_realtime() else ["-r"]
+    driver = ["-d", "dummy", "-r", "48000", "-p", str(period)]
+    command = ["jackd", "-n", name, *realtime, *driver]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: bool(list_ports("jack")), 10, "the JACK server")
@@ -66,6 +72,11 @@ def jack_server(name: str, period: int = 512) -> Iterator[str]:
                 del os.environ[key]
             else:
                 os.environ[key] = value
+
+
+def _may_be_realtime() -> bool:
+    with ThreadPoolExecutor(1) as pool:  # a thread of its own, since the priority stays
+        return pool.submit(raise_priority).result().startswith("real-time")
 
 
 class DaemonProcess:
@@ -196,11 +207,10 @@ class MidiPeer:
         number = rtmidi.API_UNIX_JACK if api == "jack" else rtmidi.API_MACOSX_CORE
         self.received: list[tuple[int, Bytes]] = []
         self._out = rtmidi.MidiOut(number, name="test-player")
-        self._in = rtmidi.MidiIn(number, name="test-recorder")
-        self._in.ignore_types(sysex=True, timing=False, active_sense=True)
-        self._in.set_callback(self._record)
+        recorder = rtmidi.MidiIn(number, name="test-recorder")
         _connect(self._out, IN_NAME)
-        _connect(self._in, OUT_NAME)
+        _connect(recorder, OUT_NAME)
+        self._tap = Tap(recorder, self._record)
 
     def _record(self, event: tuple[list[int], float], _: object = None) -> None:
         self.received.append((time.perf_counter_ns(), tuple(event[0])))
@@ -209,36 +219,37 @@ class MidiPeer:
         """Send one message now."""
         self._out.send_message(data)
 
-    def play(self, score: Iterable[tuple[int, Bytes]], start_ns: int) -> list[int]:
+    def play(self, score: Sequence[tuple[int, Bytes]], start_ns: int) -> list[int]:
         """Send each message at `start_ns` + its time; gives how late each was, in ns."""
-        wake = Wake()
-        late: list[int] = []
-        try:
-            for at_ns, data in score:
-                while time.perf_counter_ns() < start_ns + at_ns:
-                    wait_until(start_ns + at_ns, wake)
-                self._out.send_message(data)
-                late.append(time.perf_counter_ns() - start_ns - at_ns)
-        finally:
-            wake.close()
-        return late
+        with ThreadPoolExecutor(1) as pool:
+            return self.play_aside(score, start_ns, pool).result()
 
-    def play_aside(self, score: Sequence[tuple[int, Bytes]], start_ns: int) -> threading.Thread:
-        """Play on a thread of its own, with the priority it may have."""
+    def play_aside(
+        self, score: Sequence[tuple[int, Bytes]], start_ns: int, pool: ThreadPoolExecutor
+    ) -> Future[list[int]]:
+        """The same on a thread of `pool`, with the best priority it may have."""
 
-        def run() -> None:
+        def run() -> list[int]:
             raise_priority()
-            self.play(score, start_ns)
+            wake = Wake()
+            try:
+                return [self._send_at(start_ns + at_ns, data, wake) for at_ns, data in score]
+            finally:
+                wake.close()
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
+        return pool.submit(run)
+
+    def _send_at(self, due_ns: int, data: Bytes, wake: Wake) -> int:
+        while time.perf_counter_ns() < due_ns:
+            wait_until(due_ns, wake)
+        self._out.send_message(data)
+        return time.perf_counter_ns() - due_ns
 
     def close(self) -> None:
         """Close both ports."""
-        for device in (self._out, self._in):
-            device.close_port()
-            device.delete()
+        self._tap.close()
+        self._out.close_port()
+        self._out.delete()
 
 
 def _connect(device: Any, name: str) -> None:

@@ -25,7 +25,7 @@ TOLD_ERRORS = (
     ("bridge.bench_rig", "RigError"),
     ("engine.grid", "GridError"),
     ("engine.midi_file", "MidiFileError"),
-    ("engine.generator", "ModelError"),
+    ("engine.export", "ModelError"),
     ("engine.checkpoint", "CheckpointError"),
     ("engine.dataset", "PackError"),
     ("engine.corpus", "CorpusError"),

@@ -34,7 +34,6 @@ def prepare(data: Path, pack: Path, corpora: tuple[str, ...]) -> None:
         pieces = manifest_pieces(data, corpora or shared)
     else:
         pieces = folder_pieces(data)
-    pack.parent.mkdir(parents=True, exist_ok=True)
     count, skipped = write_pack(pieces, pack)
     click.echo(f"packed {count} pieces into {pack} ({pack.stat().st_size / 1e6:.1f} MB)", err=True)
     for line in skipped[:20]:

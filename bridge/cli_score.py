@@ -75,9 +75,9 @@ def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
               help="Marginal and Markov models of the same cells beside it.")  # fmt: skip
 @click.option("--replies/--no-replies", default=True, show_default=True,
               help="Fill the windows too, and compare with the composer.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(1, 1000), default=10, show_default=True,
-              help="Sampler calls of a reply.")  # fmt: skip
-@click.option("--sampler", default="algorithm1", show_default=True, help="Reverse process.")
+@click.option("--steps", type=click.IntRange(1, 1000),
+              help="Sampler calls of a reply.  [as played]")  # fmt: skip
+@click.option("--sampler", help="Reverse process.  [as played]")
 @click.option("--temperature", type=click.FloatRange(0.1, 2), default=1.0, show_default=True,
               help="Below 1 safer, above 1 bolder.")  # fmt: skip
 @device_option
@@ -85,18 +85,25 @@ def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @json_option
 def evaluate(
     data: Path, tasks: tuple[str, ...], model: Path | None, preset: str, replies: bool,
-    steps: int, sampler: str, temperature: float, device: str, as_json: bool, **options: Any,
+    steps: int | None, sampler: str | None, temperature: float, device: str, as_json: bool,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Score a model on held-out music, beside baselines and the composers."""
+    from bridge.parameters import DEFAULTS
     from engine import evaluate as scoring
     from engine.dataset import load_pack
     from engine.request import SAMPLERS, SampleSettings
 
     _one_of("--task", tasks, scoring.TASKS)
-    _one_of("--sampler", (sampler,), SAMPLERS)
+    _one_of("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     generator = _load_model(model or _preset_model(preset), device)
+    best: dict[str, Any] = {**DEFAULTS, **(generator.metadata.get("sampling") or {})}
     settings = SampleSettings(
-        steps=steps, sampler=sampler, temperature=temperature, seed=options["seed"], voices=88
+        steps=steps or int(best["steps"]),
+        sampler=sampler or str(best["sampler"]),
+        temperature=temperature,
+        seed=options["seed"],
+        voices=88,
     )
     found = []
     with packed(data) as path:

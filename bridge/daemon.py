@@ -148,9 +148,9 @@ class Daemon:
             self._outbox.put(OscOut(OUT_PREFIX + "error", text, command.sender))
             return
         self._inbox.put(command)
-        for name, value in preset.settings.items():
+        for name, value in preset.complete().items():
             self._inbox.put(SetParameter(command.at_ns, name, value, command.sender))
-        knobs = Knobs({**preset.settings, "device": self._spec.device})
+        knobs = Knobs({**preset.complete(), "device": self._spec.device})
         self._worker.switch(self._spec_of(preset, knobs))
 
     def _report(self, command: Command) -> None:

@@ -7,6 +7,7 @@ server and another has; so the APIs are tried here, in order.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -21,6 +22,9 @@ from bridge.commands import MidiIn
 from bridge.parameters import did_you_mean, one_of
 
 IN_NAME, OUT_NAME = "midi-diffuse in", "midi-diffuse out"
+
+SETTLE_S = 0.1
+"""Longer than one period of JACK: 4096 frames at 44.1 kHz."""
 
 _APIS: dict[str, tuple[int, str]] = {
     "core": (rtmidi.API_MACOSX_CORE, "CoreMIDI"),
@@ -78,6 +82,30 @@ class NullPorts:
         """Nothing to close."""
 
 
+class Tap:
+    """An open rtmidi input whose messages go to a function, on the driver's thread.
+
+    Closing one while messages come needs care (python-rtmidi 1.5.8 on JACK, found with gdb):
+    `cancel_callback` frees what a callback that waits for Python's lock is about to use, and
+    `close_port` keeps the lock while it waits for that callback, for ever.
+    """
+
+    def __init__(self, device: Any, function: Callable[[tuple[list[int], float], object], None]):
+        self._device = device
+        device.ignore_types(sysex=True, timing=False, active_sense=True)
+        device.set_callback(function)
+        self._kept = [each for each in gc.get_referrers(function) if isinstance(each, tuple)]
+
+    def close(self) -> None:
+        """Close the port; no call comes afterwards. Takes SETTLE_S."""
+        self._device.cancel_callback()
+        time.sleep(SETTLE_S)  # a callback under way gets the lock and ends
+        with contextlib.suppress(OSError), _quiet_stderr():
+            self._device.close_port()
+            self._device.delete()
+        self._kept.clear()
+
+
 class RtMidiPorts:
     """Two rtmidi ports. The callback runs on the driver's thread: it stamps and hands over."""
 
@@ -86,26 +114,26 @@ class RtMidiPorts:
     def __init__(self, source: _Opened, target: _Opened, receive: Receive) -> None:
         self.api = source.api if source.api == target.api else f"{source.api} and {target.api}"
         self.in_name, self.out_name = source.name, target.name
-        self._in, self._out = source.device, target.device
+        self._out = target.device
 
         def on_midi(event: tuple[list[int], float], _: object = None) -> None:
             # rtmidi's own time is a delta that some systems repeat: stamp here, first thing.
             now_ns = time.perf_counter_ns()
             receive(MidiIn(now_ns, tuple(event[0])))
 
-        self._in.ignore_types(sysex=True, timing=False, active_sense=True)
-        self._in.set_callback(on_midi)
+        # Last of all: opening a port while a callback waits for Python's lock can hang, too.
+        self._in = Tap(source.device, on_midi)
 
     def send(self, data: Sequence[int]) -> None:
         """Send one message; raises OSError when the port is gone."""
         self._out.send_message(data)
 
     def close(self) -> None:
-        """Close both ports and give the drivers back."""
-        for device in (self._in, self._out):
-            with contextlib.suppress(OSError), _quiet_stderr():
-                device.close_port()
-                device.delete()
+        """Close both ports, when what was sent has left."""
+        self._in.close()  # its pause is longer than a period of JACK, so the last offs are out
+        with contextlib.suppress(OSError), _quiet_stderr():
+            self._out.close_port()
+            self._out.delete()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,11 +110,25 @@ def sizes_of(network: nn.Module) -> dict[str, int]:
 
 
 def save_atomically(state: dict[str, object], path: Path) -> None:
-    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
+
+    Raises CheckpointError where that is not possible.
+    """
+    make_folder(path.parent)
     temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as err:  # torch's writer raises the latter on a full disk
+        raise CheckpointError(f"{path}: cannot be written: {err}") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results; CheckpointError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise CheckpointError(f"{folder}: cannot be made: {err.strerror or err}") from None
 
 
 def load(path: Path, device: str = "cpu") -> dict[str, object]:

@@ -7,10 +7,12 @@ so a bare GPU machine needs no MIDI files. Bad files are skipped and listed.
 from __future__ import annotations
 
 import csv
+import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,18 +144,14 @@ def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
     if all(SPLITS[split] == "train" for _, split, _ in columns.pieces):
         corpus, _, notes_in_it = columns.pieces[-1]
         columns.pieces[-1] = (corpus, SPLITS.index("valid"), notes_in_it)
-    # Onset differences compress far better than onsets; each piece starts from its own zero.
-    np.savez_compressed(
-        path,
-        format=PACK_FORMAT,
-        corpora=np.array(corpora),
-        onset_step=np.concatenate([np.diff(o, prepend=0) for o in columns.onset]).astype(np.int32),
-        length_steps=np.concatenate(columns.length),
-        pitch=np.concatenate(columns.pitch),
-        voice=np.concatenate(columns.voice),
-        meters=np.array(columns.meters, np.int32),
-        pieces=np.array(columns.pieces, np.int32),
-    )
+    temporary = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            _write(columns, corpora, file)
+        os.replace(temporary, path)
+    except OSError as err:
+        raise CorpusError(f"{path}: cannot be written: {err.strerror or err}") from None
     return len(columns.pieces), skipped
 
 
@@ -171,3 +169,18 @@ def _append(
     columns.voice.append(notes[:, 3].astype(np.uint8))
     columns.meters += [(piece, start, bar) for start, bar in meters]
     columns.pieces.append((corpus, split, len(notes)))
+
+
+def _write(columns: _Columns, corpora: list[str], file: IO[bytes]) -> None:
+    # Onset differences compress far better than onsets; each piece starts from its own zero.
+    np.savez_compressed(
+        file,
+        format=PACK_FORMAT,
+        corpora=np.array(corpora),
+        onset_step=np.concatenate([np.diff(o, prepend=0) for o in columns.onset]).astype(np.int32),
+        length_steps=np.concatenate(columns.length),
+        pitch=np.concatenate(columns.pitch),
+        voice=np.concatenate(columns.voice),
+        meters=np.array(columns.meters, np.int32),
+        pieces=np.array(columns.pieces, np.int32),
+    )

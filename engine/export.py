@@ -91,17 +91,20 @@ def export(checkpoint_path: Path, out: Path, name: str) -> dict[str, object]:
 
 
 def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
-    """Script, halve, and write atomically."""
+    """Script, halve, and write atomically. Raises ModelError where that is not possible."""
     scripted = script(sampler)
     scripted.half()
     buffer = io.BytesIO()
     extra = {_METADATA: json.dumps(metadata)}
     with _quiet_jit():
         torch.jit.save(scripted, buffer, _extra_files=extra)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.make_folder(out.parent)
     temporary = out.with_suffix(out.suffix + ".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, out)
+    try:
+        temporary.write_bytes(buffer.getvalue())
+        os.replace(temporary, out)
+    except OSError as err:
+        raise ModelError(f"{out}: cannot be written: {err.strerror or err}") from None
 
 
 def pick_device(device: str) -> torch.device:

@@ -32,6 +32,10 @@ from engine.roll import Cells, PianoRoll, drop_orphans, roll_to_notes
 
 __all__ = ["Generator", "ModelError"]
 
+_STRETCH = 2
+"""Requests up to so many windows long are filled in one go: rotary positions carry that far (the
+bound per beat is the same, docs/evaluation.md), and two windows would take twice the time."""
+
 
 class Generator:
     """A loaded model. Owner: one thread (TorchScript leaks when fresh threads call it)."""
@@ -65,6 +69,8 @@ class Generator:
         known[..., : roll.first_step - first] = True
         known[..., roll.end_step - first :] = True
         window, hop = self.window_steps, self.window_steps // 2
+        if end - first <= _STRETCH * window and not self.merged:
+            window = end - first
         start = 0
         while True:
             stop = min(start + window, end - first)

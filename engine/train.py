@@ -250,6 +250,7 @@ class Run:
 def train(settings: TrainSettings, report: Callable[[Progress, float], None]) -> Run:
     """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
     run = Run(settings)
+    checkpoint.make_folder(settings.out)  # say now, not after 200 steps, that it cannot be written
     run.resume()
     progress = run.progress
     # A resumed run draws other windows than the ones it has seen: the seed moves with the step.

@@ -97,7 +97,7 @@ class FrameTransformer(nn.Module):
         self.local_film = nn.Linear(config.condition_width, 2 * config.local_width)
         self.local_out = nn.Conv2d(config.local_width, _CHANNELS, 1)
         nn.init.zeros_(self.local_out.weight)
-        nn.init.zeros_(self.local_out.bias)
+        nn.init.zeros_(self.local_out.bias)  # type: ignore[arg-type]
         # Most cells are silent: without this the first thousand steps only learn that.
         nn.init.constant_(self.out.bias, -4.0)
         for block in self.blocks:

@@ -30,7 +30,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_the_promised_presets_ship() -> None:
-    assert {"default", "paper", "hymn", "song", "piano", "quartet", "fixture"} <= set(SHIPPED)
+    assert {"default", "hymn", "song", "piano", "quartet", "fixture"} <= set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -44,7 +44,7 @@ def test_half_precision_round_trip(model: Path, tiny_sampler: Sampler) -> None:
 
 
 def test_it_plays_what_its_network_plays(model: Path, tiny_sampler: Sampler) -> None:
-    halved = tiny_sampler.half().float()  # type: ignore[no-untyped-call]
+    halved = tiny_sampler.half().float()
     plans = [
         generator.plan(request())
         for generator in (Generator.load(model, "cpu"), Generator(halved, META, CPU))
@@ -133,7 +133,7 @@ def test_somebody_elses_torchscript(tiny_sampler: Sampler, tmp_path: Path) -> No
     scripted = export.script(tiny_sampler)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.save(scripted, str(tmp_path / "other.pt"))  # type: ignore[no-untyped-call]
+        torch.jit.save(scripted, str(tmp_path / "other.pt"))
     with pytest.raises(ModelError, match="not a midi-diffuse export"):
         load(tmp_path / "other.pt", CPU)
 

@@ -114,10 +114,17 @@ def test_windows_start_on_beats_and_cover_the_request() -> None:
     assert all(b[0] < a[1] for a, b in zip(module.windows, module.windows[1:], strict=False))
 
 
+@pytest.mark.parametrize(("beats", "windows"), [(4, 1), (5, 1), (8, 1), (9, 4)])
+def test_up_to_two_windows_are_filled_in_one_go(beats: int, windows: int) -> None:
+    generator, module = recording()
+    generator.fill(to_harmonize(beats * BEAT))
+    assert len(module.windows) == windows
+
+
 def test_a_variation_always_starts_from_the_original() -> None:
     generator, module = recording(answer=1.0)
-    notes = [Note(i * BEAT, 60, BEAT) for i in range(8)]
-    roll = notes_to_roll(notes, 0, 8 * BEAT)
+    notes = [Note(i * BEAT, 60, BEAT) for i in range(12)]
+    roll = notes_to_roll(notes, 0, 12 * BEAT)
     request = FillRequest(roll, np.zeros_like(roll.cells), settings=SampleSettings(variation=0.5))
     generator.fill(request)
     # half of the second window is the first one's work; the rest must not be
@@ -127,7 +134,7 @@ def test_a_variation_always_starts_from_the_original() -> None:
 
 def test_the_lead_sounds_in_the_next_windows_context() -> None:
     generator, module = recording()
-    request = to_harmonize(8 * BEAT)
+    request = to_harmonize(12 * BEAT)
     generator.fill(request)
     assert torch.equal(
         module.sources[1][0, LEAD] > 0.5,
@@ -153,7 +160,7 @@ def test_voices_lock(tiny_generator: Generator, voices: int) -> None:
 def test_notes_are_whole(tiny_generator: Generator) -> None:
     cells = tiny_generator.fill(to_harmonize(2 * WINDOW)).cells
     assert not (cells[:, ONSET] & cells[:, SUSTAIN]).any()
-    led = cells.any(axis=1)[..., :-1]
+    led = np.asarray(cells.any(axis=1))[..., :-1]
     assert not (cells[:, SUSTAIN, :, 1:] & ~led).any()
 
 

@@ -16,7 +16,7 @@ notes_of = st.lists(
 
 
 def planes(notes: list[Note]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return notes_to_roll(notes, 0, 60).cells[1]
+    return np.asarray(notes_to_roll(notes, 0, 60).cells[1])
 
 
 def pitches(cells: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], step: int) -> list[int]:

@@ -22,6 +22,7 @@ from bridge.bench_rig import (
     pair_notes,
     wait_for,
 )
+from bridge.midi_ports import Tap
 
 
 def need(program: str) -> None:
@@ -76,9 +77,9 @@ class MidiListener:
 
     def __init__(self, name: str) -> None:
         self.received: list[tuple[int, tuple[int, ...]]] = []
-        self._in = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="test-synth")
-        self._in.set_callback(self._record)
-        self._in.open_virtual_port(name)
+        synth = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="test-synth")
+        synth.open_virtual_port(name)
+        self._tap = Tap(synth, self._record)
 
     def _record(self, event: tuple[list[int], float], _: object = None) -> None:
         self.received.append((time.perf_counter_ns(), tuple(event[0])))
@@ -89,8 +90,7 @@ class MidiListener:
 
     def close(self) -> None:
         """Close the port."""
-        self._in.close_port()
-        self._in.delete()
+        self._tap.close()
 
 
 StartBand = Callable[..., Band]
