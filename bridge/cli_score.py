@@ -78,7 +78,7 @@ def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--steps", type=click.IntRange(1, 1000),
               help="Sampler calls of a reply.  [as played]")  # fmt: skip
 @click.option("--sampler", help="Reverse process.  [as played]")
-@click.option("--temperature", type=click.FloatRange(0.1, 2), default=1.0, show_default=True,
+@click.option("--temperature", type=click.FloatRange(0.1, 2), default=0.7, show_default=True,
               help="Below 1 safer, above 1 bolder.")  # fmt: skip
 @device_option
 @seed_option

@@ -10,7 +10,7 @@ from typing import Protocol
 import rtmidi
 
 from bridge.bench_rig import OscPeer, pair_notes
-from bridge.midi_ports import IN_NAME, OUT_NAME, list_ports
+from bridge.midi_ports import IN_NAME, OUT_NAME, Tap, list_ports
 from bridge.timebase import NS_PER_MS
 from engine.grid import ACCOMPANIMENT, STEPS_PER_BEAT
 from engine.roll import Note
@@ -78,11 +78,11 @@ class MidiWay:
         self._received: list[tuple[int, tuple[int, ...]]] = []
         self._start_ns = 0
         self._out = rtmidi.MidiOut(_NUMBERS[api], name="demo player")
-        self._in = rtmidi.MidiIn(_NUMBERS[api], name="demo recorder")
-        self._in.set_callback(self._receive)
-        for device, name in ((self._out, IN_NAME), (self._in, OUT_NAME)):
+        source = rtmidi.MidiIn(_NUMBERS[api], name="demo recorder")
+        for device, name in ((self._out, IN_NAME), (source, OUT_NAME)):
             ports = device.get_ports()
             device.open_port(next(i for i, port in enumerate(ports) if name in port), "demo")
+        self._in = Tap(source, self._receive)
 
     def _receive(self, event: tuple[list[int], float], _: object = None) -> None:
         self._received.append((time.perf_counter_ns(), tuple(event[0])))
@@ -105,9 +105,9 @@ class MidiWay:
         """Send Stop, and close the ports when the last note-offs have come."""
         self._out.send_message([STOP])
         time.sleep(0.3)
-        for device in (self._out, self._in):
-            device.close_port()
-            device.delete()
+        self._in.close()
+        self._out.close_port()
+        self._out.delete()
 
     @property
     def heard(self) -> int:

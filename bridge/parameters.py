@@ -118,7 +118,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     _b("bypass", False, "stay silent (plans go on, so that coming back is instant)", cc=16),
     _i("steps", 10, 1, 100, "sampler calls: more is finer and slower", cc=17, scope="sample"),
-    _f("temperature", 1.0, 0.1, 2.0, "below 1 safer, above 1 bolder", cc=18, scope="sample"),
+    _f("temperature", 0.7, 0.1, 2.0, "lower is safer, higher bolder", cc=18, scope="sample"),
     _f(
         "density",
         -1.0,
@@ -227,7 +227,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     _b("echo_guard", True, "ignore our own notes when they come back in", cc=43),
     _c("style", "any", STYLES, "style the model is asked for", cc=44, scope="sample"),
-    _c("sampler", "algorithm1", SAMPLERS, "reverse process (docs/training.md)", scope="sample"),
+    _c("sampler", "renoise", SAMPLERS, "reverse process (docs/training.md)", scope="sample"),
     _c(
         "device",
         "auto",

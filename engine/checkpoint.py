@@ -52,7 +52,7 @@ class Family:
     build: Callable[..., nn.Module]
     schedule: str
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
-    evidence: bool = True
+    evidence: bool = False
     pitches: PitchRange = PIANO
     merged: bool = False
     levels: int = 0

@@ -63,12 +63,19 @@ class EvaluateSettings:
 
 
 def task_mask(task: str, steps: int) -> NDArray[np.bool_]:
-    """What is known, bool[voice, step]. `live`: all up to the middle; infill: the middle half."""
+    """What is known, bool[voice, step].
+
+    continue: the first half. live: the same and one beat more of our own, which is committed
+    already when a plan is made. infill: all but the middle half.
+    """
     known = np.zeros((2, steps), np.bool_)
     if task == "harmonize":
         known[LEAD] = True
-    elif task in ("continue", "live"):
+    elif task == "continue":
         known[:, : steps // 2] = True
+    elif task == "live":
+        known[LEAD, : steps // 2] = True
+        known[ACCOMPANIMENT, : steps // 2 + STEPS_PER_BEAT] = True
     elif task == "infill":
         known[:] = True
         known[:, steps // 4 : 3 * steps // 4] = False

@@ -38,13 +38,13 @@ class SampleSettings:
     """
 
     steps: int = 10
-    temperature: float = 1.0
+    temperature: float = 0.7
     guidance: float = 1.0
     density: float | None = None
     variation: float = 1.0
     seed: int = 0
     style: str = "any"
-    sampler: str = "algorithm1"
+    sampler: str = "renoise"
     low: int = 21
     high: int = 108
     voices: int = 8

@@ -70,7 +70,9 @@ class Sampler(nn.Module):
         evidence: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """evidence: weight at noise level 0, and how much it falls to level 1, of what a cell's
-        own noisy value says (`noise.own_evidence`) beside the network's logits.
+        own noisy value says (`noise.own_evidence`) beside the network's logits. It belongs to the
+        exact chain (`ancestral`, and the likelihood bound). The other samplers leave it out: each
+        call then redraws what earlier calls got wrong instead of believing it.
         """
         super().__init__()
         self.evidence, self.evidence_fall = evidence
@@ -113,7 +115,7 @@ class Sampler(nn.Module):
         for i in range(steps):
             level = torch.full_like(start, falls[i])
             logits = self._logits(x, known, mask, level, phase, bar, style, density, guidance)
-            if self.evidence > 0.0:
+            if self.evidence > 0.0 and sampler == "ancestral":
                 seen = own_evidence(x, self._alpha(level), self.prior)
                 logits = logits + (self.evidence - self.evidence_fall * falls[i]) * seen
             if temperature != 1.0:

@@ -29,7 +29,6 @@ class FrameTransformerConfig:
     layers: int = 6
     heads: int = 4
     condition_width: int = 64
-    local_width: int = 32
     styles: int = 5
     pitches: int = 88
 
@@ -91,13 +90,6 @@ class FrameTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, _CHANNELS * config.pitches)
-        # Beside the trunk, each pitch on its own sees the tokens next door: where notes go on and
-        # end. The trunk's tokens are too narrow to carry every cell through.
-        self.local = nn.Conv2d(2 * _CHANNELS, config.local_width, (3, 1), padding=(1, 0))
-        self.local_film = nn.Linear(config.condition_width, 2 * config.local_width)
-        self.local_out = nn.Conv2d(config.local_width, _CHANNELS, 1)
-        nn.init.zeros_(self.local_out.weight)
-        nn.init.zeros_(self.local_out.bias)  # type: ignore[arg-type]
         # Most cells are silent: without this the first thousand steps only learn that.
         nn.init.constant_(self.out.bias, -4.0)
         for block in self.blocks:
@@ -133,15 +125,8 @@ class FrameTransformer(nn.Module):
         cos, sin = _rotary(tokens, self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin)
-        far = self.out(self.norm(h)).view(batch, tokens, 24, self.pitches)
-        return self._unfold(far + self._near(cells, condition), batch)
-
-    def _near(self, cells: Tensor, condition: Tensor) -> Tensor:
-        """Logits from the tokens next door, pitch by pitch: [B, N, 2C, K] to [B, N, C, K]."""
-        scale, shift = self.local_film(condition)[:, :, None, None].chunk(2, dim=1)
-        x = self.local(cells.transpose(1, 2)) * (1.0 + scale) + shift
-        near: Tensor = self.local_out(F.gelu(x)).transpose(1, 2)
-        return near
+        logits = self.out(self.norm(h)).view(batch, tokens, 24, self.pitches)
+        return self._unfold(logits, batch)
 
     def _fold(self, x: Tensor) -> Tensor:
         """[B, V, P, K, S] to [B, N, V*P*6, K]."""

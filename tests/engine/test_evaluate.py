@@ -28,7 +28,8 @@ def packed(made_pack: Path) -> Pack:
 
 def test_masks() -> None:
     assert task_mask("harmonize", 96).any(axis=1).tolist() == [True, False]
-    assert task_mask("live", 96).sum(axis=1).tolist() == [48, 48]
+    assert task_mask("live", 96).sum(axis=1).tolist() == [48, 72]
+    assert task_mask("continue", 96).sum(axis=1).tolist() == [48, 48]
     assert task_mask("infill", 96).sum(axis=1).tolist() == [48, 48]
     assert task_mask("infill", 96)[:, 0].all()
     assert not task_mask("generate", 96).any()
