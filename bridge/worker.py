@@ -117,8 +117,11 @@ class EngineWorker:
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while True:
+                # Clear first, then look: what is set in between wakes the wait below.
                 self._wake.clear()
+                if self._stopping:
+                    break
                 now_ns = time.perf_counter_ns()
                 self._start_wanted(now_ns)
                 self._send_pending(now_ns)

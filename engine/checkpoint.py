@@ -44,7 +44,9 @@ class Family:
     config, build: its configuration class, and the network from it. schedule: of noise.
     pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
     paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell.
-    evidence: what a cell's own noisy value says is added to the logits (`noise.own_evidence`).
+    evidence: it is trained with what a cell's own noisy value says added to the logits
+    (`noise.own_evidence`). fitted: the weight of that in the exact chain where it is trained
+    without, at noise level 0, and how much it falls to level 1; fitted on train windows.
     mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
     """
 
@@ -53,6 +55,7 @@ class Family:
     schedule: str
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
     evidence: bool = False
+    fitted: tuple[float, float] = (0.0, 0.0)
     pitches: PitchRange = PIANO
     merged: bool = False
     levels: int = 0
@@ -61,7 +64,9 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "frame-transformer": Family(FrameTransformerConfig, FrameTransformer, "cosine"),
+    "frame-transformer": Family(
+        FrameTransformerConfig, FrameTransformer, "cosine", fitted=(0.95, 0.5)
+    ),
     "paper-unet": Family(
         PaperUnetConfig,
         PaperUnet,

@@ -25,8 +25,6 @@ from engine.sampler import Sampler
 
 EXPORT_FORMAT = 1
 _METADATA = "midi-diffuse.json"
-# Fitted on train windows for weights from before the evidence was part of the training.
-_EVIDENCE_UNTRAINED = (0.95, 0.5)
 
 
 class ModelError(ValueError):
@@ -53,10 +51,9 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
     network = checkpoint.build(state["family"], state["sizes"])
     checkpoint.load_weights(network, state["averaged"])
     pitches = checkpoint.family_of(state["family"]).pitches
-    evidence = state.get("evidence", _EVIDENCE_UNTRAINED)
-    return Sampler(
-        network.eval(), state["prior"].float(), state["schedule"], pitches.low, tuple(evidence)
-    )
+    trained_with = tuple(state.get("evidence", (0.0, 0.0)))
+    evidence = trained_with if trained_with[0] else checkpoint.family_of(state["family"]).fitted
+    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, evidence)
 
 
 def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:

@@ -189,7 +189,7 @@ class Run:
 
     @property
     def evidence(self) -> tuple[float, float]:
-        """How `Sampler` weighs a cell's own noisy value: in full, where the family has it."""
+        """Weight in training of a cell's own noisy value: in full, where the family has it."""
         return (1.0, 0.0) if self.family.evidence else (0.0, 0.0)
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
@@ -239,7 +239,7 @@ class Run:
                     self.schedule,
                     generator,
                     draws=1,
-                    evidence=self.evidence,
+                    evidence=self.evidence if self.family.evidence else self.family.fitted,
                 )
                 nats += float(bound.sum())
                 steps += float(free_steps(told).sum())

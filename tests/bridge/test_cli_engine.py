@@ -21,7 +21,7 @@ from engine.request import SampleSettings
 from engine.roll import Note
 
 SIZES = [
-    word for size in ("width=16", "layers=1", "heads=2", "condition_width=8", "local_width=4")
+    word for size in ("width=16", "layers=1", "heads=2", "condition_width=8")
     for word in ("--size", size)
 ]  # fmt: skip
 TINY = [*SIZES, "--steps", "2", "--batch", "2", "--beats", "4", "--device", "cpu"]

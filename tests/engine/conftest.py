@@ -19,7 +19,7 @@ from engine.request import STYLES
 from engine.roll import Note
 from engine.sampler import Sampler
 
-TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8, "local_width": 4}
+TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
 
 
 @pytest.fixture(scope="session", autouse=True)

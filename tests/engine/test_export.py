@@ -87,7 +87,7 @@ def test_from_a_training_run(
     assert [n for n in plan.notes if n.voice == LEAD] == list(request().notes)
 
 
-def test_weights_from_before_the_evidence_get_the_fitted_one(
+def test_weights_trained_without_the_evidence_get_the_fitted_one(
     tiny_sampler: Sampler, tiny_sizes: dict[str, int]
 ) -> None:
     state: dict[str, Any] = {
@@ -97,7 +97,9 @@ def test_weights_from_before_the_evidence_get_the_fitted_one(
         "prior": tiny_sampler.prior,
         "schedule": "cosine",
     }
-    assert export.sampler_of(state).evidence == 0.95
+    for untold in (state, state | {"evidence": [0.0, 0.0]}):
+        sampler = export.sampler_of(untold)
+        assert (sampler.evidence, sampler.evidence_fall) == (0.95, 0.5)
     assert export.sampler_of(state | {"evidence": [1.0, 0.0]}).evidence == 1.0
 
 
