@@ -51,6 +51,10 @@ __all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "train"]
 @click.option("--save-every", type=click.IntRange(1), default=200, show_default=True,
               help="Steps between checkpoints.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
+@click.option("--start-from", type=PATH,
+              help="Weights to begin with: an export, such as presets/default.pt, or a run.")  # fmt: skip
+@click.option("--compile/--no-compile", "compiled", default=False, show_default=True,
+              help="Through torch.compile: shorter steps, needs a C++ compiler.")  # fmt: skip
 @device_option
 @seed_option
 def train(

@@ -29,6 +29,7 @@ PACK_FORMAT = 1
 DENSITY_BUCKETS = 12
 _LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
 _SKYLINE = 2
+_LONGEST_HORIZON_STEPS = 4 * STEPS_PER_BEAT
 
 
 class PackError(ValueError):
@@ -138,23 +139,26 @@ def draw_mask(rng: np.random.Generator, steps: int) -> NDArray[np.bool_]:
     def place(low: float, high: float) -> int:
         return int(rng.uniform(low, high) * steps) // STEPS_PER_TOKEN * STEPS_PER_TOKEN
 
-    if choice < 0.28:  # harmonize from nothing
+    if choice < 0.25:  # harmonize from nothing
         known[LEAD] = True
-    elif choice < 0.45:  # harmonize on: the accompaniment so far is known
+    elif choice < 0.40:  # harmonize on: the accompaniment so far is known
         known[LEAD] = True
         known[ACCOMPANIMENT, : place(0, 0.8)] = True
-    elif choice < 0.77:  # anticipate: what `live` needs, over a spread of horizons
+    elif choice < 0.74:  # anticipate: what `live` needs, over a spread of horizons
         now = place(0.0, 0.85)
-        horizon = min(now + int(rng.integers(0, 3 * STEPS_PER_BEAT)), steps - STEPS_PER_TOKEN)
+        ahead = int(rng.integers(0, _LONGEST_HORIZON_STEPS + 1))
+        horizon = min(now + ahead, steps - STEPS_PER_TOKEN)
         known[LEAD, :now] = True
         known[ACCOMPANIMENT, : horizon // STEPS_PER_TOKEN * STEPS_PER_TOKEN] = True
-    elif choice < 0.86:  # continue
+    elif choice < 0.82:  # continue
         known[:, : place(0.1, 0.8)] = True
-    elif choice < 0.94:  # infill, of one voice or of both
+    elif choice < 0.91:  # infill, of one voice or of both
         start = place(0, 0.7)
         stop = start + max(place(0.1, 0.5), STEPS_PER_TOKEN)
         known[:] = True
         known[ACCOMPANIMENT if rng.random() < 0.5 else slice(None), start:stop] = False
+    elif choice < 0.93:  # find a melody for these chords
+        known[ACCOMPANIMENT] = True
     return known  # else: generate
 
 
@@ -236,9 +240,7 @@ class Windows:
             voice[:] = ACCOMPANIMENT
         if augment:
             notes[:, 2] += int(rng.integers(-6, 7))
-        heard = notes
-        if augment and rng.random() < 0.3:
-            heard = _with_flaws(notes, rng)
+        heard = with_flaws(notes, steps, rng) if augment else notes
         starts, lengths = pack.meters[piece]
         tokens = start + np.arange(0, steps, STEPS_PER_TOKEN)
         index = np.maximum(np.searchsorted(starts, tokens, side="right") - 1, 0)
@@ -261,14 +263,64 @@ class _Window:
     style: int
 
 
-def _with_flaws(notes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Drop or shift a few accompaniment notes: live, the model hears its own imperfect past."""
-    heard = notes.copy()
-    accompaniment = heard[:, 3] == ACCOMPANIMENT
-    shifted = accompaniment & (rng.random(len(heard)) < 0.06)
-    heard[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
-    kept: NDArray[np.int64] = heard[~(accompaniment & (rng.random(len(heard)) < 0.08))]
+def _dropped(
+    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """A few accompaniment notes missing or a little off in pitch."""
+    accompaniment = notes[:, 3] == ACCOMPANIMENT
+    shifted = accompaniment & (rng.random(len(notes)) < 0.06)
+    notes[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
+    kept: NDArray[np.int64] = notes[~(accompaniment & (rng.random(len(notes)) < 0.08))]
     return kept
+
+
+def _silent_at_first(
+    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """No accompaniment before some place: a daemon that has just begun to answer."""
+    place = int(rng.uniform(0, 0.8) * steps) // STEPS_PER_BEAT * STEPS_PER_BEAT
+    kept: NDArray[np.int64] = notes[(notes[:, 3] != ACCOMPANIMENT) | (notes[:, 0] >= place)]
+    return kept
+
+
+def _stuck(notes: NDArray[np.int64], steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """One chord struck over and over instead of the accompaniment: the rut that hearing only
+    itself leads a model into. The truth goes on as composed, so the way out is learned.
+    """
+    ours = notes[:, 3] == ACCOMPANIMENT
+    place = int(rng.integers(0, steps))
+    chord = np.unique(notes[ours & (notes[:, 0] <= place) & (notes[:, 1] > place), 2])
+    every = STEPS_PER_BEAT * int(rng.choice((1, 2, 4)))
+    onset = np.repeat(np.arange(0, steps, every), len(chord))
+    pitch = np.tile(chord, -(-steps // every))
+    voice = np.full(len(pitch), ACCOMPANIMENT)
+    if not len(chord):
+        return notes
+    return np.concatenate([notes[~ours], np.column_stack([onset, onset + every, pitch, voice])])
+
+
+def _played_by_hand(
+    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The lead a step early or late, note by note, as quantized playing still is."""
+    lead = notes[:, 3] == LEAD
+    notes[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
+    return notes
+
+
+_FLAWS = ((0.30, _dropped), (0.08, _silent_at_first), (0.10, _stuck), (0.20, _played_by_hand))
+"""What may be wrong with the known past, and how often. The truth stays as composed."""
+
+
+def with_flaws(
+    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The notes [note, (onset, end, pitch, voice)] as a live context may hold them."""
+    heard = notes.copy()
+    for chance, flaw in _FLAWS:
+        if rng.random() < chance:
+            heard = flaw(heard, steps, rng)
+    return heard
 
 
 def draw(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:

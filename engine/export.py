@@ -87,6 +87,19 @@ def export(checkpoint_path: Path, out: Path, name: str) -> dict[str, object]:
     return metadata
 
 
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """A network's weights, float32, from an export, a checkpoint or a run's folder.
+
+    Raises ModelError or CheckpointError where there are none.
+    """
+    if path.is_dir() or path.name == "checkpoint.pt":
+        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        return dict(state["averaged"])
+    scripted, _ = load(path, torch.device("cpu"))
+    found = scripted.state_dict().items()
+    return {name.removeprefix("network."): x for name, x in found if name.startswith("network.")}
+
+
 def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
     """Script, halve, and write atomically. Raises ModelError where that is not possible."""
     scripted = script(sampler)

@@ -15,6 +15,8 @@ from engine.checkpoint import Family
 from engine.corpus_table import CORPORA
 from engine.dataset import Batch, Pack, Windows, merged_batch
 
+_AHEAD = 3
+
 
 def measure_prior(windows: Windows, family: Family, count: int = 200) -> NDArray[np.float64]:
     """Mean density [voice, plane, 1, 1] of `count` windows: the prior of the process."""
@@ -29,20 +31,28 @@ def shaped(batch: Batch, family: Family) -> Batch:
 
 @contextmanager
 def prefetched(
-    windows: Windows, family: Family, size: int, beats: int, ahead: int = 3
+    windows: Windows, family: Family, size: int, beats: int, seed: int, first: int = 0
 ) -> Iterator[Callable[[], Batch]]:
     """Endless batches drawn by a thread of their own; call what this gives for the next one.
 
-    Where the family has it so, every second batch has twice the windows of half the length: the
-    same work shows more music. An error of the thread is raised by the call.
+    Batch i depends on (`seed`, i) alone; `first` is the i to begin with. So a resumed run goes on
+    with the very batches it would have seen.
+
+    Where the family has it so, batches of twice the windows of half the length and of half the
+    windows of twice the length come in turn: the same work, short and long memory. An error of
+    the thread is raised by the call.
     """
-    ready: queue.Queue[Batch | Exception] = queue.Queue(ahead)
+    ready: queue.Queue[Batch | Exception] = queue.Queue(_AHEAD)
     over = threading.Event()
-    kinds = [(size, beats), (2 * size, beats // 2)] if family.mixed_lengths else [(size, beats)]
+    kinds = [(size, beats)]
+    if family.mixed_lengths:
+        kinds += [(2 * size, beats // 2), (max(size // 2, 1), 2 * beats)]
 
     def fill() -> None:
         try:
-            for count, length in itertools.cycle(kinds):
+            for index in itertools.count(first):
+                count, length = kinds[index % len(kinds)]
+                windows.rng = np.random.default_rng((seed, index))
                 batch = shaped(windows.batch(count, length), family)
                 while not over.is_set():
                     with suppress(queue.Full):
