@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.commands import Act, MidiIn, OscOut, SetParameter, Value
+from engine.fixture import FixtureGenerator
 from engine.grid import ACCOMPANIMENT, LEAD
 from engine.request import PlanRequest, Span
 from engine.roll import Note
@@ -212,3 +213,22 @@ def test_changing_everything_while_playing_leaves_nothing_hanging() -> None:
     live.add([MidiIn(36 * S, (0xFC,))]).run(38 * S)
     assert live.stuck == {}
     assert len({when for when, _ in live.ons}) > 25
+
+
+@pytest.mark.parametrize("sixteenths", [0, 32, 192])
+def test_a_daw_whose_first_note_leads_its_continue_begins_at_its_own_place(
+    sixteenths: int,
+) -> None:
+    # As Ardour does it from the middle of a song: a note 32 ms ahead, position, Continue, clock.
+    # Without the clock seen yet, that note has started our own: it must not count as the song.
+    asked = FixtureGenerator()
+    r = rig(
+        {"reply": "next-bar", "listen_bars": 1},
+        answer=lambda request: asked.plan(request).notes,
+    )
+    place = MidiIn(1 * S, (0xF2, sixteenths & 127, sixteenths >> 7))
+    r.add([place, MidiIn(1 * S, (0xFB,)), *clock(16, 1 * S, start=False)])
+    r.add(c for i in range(16) for c in play(60 + i, 968 * MS + i * 500 * MS, 430 * MS))
+    r.run(7 * S)
+    chords = [(round(at * 2 - 2, 2), pitch) for at, pitch in r.ons]
+    assert chords[:6] == [(4, 48), (4, 52), (4, 55), (5, 49), (5, 53), (5, 56)]

@@ -1,0 +1,113 @@
+"""A real DAW plays a melody into the daemon and records the answer; the take is read back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.live.ardour import Ardour, Note
+from tests.live.conftest import StartBand, need
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(150)]
+
+DAEMON_IN, DAEMON_OUT = "midi-diffuse-in:midi-diffuse in", "midi-diffuse-out:midi-diffuse out"
+BARS = 8
+EARLIEST_BEATS, LATEST_BEATS = -0.15, 0.05
+"""Ardour records what comes back up to a tenth of a beat early: its latency alignment."""
+
+
+def melody(beats_per_bar: int) -> list[Note]:
+    """Another pitch on every beat of BARS bars, so that a chord tells which beat it answers."""
+    return [Note(beat, 0.9, 60 + 5 * beat % 12) for beat in range(BARS * beats_per_bar)]
+
+
+def triad(beat: int) -> set[int]:
+    """What preset `fixture` answers to the melody's note of `beat`."""
+    lead = 60 + 5 * beat % 12
+    return {lead - 12, lead - 8, lead - 5}
+
+
+def chords(take: list[Note]) -> dict[int, set[int]]:
+    """Pitches by the beat they begin on; fails for a note that is off the beat, or twice."""
+    found = defaultdict[int, set[int]](set)
+    for note in take:
+        beat = round(note.onset_beats)
+        assert EARLIEST_BEATS <= note.onset_beats - beat <= LATEST_BEATS, note
+        assert note.pitch not in found[beat], note
+        found[beat].add(note.pitch)
+    return dict(found)
+
+
+def answers(beats: range, beats_per_bar: int) -> dict[int, set[int]]:
+    """Each beat answered one bar later, and nothing else."""
+    return {beat: triad(beat - beats_per_bar) for beat in beats}
+
+
+def studio(band: StartBand, folder: Path, jack: str, bpm: float, beats_per_bar: int) -> Ardour:
+    """The daemon answering in the next bar, and Ardour with the melody."""
+    need("ardour7-lua")
+    band("--reply", "next-bar", "--listen-bars", "1", "--meter", f"{beats_per_bar}/4")
+    daw = Ardour(folder, bpm, beats_per_bar, jack)
+    daw.make(melody(beats_per_bar))
+    return daw
+
+
+SONGS = [
+    pytest.param(bpm, beats, marks=[] if bpm == 120.0 else pytest.mark.stage)
+    for bpm in (90.0, 120.0, 150.0)
+    for beats in (4, 3)
+]
+
+
+@pytest.mark.parametrize(("bpm", "beats"), SONGS)
+def test_every_beat_is_answered_one_bar_later_and_nothing_else_is_played(
+    band: StartBand, tmp_path: Path, jack: str, bpm: float, beats: int
+) -> None:
+    daw = studio(band, tmp_path, jack, bpm, beats)
+    daw.perform(DAEMON_IN, DAEMON_OUT, ["roll()", f"reach({daw.sample(5.5 * beats)})", "stop()"])
+    (take,) = daw.takes()
+    last = int(5.5 * beats)
+    heard = chords(take)
+    heard.pop(last, None)  # begun as the song stopped
+    assert heard == answers(range(beats, last), beats)
+
+
+@pytest.mark.stage
+@pytest.mark.parametrize(("bpm", "beats"), [song.values for song in SONGS])
+def test_started_in_the_middle_of_the_song_it_is_on_the_same_bar_lines(
+    band: StartBand, tmp_path: Path, jack: str, bpm: float, beats: int
+) -> None:
+    daw = studio(band, tmp_path, jack, bpm, beats)
+    stop_at = daw.sample(5.5 * beats)
+    daw.perform(
+        DAEMON_IN,
+        DAEMON_OUT,
+        [f"locate({daw.sample(2 * beats)})", "roll()", f"reach({stop_at})", "stop()"],
+    )
+    (take,) = daw.takes()
+    last = int(5.5 * beats)
+    heard = chords(take)
+    heard.pop(last, None)
+    assert heard == answers(range(3 * beats, last), beats)
+
+
+@pytest.mark.stage
+@pytest.mark.parametrize(("bpm", "beats"), [song.values for song in SONGS])
+def test_stopped_and_continued_it_answers_again_after_one_bar(
+    band: StartBand, tmp_path: Path, jack: str, bpm: float, beats: int
+) -> None:
+    daw = studio(band, tmp_path, jack, bpm, beats)
+    steps = ["roll()", f"reach({daw.sample(2.5 * beats)})", "stop()"]
+    steps += [f"locate({daw.sample(4 * beats)})", "session:maybe_enable_record(false)", "roll()"]
+    steps += [f"reach({daw.sample(6.5 * beats)})", "stop()"]
+    daw.perform(DAEMON_IN, DAEMON_OUT, steps)
+    heard = [chords(take) for take in daw.takes()]
+    for take, last in zip(heard, (int(2.5 * beats), int(6.5 * beats)), strict=True):
+        take.pop(last, None)
+    first, second = heard
+    assert first == answers(range(beats, int(2.5 * beats)), beats)
+    # The melody of the song is remembered by its place: nothing to wait for, or one bar.
+    assert second.items() <= answers(range(4 * beats, int(6.5 * beats)), beats).items()
+    assert set(second) >= set(range(5 * beats, int(6.5 * beats)))
