@@ -39,7 +39,7 @@ class _Playing:
     """An entry with what its quantised steps no longer say: when it came, when its key went up."""
 
     entry: Entry
-    at_ns: int
+    on: NoteEvent
     raw_end: float | None = None
 
 
@@ -116,7 +116,7 @@ class Hearing:
         """
         for key, playing in list(self._open.items()):
             entry = playing.entry
-            early = start_ns is not None and start_ns - playing.at_ns <= PREROLL_NS
+            early = start_ns is not None and start_ns - playing.on.at_ns <= PREROLL_NS
             if early or entry.onset_step >= from_step:
                 self._song.heard.remove(entry)
                 entry.onset_step = to_step
@@ -128,13 +128,20 @@ class Hearing:
         self._recent.extend(self._open.values())
         self.last_onset_step = to_step if self._open else None
 
-    def stop(self, step: float) -> None:
-        """The transport stops: held notes end."""
+    def stop(self, step: float, now_ns: int) -> list[Key]:
+        """The transport stops: held notes end. Returns those that do not: a DAW's loop is a Stop
+        and a Continue, and what came just before them may be the first note of the next pass.
+        """
         for playing in self._open.values():
             playing.entry.end_step = max(round(step), playing.entry.onset_step + 1)
+        self._early.clear()
+        for playing in self._recent:
+            if now_ns - playing.on.at_ns <= PREROLL_NS:
+                self._song.heard.remove(playing.entry)
+                self._early.append(_Early(playing.on))
         self._open.clear()
         self._recent.clear()
-        self._early.clear()
+        return [(early.on.channel, early.on.pitch) for early in self._early]
 
     def refresh(self, now_step: int) -> None:
         """Tell the lead from the rest, as far as can be told now."""
@@ -157,7 +164,7 @@ class Hearing:
         if self.split == "channel" and key[0] != 0:
             voice = ACCOMPANIMENT
         entry = self._song.heard.add(Entry(onset, None, key[1], on.velocity, voice, key[0]))
-        playing = _Playing(entry, on.at_ns)
+        playing = _Playing(entry, on)
         self._open[key] = playing
         self._recent.append(playing)
         self.last_onset_step = onset

@@ -151,6 +151,6 @@ def test_a_jump_ends_held_notes_and_takes_early_ones_along() -> None:
 def test_stop_ends_held_notes(end: int) -> None:
     ear = Ear()
     ear.on(60, 0)
-    ear.hearing.stop(float(end))
+    assert ear.hearing.stop(float(end), 1000 * MS) == []
     assert ear.heard() == [(0, 60, end, LEAD)]
     assert not ear.hearing.sounding

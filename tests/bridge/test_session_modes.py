@@ -232,3 +232,24 @@ def test_a_daw_whose_first_note_leads_its_continue_begins_at_its_own_place(
     r.run(7 * S)
     chords = [(round(at * 2 - 2, 2), pitch) for at, pitch in r.ons]
     assert chords[:6] == [(4, 48), (4, 52), (4, 55), (5, 49), (5, 53), (5, 56)]
+
+
+def test_a_daws_loop_keeps_the_note_that_leads_it() -> None:
+    # Ardour's loop, as it came over JACK: the first note of the next pass 22 ms before a burst of
+    # controllers and Stop, then position and Continue 10 ms later; its own end comes in time.
+    asked = FixtureGenerator()
+    r = rig({"listen_bars": 0}, answer=lambda request: asked.plan(request).notes)
+    for loop in range(3):
+        start = 1 * S + loop * 4 * S
+        end = start + 4 * S
+        if loop:
+            r.add([MidiIn(start, (0xF2, 0, 0)), MidiIn(start, (0xFB,))])
+        r.add(clock(7.98, start, start=not loop))
+        r.add(c for i in range(8) for c in play(60 + i, start - 32 * MS + i * 500 * MS, 430 * MS))
+        r.add(MidiIn(end - 10 * MS, (0xB0 + c, number, 0)) for c in (0, 1) for number in (64, 123))
+        r.add([MidiIn(end - 10 * MS, (0xFC,))])
+    r.run(14 * S)
+    heard = r.session.conductor.song.heard.notes(0, 192, 192)
+    first = [note for note in heard if note.onset_step == 0]
+    assert [(note.pitch, note.length_steps) for note in first] == [(60, 18)]
+    assert r.stuck == {}

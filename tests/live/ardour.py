@@ -18,7 +18,7 @@ import mido
 
 SAMPLE_RATE = 48_000
 _TICKS_PER_BEAT = 1920  # in Ardour's session files
-_MELODY_ID, _REGION_ID, _PLAYED_ID = "900001", "900002", "900003"
+_MELODY_ID, _REGION_ID, _PLAYED_ID, _LOOP_ID = "900001", "900002", "900003", "900004"
 
 _MAKE = """
 AudioEngine:set_backend("JACK", "ardour", "")
@@ -56,14 +56,7 @@ function locate(sample)
   session:request_locate(sample, false, ARDOUR.LocateTransportDisposition.MustStop, ui)
   wait(1)
 end
-function loop(from, to)
-  local range = session:locations():auto_loop_location()
-  if range:isnil() then
-    session:set_auto_loop_location(ARDOUR.Location(session,
-      Temporal.timepos_t(from), Temporal.timepos_t(to), "Loop", ARDOUR.LocationFlags.IsAutoLoop, 0))
-  end
-  session:request_play_loop(true, false)
-end
+function loop() session:request_play_loop(true, false) end
 
 local back = session:route_by_name("Return"):to_track()
 back:rec_enable_control():set_value(1, PBD.GroupControlDisposition.NoGroup)
@@ -100,8 +93,8 @@ class Ardour:
     beats_per_bar: int
     server: str
 
-    def make(self, melody: Sequence[Note]) -> None:
-        """Create the session with this melody on its track."""
+    def make(self, melody: Sequence[Note], loop: tuple[int, int]) -> None:
+        """Create the session with this melody on its track; `loop`: from and to, in beats."""
         config = self.folder / "config" / "ardour7"
         config.mkdir(parents=True)
         (config / "config").write_text(
@@ -110,7 +103,7 @@ class Ardour:
         )
         self._lua("make", _MAKE.format(folder=self._song, rate=SAMPLE_RATE))
         self._write_melody(melody)
-        self._edit(melody)
+        self._edit(melody, loop)
 
     def perform(self, daemon_in: str, daemon_out: str, steps: Sequence[str]) -> None:
         """Connect, arm, and do `steps`: Lua calls of roll, stop, reach, locate, loop and wait."""
@@ -182,8 +175,8 @@ class Ardour:
         self._midi.mkdir(parents=True, exist_ok=True)
         file.save(self._midi / "Melody.mid")
 
-    def _edit(self, melody: Sequence[Note]) -> None:
-        """Tempo, meter, and the melody as source, region and place on its playlist."""
+    def _edit(self, melody: Sequence[Note], loop: tuple[int, int]) -> None:
+        """Tempo, meter, loop, and the melody as source, region and place on its playlist."""
         tree = ET.parse(self._xml)
         root = tree.getroot()
         root.set("id-counter", "1000000")
@@ -203,6 +196,12 @@ class Ardour:
             "name": "Melody.mid", "take-id": "", "type": "midi", "flags": "", "id": _MELODY_ID,
             "natural-position": "a0", "captured-for": "Melody", "origin": "",
         }  # fmt: skip
+        start, stop = (f"b{beat * _TICKS_PER_BEAT}" for beat in loop)
+        place = {
+            "id": _LOOP_ID, "name": "Loop", "start": start, "end": stop, "flags": "IsAutoLoop",
+            "locked": "0", "timestamp": "0", "cue": "0",
+        }  # fmt: skip
+        ET.SubElement(_only(root, "Locations"), "Location", place)
         ET.SubElement(_only(root, "Sources"), "Source", source)
         ET.SubElement(_only(root, "Regions"), "Region", whole | {"id": _REGION_ID})
         playlist = next(one for one in root.iter("Playlist") if one.get("name") == "Melody")
