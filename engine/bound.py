@@ -14,13 +14,15 @@ clean, only free cells count: a network that is *told* them, not one that has th
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.dataset import Batch
 from engine.inputs import logits_of, to_inputs
-from engine.noise import alpha_bar, posterior, predicted_posterior
+from engine.noise import alpha_bar, flip_rate, log_decay, posterior, predicted_posterior
 
 _TINY = 1e-12
+_LEVELS = (1e-3, 1.0 - 1e-4)  # where rates are finite
 
 
 def window_bound(
@@ -71,6 +73,32 @@ def _term(
     truth = posterior(x_t, x0, here, after, rates)
     guess = predicted_posterior(x_t, p_x0, here, after, rates)
     return (kl_bernoulli(truth, guess) * free.double().cpu()).sum(dim=(1, 2, 3, 4))
+
+
+def spread_levels(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Noise levels [B], spread evenly over 0 to 1, in random order: a batch sees all of them."""
+    order = torch.randperm(size, generator=generator, device=device)
+    place = torch.rand(size, generator=generator, device=device)
+    return ((order + place) / size).clamp(*_LEVELS)
+
+
+def bound_rate(
+    logits: Tensor, x_t: Tensor, x0: Tensor, level: Tensor, prior: Tensor, schedule: str
+) -> Tensor:
+    """The bound's density at noise `level` [B], of each cell, in nats: what to train on.
+
+    Its mean over levels from 0 to 1 is the bound for T -> infinity (Campbell et al. 2022, eq. 7,
+    for a chain that flips one cell at a time): with the true rate r of going back across a flip,
+    and the network's R, r log(r / R) - r + R. logits: of x0, a cell's own evidence included.
+    """
+    level = level.clamp(*_LEVELS)[:, None, None, None, None]
+    kept, decay = alpha_bar(level, schedule), log_decay(level, schedule)
+    if_one, if_zero = (flip_rate(x_t, x, kept, decay, prior) for x in (1.0, 0.0))
+    truth = torch.where(x0 > 0.5, if_one, if_zero)
+    one, zero = F.logsigmoid(logits), F.logsigmoid(-logits)
+    log_guess = torch.logaddexp(one + if_one.log(), zero + if_zero.log())
+    guess = one.exp() * if_one + zero.exp() * if_zero
+    return truth * (truth.log() - log_guess) - truth + guess
 
 
 def kl_bernoulli(p: Tensor, q: Tensor) -> Tensor:

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.denoisers.chorale_transformer import ChoraleTransformer, ChoraleTransformerConfig
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
 from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
-from engine.grid import PAPER, PIANO, PitchRange
+from engine.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
 
 FORMAT = 1
 
@@ -43,17 +44,20 @@ class Family:
 
     config, build: its configuration class, and the network from it. schedule: of noise.
     pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
-    paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell.
+    paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell; None = a
+    sampled term of the likelihood bound itself (`bound.bound_rate`).
     evidence: it is trained with what a cell's own noisy value says added to the logits
     (`noise.own_evidence`). fitted: the weight of that in the exact chain where it is trained
     without, at noise level 0, and how much it falls to level 1; fitted on train windows.
     mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
+    music: what it is trained on, a packed corpus or a file of chorales (`feed.MUSIC`), and
+    steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of the music.
     """
 
     config: type[Any]
     build: Callable[..., nn.Module]
     schedule: str
-    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    loss: Callable[[Tensor, Tensor], Tensor] | None = cross_entropy
     evidence: bool = False
     fitted: tuple[float, float] = (0.0, 0.0)
     pitches: PitchRange = PIANO
@@ -61,6 +65,10 @@ class Family:
     levels: int = 0
     mixed_lengths: bool = True
     sampling: dict[str, object] = field(default_factory=dict)
+    music: str = "pack"
+    steps_per_beat: int = STEPS_PER_BEAT
+    prior: float = 0.0
+    weight_decay: float = 0.01
 
 
 FAMILIES: dict[str, Family] = {
@@ -77,7 +85,20 @@ FAMILIES: dict[str, Family] = {
         merged=True,
         levels=100,
         mixed_lengths=False,
-        sampling={"sampler": "algorithm1-threshold", "steps": 100},
+        sampling={"sampler": "algorithm1-threshold", "steps": 100, "temperature": 1.0},
+    ),
+    "chorale": Family(
+        ChoraleTransformerConfig,
+        ChoraleTransformer,
+        "linear",
+        loss=None,
+        evidence=True,
+        merged=True,
+        mixed_lengths=False,
+        music="chorales",
+        steps_per_beat=1,
+        prior=0.0044,
+        weight_decay=0.05,
     ),
 }
 """Every network `midi-diffuse train --family` can train."""
@@ -97,6 +118,13 @@ def build(family: str, sizes: dict[str, int]) -> nn.Module:
     if unknown := sorted(set(sizes) - set(known)):
         raise CheckpointError(f"no size {unknown[0]!r} in {family}; there are: {', '.join(known)}")
     return entry.build(entry.config(**sizes))
+
+
+def options_of(family: str, sizes: dict[str, int]) -> str:
+    """How `midi-diffuse train` is told to build this network: its family and unusual sizes."""
+    usual = asdict(family_of(family).config())
+    unusual = {name: size for name, size in sizes.items() if usual.get(name) != size}
+    return " ".join([f"--family {family}", *(f"--size {n}={s}" for n, s in unusual.items())])
 
 
 def load_weights(network: nn.Module, weights: object) -> None:

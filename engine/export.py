@@ -23,7 +23,7 @@ from torch import nn
 from engine import checkpoint
 from engine.sampler import Sampler
 
-EXPORT_FORMAT = 1
+EXPORT_FORMAT = 2
 _METADATA = "midi-diffuse.json"
 
 
@@ -79,25 +79,74 @@ def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
     }
 
 
-def export(checkpoint_path: Path, out: Path, name: str) -> dict[str, object]:
-    """Write `out` from a checkpoint and return its metadata. Raises CheckpointError."""
-    state = checkpoint.load(checkpoint_path)
-    metadata = metadata_of(state, name)
-    write(sampler_of(state), metadata, out)
+def export(path: Path, out: Path, name: str | None = None) -> dict[str, object]:
+    """Write `out` from a checkpoint, or anew from an export of any format; returns its metadata.
+
+    An export keeps its weights, metadata and, unless `name` says otherwise, its name; it gets
+    this version's loop. Raises CheckpointError or ModelError.
+    """
+    if _is_export(path):
+        sampler, metadata = _rebuilt(path)
+        metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
+    else:
+        state = checkpoint.load(path)
+        if checkpoint.family_of(str(state["family"])).music == "chorales":
+            raise checkpoint.CheckpointError(
+                f"{path} knows frames of a beat and cannot play; "
+                "score it with `midi-diffuse bench jsb`"
+            )
+        sampler, metadata = sampler_of(state), metadata_of(state, name or out.stem)
+    write(sampler, metadata, out)
     return metadata
 
 
-def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """A network's weights, float32, from an export, a checkpoint or a run's folder.
+def _is_export(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(f"/extra/{_METADATA}") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
-    Raises ModelError or CheckpointError where there are none.
-    """
-    if path.is_dir() or path.name == "checkpoint.pt":
-        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
-        return dict(state["averaged"])
-    scripted, _ = load(path, torch.device("cpu"))
+
+def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
+    """An export's network, prior and evidence in this version's Sampler, and its metadata."""
+    scripted, metadata = _open(path, torch.device("cpu"))
+    if not {"family", "sizes", "schedule", "pitches"} <= metadata.keys():
+        raise ModelError(f"{path}: does not say which network it holds; export its run again")
+    network = checkpoint.build(metadata["family"], metadata["sizes"])
+    checkpoint.load_weights(network, _network_weights(scripted))
+    old: Any = scripted
+    evidence = (float(old.evidence), float(old.evidence_fall))
+    low_pitch = int(metadata["pitches"][0])
+    sampler = Sampler(network.eval(), old.prior, metadata["schedule"], low_pitch, evidence)
+    return sampler, metadata
+
+
+def _network_weights(scripted: nn.Module) -> dict[str, torch.Tensor]:
     found = scripted.state_dict().items()
     return {name.removeprefix("network."): x for name, x in found if name.startswith("network.")}
+
+
+def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torch.Tensor]:
+    """Weights, float32, for such a network, from an export, a checkpoint or a run's folder.
+
+    Raises ModelError or CheckpointError where there are none, or those of another network.
+    """
+    if path.is_dir() or path.name == "checkpoint.pt":
+        told: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        weights = dict(told["averaged"])
+    else:
+        scripted, told = _open(path, torch.device("cpu"))
+        weights = _network_weights(scripted)
+    theirs, ours = (
+        checkpoint.options_of(*both) for both in ((told["family"], told["sizes"]), (family, sizes))
+    )
+    if theirs != ours:
+        raise checkpoint.CheckpointError(
+            f"{path} holds the weights of `{theirs}`, and this run trains `{ours}`; "
+            "to start from it train with the former"
+        )
+    return weights
 
 
 def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
@@ -149,6 +198,17 @@ def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
 
     A TorchScript file is a program: load only files you trust (docs/architecture.md).
     """
+    scripted, metadata = _open(path, device)
+    if metadata.get("format", 0) < EXPORT_FORMAT:
+        raise ModelError(
+            f"{path}: made by an older midi-diffuse (format {metadata.get('format', 0)}, this one "
+            f"reads {EXPORT_FORMAT}); convert it with `midi-diffuse export {path} -o NEW.pt`"
+        )
+    return scripted, metadata
+
+
+def _open(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """The same for older formats too: their weights are good, their loop is called otherwise."""
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; see `midi-diffuse presets`")
     extra = {_METADATA: ""}

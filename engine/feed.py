@@ -7,31 +7,55 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.checkpoint import Family
+from engine.chorales import SPLITS, Chorales, PieceWindows, load_chorales
 from engine.corpus_table import CORPORA
-from engine.dataset import Batch, Pack, Windows, merged_batch
+from engine.dataset import Batch, Pack, Windows, load_pack, merged_batch
 
 _AHEAD = 3
+MUSIC: dict[str, Callable[[Path], Pack | Chorales]] = {
+    "pack": load_pack,
+    "chorales": load_chorales,
+}
+"""What a family's music is read from, by `Family.music`."""
 
 
-def measure_prior(windows: Windows, family: Family, count: int = 200) -> NDArray[np.float64]:
-    """Mean density [voice, plane, 1, 1] of `count` windows: the prior of the process."""
+class Drawing(Protocol):
+    """Draws batches; `rng` decides everything."""
+
+    rng: np.random.Generator
+
+    def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
+        """`size` windows of `beats`, made more various where `augment` is not 0."""
+        ...
+
+
+def measure_prior(windows: Drawing, family: Family, count: int = 200) -> NDArray[np.float64]:
+    """Mean density [voice, plane, 1, 1] of `count` windows: the prior of the process.
+
+    Where the family has a prior of its own, that one.
+    """
+    if family.prior:
+        return np.full((1, 1, 1, 1), family.prior)
     target = shaped(windows.batch(count, 8, augment=0.0), family).target
     return np.asarray(target.mean(axis=(0, 3, 4)))[:, :, None, None]
 
 
 def shaped(batch: Batch, family: Family) -> Batch:
-    """The batch as the family's network has its rolls."""
-    return merged_batch(batch, family.pitches) if family.merged else batch
+    """The batch as the family's network has its rolls; chorales come as such."""
+    packed = family.music == "pack"
+    return merged_batch(batch, family.pitches) if family.merged and packed else batch
 
 
 @contextmanager
 def prefetched(
-    windows: Windows, family: Family, size: int, beats: int, seed: int, first: int = 0
+    windows: Drawing, family: Family, size: int, beats: int, seed: int, first: int = 0
 ) -> Iterator[Callable[[], Batch]]:
     """Endless batches drawn by a thread of their own; call what this gives for the next one.
 
@@ -78,8 +102,14 @@ def prefetched(
         thread.join()
 
 
-def make_windows(pack: Pack, split: int, seed: int) -> Windows:
-    """Windows of a split with the shipped corpora's weights; other corpora weigh 1 each."""
-    weights = {name: share for name, (_, share) in CORPORA.items()}
+def make_windows(music: Pack | Chorales, split: int, seed: int) -> Windows | PieceWindows:
+    """Windows of a split (0 train, 1 valid) with the shipped corpora's weights; others weigh 1.
+
+    Of chorales: whole pieces, each as often as any other.
+    """
+    rng = np.random.default_rng(seed)
+    if isinstance(music, Chorales):
+        return PieceWindows(music.pieces(SPLITS[split]), rng)
+    weights = {name: share for name, (_, share) in CORPORA.items() if share > 0}
     styles = {name: style for name, (style, _) in CORPORA.items()}
-    return Windows(pack, split, weights, styles, np.random.default_rng(seed))
+    return Windows(music, split, weights, styles, rng)

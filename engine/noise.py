@@ -49,6 +49,25 @@ def posterior(
     return if_one / (if_one + if_zero).clamp_min(1e-12)
 
 
+def log_decay(level: Tensor, kind: str) -> Tensor:
+    """-d log(alpha_bar) / d level: how often a cell is redrawn, per unit of the noise level."""
+    if kind == "linear":
+        return 1.0 / (1.0 - level)
+    return torch.pi * torch.tan(level * (torch.pi / 2))
+
+
+def flip_rate(x_t: Tensor, x0: float, alpha_bar_t: Tensor, decay: Tensor, prior: Tensor) -> Tensor:
+    """How often x[t] goes back across a flip, per unit of the noise level, given x0 (0 or 1).
+
+    The limit of `posterior` for s -> t: the forward rate of the flip that led here, times
+    q(other value | x0) / q(x[t] | x0).
+    """
+    one = alpha_bar_t * x0 + (1.0 - alpha_bar_t) * prior
+    was_zero = decay * prior * (1.0 - one) / one
+    was_one = decay * (1.0 - prior) * one / (1.0 - one)
+    return torch.where(x_t > 0.5, was_zero, was_one)
+
+
 def own_evidence(x_t: Tensor, alpha_bar_t: Tensor, prior: Tensor) -> Tensor:
     """What a noisy cell alone says of its clean value: log q(x_t | x0 = 1) - log q(x_t | x0 = 0).
 

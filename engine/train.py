@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from engine import checkpoint
-from engine.bound import free_steps, window_bound
-from engine.dataset import Batch, load_pack
+from engine.bound import bound_rate, free_steps, spread_levels, window_bound
+from engine.dataset import Batch
 from engine.export import weights_of
-from engine.feed import make_windows, measure_prior, prefetched, shaped
-from engine.grid import STEPS_PER_BEAT
+from engine.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
 from engine.inputs import Inputs, logits_of, to_inputs
+from engine.own_past import with_own_past
 from engine.request import STYLES
+from engine.sampler import Sampler
 
 _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 
@@ -36,8 +37,10 @@ class TrainSettings:
 
     beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
     falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
-    the family's own. A validation takes 4 x 7 x `valid_windows` windows. start_from: an export or
-    a checkpoint whose weights a fresh run begins with. compiled: through torch.compile, which
+    the family's own. own_past: share of the second half's batches in which the model hears its
+    own accompaniment (engine.own_past), where the family has tasks. A validation takes 4 x 7 x
+    `valid_windows` windows. start_from: an export or a checkpoint whose weights a fresh run begins
+    with. compiled: through torch.compile, which
     needs a C++ compiler and a minute, and on a CPU makes a step about a fifth shorter.
     """
 
@@ -58,6 +61,7 @@ class TrainSettings:
     threads: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     valid_windows: int = 4
+    own_past: float = 0.4
     start_from: Path | None = None
     compiled: bool = False
 
@@ -97,9 +101,13 @@ def loss_of(
     cell_loss: Callable[[Tensor, Tensor], Tensor] = checkpoint.cross_entropy,
 ) -> Tensor:
     """Loss of the free cells per step of music that has any; cross-entropy is in nats."""
-    cells = cell_loss(logits.float(), target) * free
+    return per_step(cell_loss(logits.float(), target), free)
+
+
+def per_step(cells: Tensor, free: Tensor) -> Tensor:
+    """Sum over the free cells, for each step of music that has any."""
     steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
-    return cells.sum() / steps
+    return (cells * free).sum() / steps
 
 
 def learning_rate(settings: TrainSettings, step: int, share_done: float) -> float:
@@ -117,18 +125,23 @@ class Run:
             torch.set_num_threads(settings.threads)
         self.settings = settings
         self.device = torch.device(settings.device)
-        self.pack = load_pack(settings.data)
-        make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
         self.family = family = checkpoint.family_of(settings.family)
+        self.pack = MUSIC[family.music](settings.data)
+        make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
         self.schedule = family.schedule
         self.network = checkpoint.build(settings.family, settings.sizes).to(self.device)
         self.averaged = checkpoint.build(settings.family, settings.sizes).to(self.device)
-        if settings.start_from is not None:
-            checkpoint.load_weights(self.network, weights_of(settings.start_from))
+        if settings.start_from is not None and not self.checkpoint_path.exists():
+            sizes = checkpoint.sizes_of(self.network)
+            weights = weights_of(settings.start_from, settings.family, sizes)
+            checkpoint.load_weights(self.network, weights)
         self.averaged.load_state_dict(self.network.state_dict())
         self.forward: Any = torch.compile(self.network) if settings.compiled else self.network
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.01
+            self.network.parameters(),
+            lr=settings.rate,
+            betas=(0.9, 0.98),
+            weight_decay=family.weight_decay,
         )
         self.progress = Progress()
         windows = make_windows(self.pack, 0, settings.seed)
@@ -182,13 +195,14 @@ class Run:
 
     def step(self, batch: Batch, generator: torch.Generator) -> float:
         """One optimizer step; returns the loss in nats per step of music."""
-        level = draw_level(len(batch.target), generator, self.device, self.family.levels)
+        batch = self._heard(batch, generator)
+        level = self._levels(len(batch.target), generator)
         inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self._logits(self.forward, inputs)
-        loss = loss_of(logits, target, free, self.family.loss)
+        loss = self._loss(logits, inputs, target, free)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -200,6 +214,28 @@ class Run:
     def evidence(self) -> tuple[float, float]:
         """Weight in training of a cell's own noisy value: in full, where the family has it."""
         return (1.0, 0.0) if self.family.evidence else (0.0, 0.0)
+
+    def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The batch as it will be heard live: now and then with the model's own past."""
+        share = self.settings.own_past if self.share_done >= 0.5 else 0.0
+        drawn = float(torch.rand(1, generator=generator, device=self.device))
+        if self.family.merged or drawn >= share:
+            return batch
+        self.averaged.eval()
+        sampler = Sampler(self.averaged, self.prior, self.schedule, self.family.pitches.low)
+        return with_own_past(batch, sampler, generator)
+
+    def _levels(self, size: int, generator: torch.Generator) -> Tensor:
+        if self.family.loss is None:
+            return spread_levels(size, generator, self.device)
+        return draw_level(size, generator, self.device, self.family.levels)
+
+    def _loss(self, logits: Tensor, inputs: Inputs, target: Tensor, free: Tensor) -> Tensor:
+        if self.family.loss is not None:
+            return loss_of(logits, target, free, self.family.loss)
+        noisy, level = inputs[0], inputs[3]
+        rate = bound_rate(logits.float(), noisy, target, level, self.prior, self.schedule)
+        return per_step(rate, free)
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
         return logits_of(network, inputs, self.prior, self.schedule, self.evidence)
@@ -238,8 +274,7 @@ class Run:
                 )
                 inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
                 logits = self._logits(self.averaged, inputs)
-                loss = loss_of(logits, target, free, self.family.loss)
-                losses.append(float(loss))
+                losses.append(float(self._loss(logits, inputs, target, free)))
                 told = replace(batch, context=batch.target)
                 bound = window_bound(
                     self.averaged,
@@ -253,7 +288,7 @@ class Run:
                 nats += float(bound.sum())
                 steps += float(free_steps(told).sum())
         self.progress.valid = float(np.mean(losses))
-        self.progress.bound = nats / steps * STEPS_PER_BEAT
+        self.progress.bound = nats / steps * self.family.steps_per_beat
 
 
 def train(settings: TrainSettings, report: Callable[[Progress, float], None]) -> Run:
@@ -271,6 +306,7 @@ def train(settings: TrainSettings, report: Callable[[Progress, float], None]) ->
             while run.share_done < 1.0:
                 # Windows and noise follow from (seed, step): a resumed run is the same run.
                 generator.manual_seed(seed * 1_000_003 + progress.step)
+                torch.manual_seed(seed * 1_000_003 + progress.step)  # for dropout
                 _one_step(run, following, generator)
                 report(progress, run.share_done)
         except KeyboardInterrupt:
