@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from engine.request import PlanRequest, SampleSettings
 
 
-def _load_model(model: Path, device: str) -> Generator:
+def load_model(model: Path, device: str) -> Generator:
     """A generator from an export, or from a checkpoint or its folder. Raises ModelError."""
     import tempfile
 
@@ -33,7 +34,8 @@ def _load_model(model: Path, device: str) -> Generator:
         return Generator.load(path, device)
 
 
-def _preset_model(preset: str) -> Path:
+def preset_model(preset: str) -> Path:
+    """Where a preset's model is. Raises PresetError where it has none."""
     from bridge.presets import PresetError, load
 
     found = load(preset)
@@ -49,7 +51,8 @@ _model_options = (
 )  # fmt: skip
 
 
-def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options --model and --preset."""
     for option in reversed(_model_options):
         function = option(function)
     return function
@@ -59,11 +62,14 @@ def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--data", type=PATH, required=True,
               help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
 @click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
-              help="harmonize, live, continue, infill or generate; may be repeated.")  # fmt: skip
-@_with_model
+              help="harmonize, live, continue, infill, generate, replay; repeatable.")  # fmt: skip
+@click.option("--model", "models", type=PATH, multiple=True,
+              help="An export, a checkpoint or a run's folder; repeat to compare.")  # fmt: skip
+@click.option("--preset", "presets", multiple=True,
+              help="Whose model; may be repeated.  [default, if no --model]")  # fmt: skip
 @click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
               show_default=True, help="Whose windows.")  # fmt: skip
-@click.option("--windows", type=click.IntRange(2), default=64, show_default=True,
+@click.option("--windows", type=click.IntRange(4), default=64, show_default=True,
               help="How many.")  # fmt: skip
 @click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
               help="Length of a window.")  # fmt: skip
@@ -75,80 +81,73 @@ def _with_model(function: Callable[..., Any]) -> Callable[..., Any]:
               help="Marginal and Markov models of the same cells beside it.")  # fmt: skip
 @click.option("--replies/--no-replies", default=True, show_default=True,
               help="Fill the windows too, and compare with the composer.")  # fmt: skip
+@click.option("--horizon", "horizons", type=click.FloatRange(0, 12), multiple=True,
+              default=[0.0, 1.0, 4.0], show_default=True,
+              help="Of replay: beats from decision to sound; may be repeated.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 1000),
-              help="Sampler calls of a reply.  [as played]")  # fmt: skip
-@click.option("--sampler", help="Reverse process.  [as played]")
-@click.option("--temperature", type=click.FloatRange(0.1, 2), default=0.7, show_default=True,
-              help="Below 1 safer, above 1 bolder.")  # fmt: skip
+              help="Sampler calls of a reply, for every model.  [as each is played]")  # fmt: skip
+@click.option("--sampler", help="Reverse process.  [as each is played]")
+@click.option("--temperature", type=click.FloatRange(0.1, 2),
+              help="Below 1 safer, above 1 bolder.  [as each is played]")  # fmt: skip
 @device_option
 @seed_option
 @json_option
 def evaluate(
-    data: Path, tasks: tuple[str, ...], model: Path | None, preset: str, replies: bool,
-    steps: int | None, sampler: str | None, temperature: float, device: str, as_json: bool,
-    **options: Any,
+    data: Path, tasks: tuple[str, ...], models: tuple[Path, ...], presets: tuple[str, ...],
+    replies: bool, horizons: tuple[float, ...], steps: int | None, sampler: str | None,
+    temperature: float | None, device: str, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Score a model on held-out music, beside baselines and the composers."""
-    from bridge.parameters import DEFAULTS
+    """Score models on held-out music, side by side, with baselines and the composers."""
+    from bridge.score_table import table
     from engine import evaluate as scoring
     from engine.dataset import load_pack
-    from engine.request import SAMPLERS, SampleSettings
+    from engine.replay_score import replay_scores
+    from engine.request import SAMPLERS
 
-    _one_of("--task", tasks, scoring.TASKS)
-    _one_of("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
-    generator = _load_model(model or _preset_model(preset), device)
-    best: dict[str, Any] = {**DEFAULTS, **(generator.metadata.get("sampling") or {})}
-    settings = SampleSettings(
-        steps=steps or int(best["steps"]),
-        sampler=sampler or str(best["sampler"]),
-        temperature=temperature,
-        seed=options["seed"],
-        voices=88,
-    )
-    found = []
+    check_words("--task", tasks, (*scoring.TASKS, "replay"))
+    check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
+    asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
+    names = presets or (() if models else ("default",))
+    candidates: dict[str, scoring.Candidate] = {}
+    for model in (*models, *(preset_model(name) for name in names)):
+        generator = load_model(model, device)
+        settings = as_played(generator, asked, options["seed"])
+        name = _unused(str(generator.metadata["name"]), candidates)
+        candidates[name] = scoring.Candidate(generator, settings)
+    found, say = [], progress(as_json)
     with packed(data) as path:
         pack = load_pack(path)
         for task in tasks:
-            wanted = scoring.EvaluateSettings(task=task, settings=settings, **options)
-            found.append(scoring.evaluate(generator, pack, wanted, _say(as_json), replies))
+            wanted = scoring.EvaluateSettings(task=task, **options)
+            if task == "replay":
+                found.append(replay_scores(candidates, pack, wanted, say, horizons))
+            else:
+                found.append(scoring.evaluate(candidates, pack, wanted, say, replies))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
         click.echo("\n\n".join(table(one) for one in found))
 
 
-def table(found: dict[str, Any]) -> str:
-    """One task's result for people."""
-    lines = [f"{found['model']}, {found['task']}: {found['windows']} {found['split']} windows of "
-             f"{found['beats']} beats"]  # fmt: skip
-    for name, value in found["nll"].items():
-        if isinstance(value, dict):
-            sign = "<=" if name == "model" else " ="
-            less = value.get("model_less")
-            gain = (
-                f"   model is {less['nats_per_beat']:+.1f} +- {less['se']:.1f} better"
-                if less
-                else ""
-            )
-            lines.append(f"  -log p, {name:12} {sign} {value['nats_per_beat']:7.1f} +- "
-                         f"{value['se']:4.1f} nats a beat{gain}")  # fmt: skip
-    harmony = found.get("harmony")
-    if harmony:
-        lines.append(f"  note F1 with the composer {harmony['note_f1']:.3f}")
-        columns = ("human", "model", "wrong piece")
-        lines.append(" " * 18 + "".join(f"{name:>13}" for name in columns))
-        for row in harmony["human"]:
-            cells = "".join(f"{harmony[name][row]:13.3f}" for name in columns)
-            lines.append(f"  {row:16}{cells}")
-        columns = ("model to human", "wrong piece to human", "half to half")
-        lines.append("  distances: " + ", ".join(columns))
-        for row in harmony[columns[0]]:
-            cells = "".join(f"{harmony[name][row]:13.3f}" for name in columns)
-            lines.append(f"  {row:18}{cells}")
-    return "\n".join(lines)
+def as_played(generator: Generator, asked: dict[str, Any], seed: int) -> SampleSettings:
+    """The model's own sampling, else the parameters' defaults; what is asked for goes first."""
+    from bridge.parameters import DEFAULTS
+    from engine.request import SampleSettings
+
+    own = generator.metadata.get("sampling") or {}
+    given = {name: value for name, value in asked.items() if value is not None}
+    best: dict[str, Any] = {**DEFAULTS, **own, **given}
+    return SampleSettings(**{name: best[name] for name in asked}, seed=seed, voices=88)
 
 
-def _one_of(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -> None:
+def _unused(name: str, taken: Container[str]) -> str:
+    """`name`, or `name 2`, `name 3`, ... where that is taken."""
+    tries = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
+    return next(each for each in tries if each not in taken)
+
+
+def check_words(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -> None:
+    """Raise UsageError, with a hint, for a word that is not among the choices."""
     from bridge.parameters import did_you_mean, one_of
 
     for word in words:
@@ -157,7 +156,7 @@ def _one_of(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -> No
             raise click.UsageError(f"{option} wants {one_of(choices)}, not {word!r}{hint}")
 
 
-def _say(quiet: bool) -> Callable[[str], None]:
+def progress(quiet: bool) -> Callable[[str], None]:
     """Progress on stderr, one line that overwrites itself; nothing where nobody looks."""
     if quiet or not sys.stderr.isatty():
         return lambda text: None
@@ -165,7 +164,7 @@ def _say(quiet: bool) -> Callable[[str], None]:
 
 
 @click.command("engine")
-@_with_model
+@with_model
 @click.option("--paper/--no-paper", default=True, show_default=True,
               help="The paper's network beside it, with random weights.")  # fmt: skip
 @click.option("--steps", "steps", type=click.IntRange(1, 1000), multiple=True,
@@ -190,7 +189,7 @@ def bench_engine(
     from engine.request import SampleSettings
 
     torch.set_num_threads(threads or default_threads())
-    generator = _load_model(model or _preset_model(preset), device)
+    generator = load_model(model or preset_model(preset), device)
     models = {"default": generator}
     if paper:
         models["paper (random weights)"] = bench.paper_model(device)
@@ -200,7 +199,7 @@ def bench_engine(
         "harmonize 4 bars": bench.harmonize_request(defaults),
     }
     machine = bench.machine(generator.device)
-    rows = list(bench.bench(models, requests, steps, plans, longest, _say(as_json)))
+    rows = list(bench.bench(models, requests, steps, plans, longest, progress(as_json)))
     if as_json:
         found = {"machine": machine, "rows": [asdict(row) for row in rows]}
         click.echo(json.dumps(found, indent=2))

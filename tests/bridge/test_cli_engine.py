@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,49 @@ def test_pack_only(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "d.npz").is_file()
 
 
+def test_skipped_files_are_counted_and_all_listed(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for index in range(2):
+        (mine / f"{index}.mid").write_bytes((folder / f"{index}.mid").read_bytes())
+    for index in range(8):
+        (mine / f"scan-{index}.mid").write_bytes(b"%PDF-1.7")
+    wanted = [f"scan-{index}.mid: is not a MIDI file" for index in range(8)]
+    told = run("train", "--data", mine, "--pack", tmp_path / "d.npz").output
+    assert "packed 2 pieces" in told
+    assert [line for line in wanted if line in told] == wanted[:5]
+    assert f"skipped files: 8, all listed in {tmp_path / 'd.skipped.txt'}" in told
+    assert (tmp_path / "d.skipped.txt").read_text().splitlines() == wanted
+
+
+def test_a_corpus_of_a_manifest(folder: Path, tmp_path: Path) -> None:
+    rows = [f"pop,{index}.mid,{'valid' if index == 3 else 'train'},melody" for index in range(4)]
+    text = "\n".join(["corpus,file,split,melody_track", *rows])
+    assert "manifest.csv" in refused(
+        "train", "--data", folder, "--corpus", "pop", "--out", tmp_path
+    )
+    for index in range(4):
+        (tmp_path / f"{index}.mid").write_bytes((folder / f"{index}.mid").read_bytes())
+    (tmp_path / "manifest.csv").write_text(text)
+    words = ["train", "--data", tmp_path, "--pack", tmp_path / "d.npz"]
+    assert "packed 4 pieces" in run(*words, "--corpus", "pop").output
+    assert not (tmp_path / "d.skipped.txt").exists()  # there is nothing to list
+    assert "did you mean 'pop'" in refused(*words, "--corpus", "popp")
+
+
+def test_train_from_weights(trained: Path, packed: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", packed, "--out", tmp_path / "tuned", "--start-from", trained]
+    assert "2 steps" in run(*words, *TINY).output
+    assert "this run trains" in refused(
+        "train", "--data", packed, "--out", tmp_path / "r", "--start-from", trained, *TINY,
+        "--size", "layers=2",
+    )  # fmt: skip
+    assert "no such model file" in refused(
+        *words[:-1], tmp_path / "none.pt", "--out", tmp_path / "r"
+    )
+    assert "0<=x<=4294967295" in refused(*words, "--seed", -1)
+
+
 def test_train_on_a_folder_and_go_on(folder: Path, tmp_path: Path) -> None:
     words = ["train", "--data", folder, "--out", tmp_path / "r", *TINY]
     assert "2 steps" in run(*words).output
@@ -98,6 +142,7 @@ def test_train_on_a_folder_and_go_on(folder: Path, tmp_path: Path) -> None:
     assert more.exit_code == 0
     assert "3 steps" in more.output
     assert "packed" not in more.output  # the run's own pack is used again
+    assert (tmp_path / "r" / "skipped.txt").read_text() == "bad.mid: is cut off in its header\n"
 
 
 def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> None:
@@ -107,12 +152,40 @@ def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> Non
     words = ["evaluate", "--data", packed, "--windows", 4, "--draws", 1, "--beats", 4,
              "--steps", 2, "--device", "cpu"]  # fmt: skip
     (found,) = json.loads(run(*words, "--model", model, "--json").output)
-    assert found["model"] == "mine"
-    assert found["nll"]["markov"]["nats_per_beat"] > 0
-    table = run(*words, "--model", trained, "--task", "continue", "--task", "generate").output
-    assert "continue: 4 valid windows" in table
-    assert "generate: 4 valid windows" in table
-    assert "note-markov" in table
+    assert found["models"] == ["mine"]
+    assert found["nll"]["baselines"]["markov"]["nats_per_beat"] > 0
+    played = found["harmony"]["sampling"]["mine"]  # steps asked for, the rest as played
+    assert (played["steps"], played["sampler"], played["temperature"]) == (2, "renoise", 0.7)
+    assert set(found["harmony"]["replies"]) == {"mine", "wrong piece"}
+
+
+def test_models_side_by_side(trained: Path, packed: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.pt"
+    run("export", trained, "-o", model, "--name", "mine")
+    words = ["evaluate", "--data", packed, "--windows", 4, "--draws", 1, "--beats", 4,
+             "--steps", 2, "--device", "cpu", "--model", model, "--model", model]  # fmt: skip
+    told = run(*words, "--task", "continue", "--task", "generate").output
+    first, second = told.split("\n\nmine, mine 2: generate, 4 valid windows of 4 beats")
+    assert first.startswith("mine, mine 2: continue, 4 valid windows of 4 beats\n")
+    assert re.search(r"mine +<= .*; mine 2 [+]0[.]0", first)
+    assert "note-markov" in first
+    header = re.search(r"^ +composer +mine +mine 2 +wrong piece$", first, re.MULTILINE)
+    assert header is not None
+    for name in ("note F1", "mctd", "repeats", "one_beat", "within 2x"):
+        assert f"\n  {name} " in first
+    assert "merged rolls, 33 to 88" in second
+    assert "composer" not in second
+
+
+def test_causal_replay(trained: Path, packed: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.pt"
+    run("export", trained, "-o", model, "--name", "mine")
+    words = ["evaluate", "--data", packed, "--windows", 6, "--beats", 9, "--steps", 1,
+             "--device", "cpu", "--model", model, "--task", "replay"]  # fmt: skip
+    told = run(*words, "--horizon", 0, "--horizon", 0.5).output
+    assert re.search(r"^ +composer +mine all +mine [+]0 +mine [+]0[.]5 +wrong piece$", told, re.M)
+    assert re.search(r"^ +mine [+]0[.]5 +taken back [01][.]\d\d, note_f1 ", told, re.M)
+    assert "-log p" not in told
 
 
 def test_bench_engine(trained: Path) -> None:

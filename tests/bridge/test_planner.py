@@ -18,7 +18,6 @@ from bridge.song import Entry, Fold, Song
 from bridge.timebase import NS_PER_MS as MS
 from bridge.timebase import NS_PER_S as S
 from bridge.window import (
-    LONGEST_AHEAD_STEPS,
     WINDOW_STEPS,
     Known,
     Turn,
@@ -27,6 +26,7 @@ from bridge.window import (
     task_request,
 )
 from engine.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+from engine.live_window import LONGEST_AHEAD_STEPS
 from engine.request import Plan, PlanRequest, SampleSettings, Span
 from engine.roll import Note
 
