@@ -11,35 +11,46 @@ from pathlib import Path
 
 import click
 
+_TOLD = 5
+"""Skipped files named on the screen."""
 _DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 PATH = click.Path(path_type=Path)
 device_option = click.option("--device", type=_DEVICES, default="auto", show_default=True,
                        help="Where the model runs.")  # fmt: skip
 seed_option = click.option(
-    "--seed", default=0, show_default=True, help="Decides every random choice."
-)
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+    help="Decides every random choice.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on stdout.")
 
 
-def prepare(data: Path, pack: Path, corpora: tuple[str, ...]) -> None:
-    """Write the packed file from a folder of MIDI files; bad ones are skipped and listed."""
+def prepare(
+    data: Path, pack: Path, corpora: tuple[str, ...], skipped_list: Path | None = None
+) -> None:
+    """Write the packed file from a folder of MIDI files; bad ones are skipped and listed.
+
+    The first few are told; `skipped_list` is where all of them are written, if there are any.
+    """
     from engine.corpus import CorpusError, folder_pieces, manifest_pieces
     from engine.corpus import pack as write_pack
-    from engine.corpus_table import CORPORA
 
     if not data.is_dir():
         raise CorpusError(f"{data}: no such file or folder")
     if (data / "manifest.csv").is_file():
-        shared = [name for name, (_, share) in CORPORA.items() if share > 0]
-        pieces = manifest_pieces(data, corpora or shared)
+        pieces = manifest_pieces(data, corpora)
+    elif corpora:
+        raise CorpusError(f"--corpus chooses from {data / 'manifest.csv'}, and that is not there")
     else:
         pieces = folder_pieces(data)
     count, skipped = write_pack(pieces, pack)
     click.echo(f"packed {count} pieces into {pack} ({pack.stat().st_size / 1e6:.1f} MB)", err=True)
-    for line in skipped[:20]:
+    for line in skipped[:_TOLD]:
         click.echo(f"  skipped {line}", err=True)
-    if len(skipped) > 20:
-        click.echo(f"  and {len(skipped) - 20} more", err=True)
+    if skipped and skipped_list is not None:
+        skipped_list.write_text("".join(f"{line}\n" for line in skipped), encoding="utf-8")
+        click.echo(f"  skipped files: {len(skipped)}, all listed in {skipped_list}", err=True)
+    elif len(skipped) > _TOLD:
+        click.echo(f"  and {len(skipped) - _TOLD} more", err=True)
 
 
 @contextmanager

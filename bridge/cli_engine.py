@@ -24,6 +24,12 @@ from bridge.cli_score import bench_engine, evaluate
 if TYPE_CHECKING:
     from engine.train import Progress
 
+_NEXT = {
+    "pack": "midi-diffuse export {out} -o MODEL.pt --name NAME",
+    "chorales": "midi-diffuse bench jsb --data {data} --model {out}",
+}
+"""What to do with a trained model, by `Family.music`."""
+
 __all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "train"]
 
 
@@ -36,7 +42,7 @@ __all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "train"]
 @click.option("--out", type=PATH, default=Path("runs/mine"), show_default=True,
               help="Folder of the run; one that is there is resumed.")  # fmt: skip
 @click.option("--family", default="frame-transformer", show_default=True,
-              help="Kind of network: frame-transformer or paper-unet.")  # fmt: skip
+              help="Kind of network: frame-transformer, paper-unet or chorale.")  # fmt: skip
 @click.option("--size", "sizes", multiple=True, metavar="NAME=N",
               help="Size of the network, such as width=384.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=60.0,
@@ -52,7 +58,7 @@ __all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "train"]
               help="Steps between checkpoints.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
 @click.option("--start-from", type=PATH,
-              help="Weights to begin with: an export, such as presets/default.pt, or a run.")  # fmt: skip
+              help="Weights to begin with: an export (presets/default.pt) or a run.")  # fmt: skip
 @click.option("--compile/--no-compile", "compiled", default=False, show_default=True,
               help="Through torch.compile: shorter steps, needs a C++ compiler.")  # fmt: skip
 @device_option
@@ -63,7 +69,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model; run the same command again to go on after a stop."""
     if pack is not None:
-        prepare(data, pack, corpora)
+        prepare(data, pack, corpora, pack.with_suffix(".skipped.txt"))
         return
     from engine.export import pick_device
     from engine.train import TrainSettings
@@ -72,7 +78,7 @@ def train(
     if not data.is_file():
         # Kept beside the run: a resumed one needs the same windows.
         if not (out / "data.npz").is_file():
-            prepare(data, out / "data.npz", corpora)
+            prepare(data, out / "data.npz", corpora, out / "skipped.txt")
         data = out / "data.npz"
     chosen = str(pick_device(device))
     settings = TrainSettings(data, out, sizes=_sizes(sizes), device=chosen, **options)
@@ -86,7 +92,7 @@ def train(
     click.echo(
         f"{run.checkpoint_path}: {progress.step} steps, valid loss {progress.valid:.3f} a step, "
         f"valid bound {progress.bound:.1f} nats a beat\n"
-        f"next: midi-diffuse export {out} -o MODEL.pt --name NAME"
+        f"next: {_NEXT[run.family.music].format(out=out, data=data)}"
     )
 
 
@@ -138,13 +144,16 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
 @click.command()
 @click.argument("checkpoint", type=PATH)
 @click.option("-o", "--out", type=PATH, required=True, help="The model file to write (.pt).")
-@click.option("--name", help="What the model is called.  [the file's name]")
+@click.option("--name", help="What it is called.  [a converted one's own, else the file's name]")
 @json_option
 def export(checkpoint: Path, out: Path, name: str | None, as_json: bool) -> None:
-    """Make one self-contained TorchScript file of a checkpoint (or its run's folder)."""
+    """Make one self-contained TorchScript file of a checkpoint (or its run's folder).
+
+    An older model file is converted: the same weights, with this version's sampling loop.
+    """
     from engine.export import export as write_export
 
-    metadata = write_export(checkpoint_in(checkpoint), out, name or out.stem)
+    metadata = write_export(checkpoint_in(checkpoint), out, name)
     if as_json:
         click.echo(json.dumps(metadata, indent=2))
     else:

@@ -7,9 +7,12 @@ so a bare GPU machine needs no MIDI files. Bad files are skipped and listed.
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -17,12 +20,16 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset import PACK_FORMAT
+from engine.corpus_table import CORPORA
+from engine.dataset import FEWEST_NOTES, PACK_FORMAT
 from engine.midi_file import MidiFileError, parse
 
 SPLITS = ("train", "valid")
 LEAD_VOICE, OTHER_VOICE, SKYLINE_VOICE = 0, 1, 2
 """A pack's note voices; `skyline` marks the top notes of a piece with no named melody."""
+LARGEST_BYTES = 8_000_000
+"""Of one file. Scores take a hundredth; far larger ones are no music, and take minutes to read."""
+_MANIFEST_COLUMNS = ("corpus", "file", "split", "melody_track")
 
 
 class CorpusError(ValueError):
@@ -44,7 +51,7 @@ class _Columns:
 def read_piece(data: bytes, melody_track: str) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
     """Notes int64[note, (onset, length, pitch, voice)] sorted by onset, and (start, bar) steps.
 
-    Raises CorpusError where the file cannot be read or holds no notes.
+    Raises CorpusError where the file cannot be read or holds hardly any notes.
     """
     try:
         score = parse(data)
@@ -58,6 +65,8 @@ def read_piece(data: bytes, melody_track: str) -> tuple[NDArray[np.int64], list[
             rows.append((start, max(end - start, 1), note.pitch, voice))
     if not rows:
         raise CorpusError("holds drums only")
+    if len(rows) < FEWEST_NOTES:
+        raise CorpusError(f"holds only {len(rows)} notes; want {FEWEST_NOTES} at least")
     notes = np.array(sorted(rows), np.int64)
     if not melody_track:
         _mark_skyline(notes)
@@ -73,7 +82,6 @@ def _mark_skyline(notes: NDArray[np.int64]) -> None:
         stop = index
         while stop < len(notes) and notes[stop, 0] == onset:
             stop += 1
-        best = stop - 1  # sorted by onset, length, pitch: so look for the highest
         best = index + int(np.argmax(notes[index:stop, 2]))
         if notes[best, 2] >= top_pitch or top_end <= onset:
             notes[best, 3] = SKYLINE_VOICE
@@ -83,41 +91,122 @@ def _mark_skyline(notes: NDArray[np.int64]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One file of a corpus on its way into the pack."""
+    """One file of a corpus on its way into the pack; `trouble`: why its bytes are not here."""
 
     corpus: str
     split: str
     name: str
     melody_track: str
     data: bytes
+    trouble: str = ""
 
 
-def manifest_pieces(folder: Path, corpora: Iterable[str]) -> Iterator[Piece]:
-    """Pieces of a data folder with manifest.csv and one zip (or folder) per corpus."""
-    wanted = set(corpora)
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["corpus"] in wanted]
-    archives: dict[str, zipfile.ZipFile] = {}
-    for row in rows:
-        if row["split"] not in SPLITS:
-            continue
-        corpus, path = row["corpus"], folder / row["file"]
-        if path.exists():
-            data = path.read_bytes()
-        else:
-            if corpus not in archives:
-                archives[corpus] = zipfile.ZipFile(folder / f"{corpus}.zip")
-            data = archives[corpus].read(row["file"])
-        yield Piece(corpus, row["split"], row["file"], row["melody_track"], data)
+def manifest_pieces(folder: Path, corpora: Collection[str] = ()) -> Iterator[Piece]:
+    """Pieces of a data folder with manifest.csv and one zip (or folder) per corpus.
+
+    Without `corpora`: those that have a share in the shipped weights, or all where there is none
+    of those. Rows of another split than train or valid stay out. Raises CorpusError.
+    """
+    rows = _manifest_rows(folder / "manifest.csv")
+    there = list(dict.fromkeys(row["corpus"] for row in rows))
+    for name in corpora:
+        if name not in there:
+            near = "".join(
+                f"did you mean {x!r}? " for x in difflib.get_close_matches(name, there)[:1]
+            )
+            raise CorpusError(
+                f"no corpus {name!r} in the manifest; {near}there are: {', '.join(there)}"
+            )
+    shared = [name for name in there if CORPORA.get(name, ("", 0.0))[1] > 0]
+    wanted = set(corpora or shared or there)
+    with ExitStack() as stack:
+        archives: dict[str, zipfile.ZipFile] = {}
+        for row in rows:
+            if row["corpus"] in wanted and row["split"] in SPLITS:
+                data, trouble = b"", ""
+                try:
+                    data = _read_row(folder, row, archives, stack)
+                except CorpusError as err:
+                    trouble = str(err)
+                yield Piece(
+                    row["corpus"],
+                    row["split"],
+                    _shown(row["file"]),
+                    row["melody_track"],
+                    data,
+                    trouble,
+                )
+
+
+def _manifest_rows(path: Path) -> list[dict[str, str]]:
+    wanted = ", ".join(_MANIFEST_COLUMNS)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as err:
+        raise CorpusError(f"{path}: cannot be read as CSV in UTF-8: {err}") from None
+    if any(row.get(name) is None for row in rows for name in _MANIFEST_COLUMNS) or not rows:
+        raise CorpusError(f"{path}: every row wants the columns {wanted}")
+    return rows
+
+
+def _read_row(
+    folder: Path, row: dict[str, str], archives: dict[str, zipfile.ZipFile], stack: ExitStack
+) -> bytes:
+    """A manifest row's file, from the folder or from its corpus's zip; or CorpusError."""
+    path, corpus = folder / row["file"], row["corpus"]
+    if path.exists():
+        return _read_file(path)
+    try:
+        if corpus not in archives:
+            archives[corpus] = stack.enter_context(zipfile.ZipFile(folder / f"{corpus}.zip"))
+        if archives[corpus].getinfo(row["file"]).file_size > LARGEST_BYTES:
+            raise CorpusError(_too_large())
+        return archives[corpus].read(row["file"])
+    except (OSError, zipfile.BadZipFile, zlib.error) as err:
+        raise CorpusError(f"is not there, and {corpus}.zip cannot be read: {err}") from None
+    except KeyError:
+        raise CorpusError(f"is neither there nor in {corpus}.zip") from None
 
 
 def folder_pieces(folder: Path) -> Iterator[Piece]:
-    """Every MIDI file under a user's folder, in the order of names; `pack` holds some out."""
+    """Every MIDI file under a user's folder, in the order of names; `pack` holds some out.
+
+    Links to files are followed, links to folders are not, so that a circle of them does no harm.
+    """
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     if not files:
         raise CorpusError(f"no .mid files under {folder}")
+    corpus = _shown(folder.resolve().name) or "music"
     for path in files:
-        yield Piece(folder.name, "", str(path.relative_to(folder)), "", path.read_bytes())
+        data, trouble = b"", ""
+        try:
+            data = _read_file(path)
+        except CorpusError as err:
+            trouble = str(err)
+        yield Piece(corpus, "", _shown(str(path.relative_to(folder))), "", data, trouble)
+
+
+def _read_file(path: Path) -> bytes:
+    """A file's bytes, or CorpusError: a pipe would block, a folder or a link to nothing fail."""
+    try:
+        if not path.is_file():
+            raise CorpusError("is not a file, or a link that leads nowhere")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise CorpusError(_too_large())
+        return path.read_bytes()
+    except OSError as err:
+        raise CorpusError(f"cannot be read: {err.strerror or err}") from None
+
+
+def _too_large() -> str:
+    return f"is larger than {LARGEST_BYTES // 1_000_000} MB"
+
+
+def _shown(name: str) -> str:
+    """A file's name as any terminal and UTF-8 file can show it, on one line."""
+    text = name.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
@@ -129,6 +218,8 @@ def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
     columns, corpora, skipped = _Columns(), list[str](), list[str]()
     for piece in pieces:
         try:
+            if piece.trouble:
+                raise CorpusError(piece.trouble)
             notes, meters = read_piece(piece.data, piece.melody_track)
         except CorpusError as err:
             skipped.append(f"{piece.name}: {err}")

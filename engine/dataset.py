@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.flaws import with_flaws
 from engine.grid import (
     ACCOMPANIMENT,
     LEAD,
@@ -26,9 +27,12 @@ from engine.grid import (
 from engine.request import STYLES
 
 PACK_FORMAT = 1
-DENSITY_BUCKETS = 12
+DENSITY_BUCKETS = 12  # beside 0, "not told"
 _LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
 _SKYLINE = 2
+FEWEST_NOTES = 4
+"""A piece, and wherever possible a window, has at least so many."""
+_MOST_TRIES = 100
 _LONGEST_HORIZON_STEPS = 4 * STEPS_PER_BEAT
 
 
@@ -58,7 +62,8 @@ class Batch:
 
     target, context: bool[B, 2, 2, 88, S], the truth and what the known cells are said to hold
     (sometimes imperfect). mask: bool[B, 2, S], True where a voice is known.
-    phase, bar: int64[B, N]. style, density: int64[B], 0 = not told.
+    phase, bar: int64[B, N]. style, density: int64[B], 0 = not told; density is that of the free
+    accompaniment.
     """
 
     target: NDArray[np.bool_]
@@ -128,7 +133,9 @@ def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
 
 def density_bucket(onsets_per_beat: float) -> int:
     """Condition index, 1..12, of an accompaniment density; finer where it is thin."""
-    return 1 + int(np.clip(round(3 * np.log2(1 + max(onsets_per_beat, 0.0))), 0, 11))
+    return 1 + int(
+        np.clip(round(3 * np.log2(1 + max(onsets_per_beat, 0.0))), 0, DENSITY_BUCKETS - 1)
+    )
 
 
 def draw_mask(rng: np.random.Generator, steps: int) -> NDArray[np.bool_]:
@@ -205,17 +212,25 @@ class Windows:
             phase=np.stack([part.phase for part in parts]),
             bar=np.stack([part.bar for part in parts]),
             style=np.array([part.style for part in parts]) * told[0],
-            density=np.array([density_bucket(d) for d in per_beat]) * told[1],
+            density=np.array([density_bucket(d) for d in per_beat]) * told[1] * free.any(axis=1),
         )
 
     def _window(self, steps: int, augment: float) -> _Window:
-        while True:
-            piece = int(np.searchsorted(self.share, self.rng.random(), side="right"))
-            last_beat = max(int(self.pack.piece_beats[piece]) - 4, 1)
-            start = int(self.rng.integers(0, last_beat)) * STEPS_PER_BEAT
-            notes = self._notes(piece, start, steps)
-            if len(notes) >= 4:
-                return self._dress(piece, start, steps, notes, augment)
+        """A window with some music in it; where that is rare, the fullest of many."""
+        tried = []
+        for _ in range(_MOST_TRIES):
+            tried.append(self._anywhere(steps))
+            if len(tried[-1][2]) >= FEWEST_NOTES:
+                break
+        piece, start, notes = max(tried, key=lambda place: len(place[2]))
+        return self._dress(piece, start, steps, notes, augment)
+
+    def _anywhere(self, steps: int) -> tuple[int, int, NDArray[np.int64]]:
+        """A random piece, a random beat of it as a step, and the notes there."""
+        piece = int(np.searchsorted(self.share, self.rng.random(), side="right"))
+        last_beat = max(int(self.pack.piece_beats[piece]) - 4, 1)
+        start = int(self.rng.integers(0, last_beat)) * STEPS_PER_BEAT
+        return piece, start, self._notes(piece, start, steps)
 
     def _notes(self, piece: int, start: int, steps: int) -> NDArray[np.int64]:
         """int64[note, (onset, end, pitch, voice)] of the window, times relative to its start."""
@@ -261,66 +276,6 @@ class _Window:
     phase: NDArray[np.int64]
     bar: NDArray[np.int64]
     style: int
-
-
-def _dropped(
-    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """A few accompaniment notes missing or a little off in pitch."""
-    accompaniment = notes[:, 3] == ACCOMPANIMENT
-    shifted = accompaniment & (rng.random(len(notes)) < 0.06)
-    notes[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
-    kept: NDArray[np.int64] = notes[~(accompaniment & (rng.random(len(notes)) < 0.08))]
-    return kept
-
-
-def _silent_at_first(
-    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """No accompaniment before some place: a daemon that has just begun to answer."""
-    place = int(rng.uniform(0, 0.8) * steps) // STEPS_PER_BEAT * STEPS_PER_BEAT
-    kept: NDArray[np.int64] = notes[(notes[:, 3] != ACCOMPANIMENT) | (notes[:, 0] >= place)]
-    return kept
-
-
-def _stuck(notes: NDArray[np.int64], steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """One chord struck over and over instead of the accompaniment: the rut that hearing only
-    itself leads a model into. The truth goes on as composed, so the way out is learned.
-    """
-    ours = notes[:, 3] == ACCOMPANIMENT
-    place = int(rng.integers(0, steps))
-    chord = np.unique(notes[ours & (notes[:, 0] <= place) & (notes[:, 1] > place), 2])
-    every = STEPS_PER_BEAT * int(rng.choice((1, 2, 4)))
-    onset = np.repeat(np.arange(0, steps, every), len(chord))
-    pitch = np.tile(chord, -(-steps // every))
-    voice = np.full(len(pitch), ACCOMPANIMENT)
-    if not len(chord):
-        return notes
-    return np.concatenate([notes[~ours], np.column_stack([onset, onset + every, pitch, voice])])
-
-
-def _played_by_hand(
-    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """The lead a step early or late, note by note, as quantized playing still is."""
-    lead = notes[:, 3] == LEAD
-    notes[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
-    return notes
-
-
-_FLAWS = ((0.30, _dropped), (0.08, _silent_at_first), (0.10, _stuck), (0.20, _played_by_hand))
-"""What may be wrong with the known past, and how often. The truth stays as composed."""
-
-
-def with_flaws(
-    notes: NDArray[np.int64], steps: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """The notes [note, (onset, end, pitch, voice)] as a live context may hold them."""
-    heard = notes.copy()
-    for chance, flaw in _FLAWS:
-        if rng.random() < chance:
-            heard = flaw(heard, steps, rng)
-    return heard
 
 
 def draw(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:

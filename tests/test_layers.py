@@ -14,7 +14,23 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 
 ENGINE_NUMPY = {"grid", "roll", "request", "tasks", "fixture", "melody", "render"}
-ENGINE_NUMPY |= {"midi_file", "midi_events", "midi_write", "merged", "picture", "polyphony"}
+ENGINE_NUMPY |= {
+    "midi_file",
+    "midi_events",
+    "midi_write",
+    "merged",
+    "picture",
+    "polyphony",
+    "flaws",
+    "live_window",
+    "chords",
+    "compare",
+    "consistency",
+    "distances",
+    "metrics",
+    "constraints",
+    "sheet",
+}
 ENGINE_TORCH_CORE = {
     "keyed_noise",
     "noise",
@@ -33,12 +49,15 @@ BRIDGE_IO = {
     "engine_wire",
     "engine_process",
     "worker",
+    "blackbox_writer",
     "outbox",
+    "hot_plug",
+    "jack_watch",
     "player",
     "realtime",
     "daemon",
 }
-BRIDGE_FACES = {"demo", "demo_ways", "bench_live", "bench_rig", "__main__"}
+BRIDGE_FACES = {"demo", "demo_ways", "bench_jitter", "bench_live", "bench_rig", "__main__"}
 """Besides every `cli*`. What is in neither set is pure: no sockets, threads or ports."""
 
 IMPURE = {
