@@ -33,7 +33,7 @@ def window_bound(
     generator: torch.Generator,
     levels: int = 100,
     draws: int = 4,
-    evidence: tuple[float, float] = (0.0, 0.0),
+    exact: nn.Module | None = None,
 ) -> Tensor:
     """Monte-Carlo bound of each window's free cells in nats, float64 [B] on the CPU.
 
@@ -46,7 +46,7 @@ def window_bound(
         order = torch.randperm(size, generator=generator, device=device)
         place = torch.rand(size, generator=generator, device=device)
         t = ((order + place) / size * levels).long().clamp(0, levels - 1) + 1
-        total += levels * _term(network, batch, prior, schedule, generator, t, levels, evidence)
+        total += levels * _term(network, batch, prior, schedule, generator, t, levels, exact)
     return total / draws
 
 
@@ -58,13 +58,13 @@ def _term(
     generator: torch.Generator,
     t: Tensor,
     levels: int,
-    evidence: tuple[float, float],
+    exact: nn.Module | None,
 ) -> Tensor:
     """KL of step t [B] of the chain, summed over the free cells: float64 [B]."""
     level = t.float() / levels
     inputs, target, free = to_inputs(batch, level, prior, schedule, generator)
     with torch.no_grad():
-        logits = logits_of(network, inputs, prior, schedule, evidence)
+        logits = logits_of(network, inputs, prior, schedule, exact)
     # Float64 on the CPU: probabilities here are often 1e-6, and their logarithm is what counts.
     p_x0 = torch.sigmoid(logits.detach().double().cpu())
     x_t, x0, rates = inputs[0].double().cpu(), target.double().cpu(), prior.double().cpu()

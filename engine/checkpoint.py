@@ -7,7 +7,7 @@ it can run). `runs/NAME/checkpoint.pt` also holds the optimizer, so that a kille
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from engine.denoisers.chorale_transformer import ChoraleTransformer, ChoraleTransformerConfig
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
 from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
+from engine.exact import Evidence, Retouch
 from engine.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
 
 FORMAT = 1
@@ -134,6 +135,17 @@ def load_weights(network: nn.Module, weights: object) -> None:
     except RuntimeError as err:
         reason = " ".join(str(err).split())[:160]
         raise CheckpointError(f"the weights do not fit this version's network: {reason}") from None
+
+
+def exact_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """What stands behind a family's network in the exact chain: `retouch` weights, if there are
+    any, else the family's own weight of a cell's evidence. Raises CheckpointError."""
+    entry = family_of(family)
+    if retouch:
+        module = Retouch()
+        load_weights(module, retouch)
+        return module.eval()
+    return Evidence(1.0) if entry.evidence else Evidence(*entry.fitted)
 
 
 def sizes_of(network: nn.Module) -> dict[str, int]:

@@ -20,7 +20,7 @@ from engine.chorales import Chorales, Rolls, padded
 from engine.grid import PIANO
 from engine.sampler import Sampler
 
-_KEPT = ("format", "family", "sizes", "prior", "schedule", "evidence", "progress", "corpora")
+_KEPT = ("format", "family", "sizes", "prior", "schedule", "progress", "corpora")
 _TOGETHER = 32
 """Pieces of like length that go through the network at once."""
 
@@ -77,7 +77,7 @@ def bound_of(sampler: Sampler, rolls: Rolls, levels: int, draws: int, seed: int)
                 generator,
                 levels,
                 draws=1,
-                evidence=(1.0, 0.0),
+                exact=sampler.exact,
             )
             for group in groups
         ]

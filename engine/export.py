@@ -51,9 +51,8 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
     network = checkpoint.build(state["family"], state["sizes"])
     checkpoint.load_weights(network, state["averaged"])
     pitches = checkpoint.family_of(state["family"]).pitches
-    trained_with = tuple(state.get("evidence", (0.0, 0.0)))
-    evidence = trained_with if trained_with[0] else checkpoint.family_of(state["family"]).fitted
-    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, evidence)
+    exact = checkpoint.exact_of(state["family"], state.get("retouch"))
+    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, exact)
 
 
 def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
@@ -76,6 +75,7 @@ def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
         "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
         "valid_loss": state["progress"]["valid"],
         "seed": state["settings"]["seed"],
+        "retouched": "retouch" in state,
     }
 
 
@@ -109,22 +109,22 @@ def _is_export(path: Path) -> bool:
 
 
 def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
-    """An export's network, prior and evidence in this version's Sampler, and its metadata."""
+    """An export's networks and prior in this version's Sampler, and its metadata."""
     scripted, metadata = _open(path, torch.device("cpu"))
     if not {"family", "sizes", "schedule", "pitches"} <= metadata.keys():
         raise ModelError(f"{path}: does not say which network it holds; export its run again")
     network = checkpoint.build(metadata["family"], metadata["sizes"])
-    checkpoint.load_weights(network, _network_weights(scripted))
+    checkpoint.load_weights(network, _weights_under("network.", scripted))
     old: Any = scripted
-    evidence = (float(old.evidence), float(old.evidence_fall))
+    exact = checkpoint.exact_of(metadata["family"], _weights_under("exact.", scripted))
     low_pitch = int(metadata["pitches"][0])
-    sampler = Sampler(network.eval(), old.prior, metadata["schedule"], low_pitch, evidence)
+    sampler = Sampler(network.eval(), old.prior, metadata["schedule"], low_pitch, exact)
     return sampler, metadata
 
 
-def _network_weights(scripted: nn.Module) -> dict[str, torch.Tensor]:
+def _weights_under(place: str, scripted: nn.Module) -> dict[str, torch.Tensor]:
     found = scripted.state_dict().items()
-    return {name.removeprefix("network."): x for name, x in found if name.startswith("network.")}
+    return {name.removeprefix(place): x for name, x in found if name.startswith(place)}
 
 
 def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torch.Tensor]:
@@ -137,7 +137,7 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
         weights = dict(told["averaged"])
     else:
         scripted, told = _open(path, torch.device("cpu"))
-        weights = _network_weights(scripted)
+        weights = _weights_under("network.", scripted)
     theirs, ours = (
         checkpoint.options_of(*both) for both in ((told["family"], told["sizes"]), (family, sizes))
     )

@@ -7,6 +7,8 @@ keyed by absolute step, so memory is constant and time linear in length.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,21 @@ from torch import Tensor, nn
 
 from engine.dataset import density_bucket
 from engine.export import ModelError, load, pick_device
-from engine.grid import (
-    ACCOMPANIMENT,
-    ONSET,
-    STEPS_PER_BEAT,
-    STEPS_PER_TOKEN,
-    SUSTAIN,
-    PitchRange,
-)
-from engine.merged import merge, merge_known, split
-from engine.polyphony import limit_voices
-from engine.request import FillRequest, Plan, PlanRequest
-from engine.roll import Cells, PianoRoll, drop_orphans, roll_to_notes
+from engine.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
+from engine.request import FillRequest, Plan, PlanRequest, SampleSettings
+from engine.roll import Cells, PianoRoll, roll_to_notes
+from engine.sheet import Sheet, Window
 
 __all__ = ["Generator", "ModelError"]
 
 _STRETCH = 2
 """Requests up to so many windows long are filled in one go: rotary positions carry that far (the
 bound per beat is the same, docs/evaluation.md), and two windows would take twice the time."""
+
+_OF_ONE_REQUEST = {
+    "seed", "style", "density", "low", "high", "voices", "rhythm", "pitch_classes",
+}  # fmt: skip
+"""Settings that may differ among requests filled together; the others steer the loop itself."""
 
 
 class Generator:
@@ -56,35 +55,35 @@ class Generator:
     def fill(self, request: FillRequest) -> PianoRoll:
         """The request's roll with its free cells filled; known cells are bit-exact.
 
-        Notes are whole (no sustain without its onset) and within the settings' register,
-        pitch classes and number of voices.
+        Notes are whole (no sustain without its onset) and keep the rules of the settings
+        (engine/constraints.py).
         """
-        roll = request.roll
-        lead_margin = (-roll.first_step) % -STEPS_PER_BEAT  # back to the beat before: <= 0
-        first = roll.first_step + lead_margin
-        end = first + -(-(roll.end_step - first) // STEPS_PER_BEAT) * STEPS_PER_BEAT
-        original = roll.window(first, end).cells
-        done = original.copy()
-        known = PianoRoll(request.known, roll.pitches, roll.first_step).window(first, end).cells
-        known[..., : roll.first_step - first] = True
-        known[..., roll.end_step - first :] = True
+        return self.fill_many([request])[0]
+
+    def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
+        """Each request as `fill` answers it, but through the network together.
+
+        They have one length in whole beats and settings that differ at most in seed, style,
+        density, locks, voices and rhythm. Sums over a batch may differ in their last bit from
+        those of one request, and so, rarely, a cell. Raises ValueError where they do not fit.
+        """
+        sheets = [Sheet.of(request) for request in requests]
+        if not sheets:
+            return []
+        if len({(s.original.shape, _loop_of(s.request.settings)) for s in sheets}) > 1:
+            raise ValueError("requests filled together want one length and one way to sample")
+        total = sheets[0].original.shape[-1]
         window, hop = self.window_steps, self.window_steps // 2
-        if end - first <= _STRETCH * window and not self.merged:
-            window = end - first
-        start = 0
-        while True:
-            stop = min(start + window, end - first)
-            part = slice(start, stop)
-            if not known[..., part].all():
-                # Free cells show the original, not what an earlier window made of it.
-                source = np.where(known[..., part], done[..., part], original[..., part])
-                done[..., part] = self._window(request, source, known[..., part], first + start)
-            if stop == end - first:
-                break
-            known[..., start : start + hop] = True
-            start += hop
-        cells = done[..., roll.first_step - first : roll.end_step - first]
-        return PianoRoll(self._tidy(request, cells), roll.pitches, roll.first_step)
+        if total <= _STRETCH * window and not self.merged:
+            window = total
+        for start in range(0, max(total - window, 0) + hop, hop):
+            part = slice(start, min(start + window, total))
+            busy = [sheet for sheet in sheets if not sheet.known[..., part].all()]
+            if busy:
+                self._fill_part(busy, part)
+            for sheet in sheets:
+                sheet.known[..., start : start + hop] = True
+        return [sheet.finished() for sheet in sheets]
 
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""
@@ -99,90 +98,70 @@ class Generator:
             steps=request.settings.steps,
         )
 
-    def _window(
-        self, request: FillRequest, cells: Cells, known: NDArray[np.bool_], first_step: int
-    ) -> Cells:
-        """One window through the network; cells and known bool[V, P, K, S]."""
+    def _fill_part(self, sheets: list[Sheet], part: slice) -> None:
+        """The steps `part` of every sheet through the network."""
+        windows = [sheet.window(part) for sheet in sheets]
+        settings = sheets[0].request.settings
+        steps, doubling = settings.steps, settings.doubling
         if self.merged:
-            return self._merged_window(request, cells, known, first_step)
-        allowed = self._allowed(request)
-        steps = request.settings.steps
-        return self._sample(request, cells, known, allowed, first_step, steps)
-
-    def _merged_window(
-        self, request: FillRequest, cells: Cells, known: NDArray[np.bool_], first_step: int
-    ) -> Cells:
-        """The same through a network that knows one voice and one plane (the paper's).
-
-        As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
-        """
-        told = merge_known(cells, known)
-        allowed = self._allowed(request)[ACCOMPANIMENT:, :1]
-        steps = max(1, round(request.settings.steps * request.settings.variation))
-        filled = self._sample(request, merge(cells), told, allowed, first_step, steps)
-        return split(filled, cells, known)
+            windows = [window.merged() for window in windows]
+            # As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
+            steps = max(1, round(settings.steps * settings.variation))
+            doubling = "allow"  # one voice: coming back, what the lead plays is the lead's alone
+        cells, probability = self._sample(windows, sheets, steps, doubling)
+        for index, sheet in enumerate(sheets):
+            sheet.take(part, cells[index], probability[index])
 
     def _sample(
-        self,
-        request: FillRequest,
-        cells: Cells,
-        known: NDArray[np.bool_],
-        allowed: NDArray[np.bool_],
-        first_step: int,
-        steps: int,
-    ) -> Cells:
-        """Call the scripted loop. Shapes as the network has them; allowed bool[V, P, K]."""
-        settings = request.settings
-        tokens = first_step + np.arange(0, cells.shape[-1], STEPS_PER_TOKEN)
-        phase, bar = request.meters.phase(tokens)
-        styles = list(self.metadata["styles"])
-        style = styles.index(settings.style) if settings.style in styles else 0
-        density = 0 if settings.density is None else density_bucket(settings.density)
+        self, windows: list[Window], sheets: list[Sheet], steps: int, doubling: str
+    ) -> tuple[Cells, NDArray[np.float32]]:
+        """Call the scripted loop: cells and the last call's probabilities, both [B, V, P, K, S]."""
+        requests = [sheet.request for sheet in sheets]
+        common = requests[0].settings
+        phases = [_phase(*each) for each in zip(requests, windows, strict=True)]
 
-        def one(value: int) -> Tensor:
-            return torch.tensor([value], dtype=torch.int64, device=self.device)
+        def batch(arrays: Sequence[NDArray[Any]]) -> Tensor:
+            return torch.from_numpy(np.stack(arrays)).to(self.device)
 
-        def many(array: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)[None]
+        def whole(values: Sequence[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.int64, device=self.device)
 
         with torch.inference_mode():
-            filled, _ = self.sampler(
-                many(cells).float(),
-                many(known).float(),
-                many(allowed).float()[0],
-                many(phase),
-                many(bar),
-                one(style),
-                one(density),
-                one(settings.seed),
-                one(first_step),
+            filled, probability = self.sampler(
+                batch([window.cells for window in windows]).float(),
+                batch([window.known for window in windows]).float(),
+                batch([window.allowed for window in windows]).float(),
+                batch([phase for phase, _ in phases]),
+                batch([bar for _, bar in phases]),
+                whole([self._style(request.settings) for request in requests]),
+                whole([_density(request.settings) for request in requests]),
+                whole([request.settings.seed for request in requests]),
+                whole([window.first_step for window in windows]),
                 steps,
-                settings.sampler,
-                float(settings.temperature),
-                float(settings.guidance),
-                float(settings.variation),
+                common.sampler,
+                float(common.temperature),
+                float(common.guidance),
+                float(common.variation),
+                doubling,
             )
-        out: Cells = filled[0].cpu().numpy() > 0.5
-        return out
+        return filled.cpu().numpy() > 0.5, probability.cpu().numpy()
 
-    def _allowed(self, request: FillRequest) -> NDArray[np.bool_]:
-        """bool[V, P, K]: pitches each voice may use; the locks bind the accompaniment only."""
-        settings, pitches = request.settings, self.pitches
-        pitch = np.arange(pitches.low, pitches.high + 1)
-        allowed = np.ones((*request.roll.cells.shape[:2], pitches.size), np.bool_)
-        register = (pitch >= settings.low) & (pitch <= settings.high)
-        if settings.pitch_classes:
-            register &= np.isin(pitch % 12, list(settings.pitch_classes))
-        allowed[ACCOMPANIMENT] = register
-        return allowed
+    def _style(self, settings: SampleSettings) -> int:
+        styles = list(self.metadata["styles"])
+        return styles.index(settings.style) if settings.style in styles else 0
 
-    def _tidy(self, request: FillRequest, cells: Cells) -> Cells:
-        """Whole notes, at most `voices` at once; then the known cells again, bit-exact."""
-        cells = cells.copy()
-        cells[:, SUSTAIN] &= ~cells[:, ONSET]
-        # Nothing sounds already where nobody said so; it would take a real note's place.
-        cells[:, SUSTAIN, :, 0] &= request.known[:, SUSTAIN, :, 0]
-        cells = drop_orphans(cells)
-        free = ~request.known[ACCOMPANIMENT].any(axis=(0, 1))
-        cells[ACCOMPANIMENT] = limit_voices(cells[ACCOMPANIMENT], free, request.settings.voices)
-        return np.where(request.known, request.roll.cells, cells)
+
+def _density(settings: SampleSettings) -> int:
+    return 0 if settings.density is None else density_bucket(settings.density)
+
+
+def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bar phase and bar length of each token of a window, in steps."""
+    tokens = np.arange(0, window.cells.shape[-1], STEPS_PER_TOKEN)
+    return request.meters.phase(window.first_step + tokens)
+
+
+def _loop_of(settings: SampleSettings) -> tuple[object, ...]:
+    """The settings that all requests of a batch share."""
+    names = [field.name for field in fields(settings) if field.name not in _OF_ONE_REQUEST]
+    return tuple(getattr(settings, name) for name in names)

@@ -102,7 +102,7 @@ def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report
         part = pick(batch, np.arange(start, min(start + CHUNK, len(batch.target))))
         bound = window_bound(
             sampler.network, part, sampler.prior, sampler.schedule, random,
-            wanted.levels, wanted.draws, (sampler.evidence, sampler.evidence_fall),
+            wanted.levels, wanted.draws, sampler.exact,
         )  # fmt: skip
         nats.append(bound.numpy())
         report(f"likelihood of {start + len(part.target)} of {len(batch.target)} windows")

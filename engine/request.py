@@ -23,6 +23,12 @@ SAMPLERS = (
 )
 """Reverse processes of the exported model; `-threshold` takes x0 > 0.5 instead of drawing x0."""
 
+DOUBLINGS = ("avoid", "allow")
+"""Whether the accompaniment may sound the lead's pitch while the lead does."""
+
+RHYTHMS = ("free", "keep")
+"""For `vary`: new notes, or the source's onsets and lengths at new pitches."""
+
 STYLES = ("any", "hymn", "song", "piano", "quartet")
 """Style conditions the default model is trained with; index 0 means unconditioned."""
 
@@ -34,7 +40,8 @@ class SampleSettings:
     density: wished accompaniment onsets per beat, or None for the model's own choice.
     variation: noise level to start from, 0..1; 1 is pure noise, less keeps the source (vary).
     pitch_classes: pitch classes the accompaniment may use (scale or chord lock); empty = all.
-    low, high: register of the accompaniment, MIDI pitch. voices: most notes at once.
+    low, high: register of the accompaniment, MIDI pitch. voices: most notes at once (with rhythm
+    `keep` as many as the source has). doubling: one of DOUBLINGS. rhythm: one of RHYTHMS.
     """
 
     steps: int = 10
@@ -48,6 +55,8 @@ class SampleSettings:
     low: int = 21
     high: int = 108
     voices: int = 8
+    doubling: str = "avoid"
+    rhythm: str = "free"
     pitch_classes: frozenset[int] = field(default_factory=frozenset)
 
 

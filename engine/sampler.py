@@ -12,6 +12,7 @@ without Python's lock, which is what keeps the player thread on time.
 import torch
 from torch import Tensor, nn
 
+from engine.exact import Evidence
 from engine.keyed_noise import keyed_uniform
 from engine.noise import alpha_bar, diffuse, own_evidence, predicted_posterior
 
@@ -35,25 +36,29 @@ def levels(steps: int, start: float, power: float) -> list[float]:
     return [start * (1.0 - i / steps) ** power for i in range(steps + 1)]
 
 
-def tempered(logits: Tensor, free: Tensor, temperature: float) -> Tensor:
+def beside_lead(x0: Tensor, known: Tensor) -> Tensor:
+    """1 where a voice may sound, 0 for the accompaniment (voice 1) at the lead's (voice 0) pitch.
+
+    x0: the filled cells, 0 elsewhere; known: the known ones. [B, V, P, K, S] to [B, V, 1, K, S].
+    """
+    lead = (x0[:, :1] + known[:, :1]).amax(dim=2, keepdim=True)
+    return torch.cat([torch.ones_like(lead), 1.0 - lead], dim=1)
+
+
+def tempered(logits: Tensor, free: Tensor, room: Tensor, temperature: float) -> Tensor:
     """Logits over `temperature`, shifted per voice and plane so that the density stays.
 
     Without the shift anything below 1 falls silent: a note has p < 0.5 nearly everywhere while
-    the roll is still noisy. free: 1 where a cell is to be filled; nobody taught the network what
-    to say elsewhere. Shapes [B, V, P, K, S] in and out.
+    the roll is still noisy; and so does a lock, since each call hears what the last one lost.
+    What is wished for in all `free` cells (nobody taught the network what to say of known ones)
+    goes into those among them that are allowed, `room`. [B, V, P, K, S] in and out.
     """
-    wanted = _mean_of(torch.sigmoid(logits), free)
+    wanted = (torch.sigmoid(logits) * free).sum(dim=[3, 4], keepdim=True) + 1e-9
     sharp = logits / temperature
     for _ in range(8):
-        sharp = sharp + torch.log(wanted / _mean_of(torch.sigmoid(sharp), free))
+        there = (torch.sigmoid(sharp) * room).sum(dim=[3, 4], keepdim=True) + 1e-9
+        sharp = sharp + torch.log(wanted / there)
     return sharp
-
-
-def _mean_of(x: Tensor, free: Tensor) -> Tensor:
-    """Mean over the free cells of each voice and plane, [B, V, P, 1, 1]; tiny where none is."""
-    return ((x * free).sum(dim=[3, 4], keepdim=True) + 1e-9) / (
-        free.sum(dim=[3, 4], keepdim=True) + 1e-9
-    )
 
 
 class Sampler(nn.Module):
@@ -67,15 +72,14 @@ class Sampler(nn.Module):
         prior: Tensor,
         schedule: str,
         low_pitch: int,
-        evidence: tuple[float, float] = (0.0, 0.0),
+        exact: nn.Module | None = None,
     ) -> None:
-        """evidence: weight at noise level 0, and how much it falls to level 1, of what a cell's
-        own noisy value says (`noise.own_evidence`) beside the network's logits. It belongs to the
-        exact chain (`ancestral`, and the likelihood bound). The other samplers leave it out: each
-        call then redraws what earlier calls got wrong instead of believing it.
+        """exact: what stands behind the network in the exact chain (`ancestral`, and the likelihood
+        bound), from `engine.exact`. The other samplers leave it out: each call then redraws what
+        earlier calls got wrong instead of believing it.
         """
         super().__init__()
-        self.evidence, self.evidence_fall = evidence
+        self.exact = Evidence(0.0) if exact is None else exact
         self.network = network
         self.register_buffer("prior", prior)
         self.schedule = schedule
@@ -97,14 +101,22 @@ class Sampler(nn.Module):
         temperature: float,
         guidance: float,
         variation: float,
+        doubling: str,
     ) -> tuple[Tensor, Tensor]:
         """Filled cells (0.0 or 1.0) and the last call's probabilities, both [B, V, P, K, S].
 
         source, mask: float [B, V, P, K, S], the known cells (and vary's original) and where they
-        are known. allowed: float [V, P, K], 0 for pitches a voice may not use. phase, bar: [B, N].
+        are known. allowed: the same shape, 0 where no note may sound: such cells are silent in
+        every x0. Their noise stays: silence there would tell the network of a sparser music
+        (measured: a scale lock left 60 % of the notes, a chord lock 35 %). phase, bar: [B, N].
         style, density, seed, first_step: int64 [B]. variation: noise level to start from, 0..1.
+        doubling: with `avoid` the accompaniment leaves the pitch free where this call guesses the
+        lead (where the lead is known, `allowed` must say so).
         """
         known, free = source * mask, 1.0 - mask
+        room = free * allowed
+        locked = bool((room < free).any())
+        guessing = doubling == "avoid" and bool((free[:, 0] > 0.0).any())
         shape = list(source.shape[1:])
         start = torch.full([source.shape[0]], variation, device=source.device)
         noise = keyed_uniform(seed, 0, first_step, shape, self.low_pitch)
@@ -115,18 +127,21 @@ class Sampler(nn.Module):
         for i in range(steps):
             level = torch.full_like(start, falls[i])
             logits = self._logits(x, known, mask, level, phase, bar, style, density, guidance)
-            if self.evidence > 0.0 and sampler == "ancestral":
+            if sampler == "ancestral":
                 seen = own_evidence(x, self._alpha(level), self.prior)
-                logits = logits + (self.evidence - self.evidence_fall * falls[i]) * seen
-            if temperature != 1.0:
-                logits = tempered(logits, free, temperature)
-            probability = torch.sigmoid(logits) * allowed[..., None]
+                logits = self.exact(logits, seen, known, mask, level)
+            if temperature != 1.0 or locked:
+                logits = tempered(logits, free, room, temperature)
+            probability = torch.sigmoid(logits) * room
             u_cell = keyed_uniform(seed, 2 * i + 1, first_step, shape, self.low_pitch)
             u_mask = keyed_uniform(seed, 2 * i + 2, first_step, shape, self.low_pitch)
             if sampler.endswith("threshold"):
                 x0 = (probability > 0.5).to(x.dtype)
             else:
                 x0 = (u_cell < probability).to(x.dtype)
+            if guessing:
+                beside = beside_lead(x0, known)
+                x0, probability = x0 * beside, probability * beside
             here = 1.0 - float(alpha_bar(level[:1], self.schedule))
             after = alpha_bar(torch.full_like(start, falls[i + 1]), self.schedule)
             beta = 1.0 - float(after[0])
@@ -142,6 +157,8 @@ class Sampler(nn.Module):
                 )
                 x = (u_mask < p).to(x.dtype)
             x = x * free
+        if guessing:  # the exact chain draws once more after x0
+            x = x * beside_lead(x, known)
         return x + known, probability
 
     def _alpha(self, level: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from engine import checkpoint
 from engine.bound import bound_rate, free_steps, spread_levels, window_bound
 from engine.dataset import Batch
+from engine.exact import Evidence
 from engine.export import weights_of
 from engine.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
 from engine.inputs import Inputs, logits_of, to_inputs
@@ -186,7 +187,6 @@ class Run:
             "progress": asdict(self.progress),
             "prior": self.prior,
             "schedule": self.schedule,
-            "evidence": list(self.evidence),
             "styles": list(STYLES),
             "settings": settings,
             "corpora": list(self.pack.corpora),
@@ -211,9 +211,9 @@ class Run:
         return float(loss.detach())
 
     @property
-    def evidence(self) -> tuple[float, float]:
-        """Weight in training of a cell's own noisy value: in full, where the family has it."""
-        return (1.0, 0.0) if self.family.evidence else (0.0, 0.0)
+    def exact(self) -> nn.Module | None:
+        """What stands behind the network in training: a cell's evidence, where it has that."""
+        return Evidence(1.0) if self.family.evidence else None
 
     def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch as it will be heard live: now and then with the model's own past."""
@@ -238,7 +238,7 @@ class Run:
         return per_step(rate, free)
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
-        return logits_of(network, inputs, self.prior, self.schedule, self.evidence)
+        return logits_of(network, inputs, self.prior, self.schedule, self.exact)
 
     @property
     def share_done(self) -> float:
@@ -283,7 +283,7 @@ class Run:
                     self.schedule,
                     generator,
                     draws=1,
-                    evidence=self.evidence if self.family.evidence else self.family.fitted,
+                    exact=checkpoint.exact_of(self.settings.family),
                 )
                 nats += float(bound.sum())
                 steps += float(free_steps(told).sum())

@@ -13,8 +13,20 @@ TITLE = "midi-diffuse"
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Play", ("mode", "reply", "preset", "style", "bypass", "thru", "velocity", "humanize")),
-    ("Harmony", ("key", "scale", "chord", "low", "high", "voices", "density")),
-    ("Model", ("steps", "temperature", "guidance", "variation", "seed", "sampler", "device")),
+    ("Harmony", ("key", "scale", "chord", "low", "high", "voices", "doubling", "density")),
+    (
+        "Model",
+        (
+            "steps",
+            "temperature",
+            "guidance",
+            "variation",
+            "rhythm",
+            "seed",
+            "sampler",
+            "device",
+        ),
+    ),
     (
         "Bars",
         (

@@ -101,7 +101,7 @@ def bound_nats_per_beat(generator: Generator) -> float:
     bound = window_bound(
         sampler.network, batch, sampler.prior, sampler.schedule,
         torch.Generator(generator.device).manual_seed(SEED), LEVELS, DRAWS,
-        (sampler.evidence, sampler.evidence_fall),
+        sampler.exact,
     )  # fmt: skip
     return float(bound.sum() / free_steps(batch).sum()) * STEPS_PER_BEAT
 

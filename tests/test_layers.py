@@ -33,6 +33,7 @@ ENGINE_NUMPY |= {
 }
 ENGINE_TORCH_CORE = {
     "keyed_noise",
+    "exact",
     "noise",
     "sampler",
     "export",

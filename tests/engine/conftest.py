@@ -12,6 +12,7 @@ import torch
 
 from engine import checkpoint
 from engine.corpus import Piece, pack
+from engine.exact import Evidence
 from engine.generator import Generator
 from engine.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, STEPS_PER_BEAT, MeterMap
 from engine.midi_write import NewTrack, new_file
@@ -41,12 +42,12 @@ def tiny_sampler() -> Sampler:
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     prior = torch.tensor([[0.01, 0.03], [0.02, 0.06]])[..., None, None]
-    return Sampler(network, prior, "cosine", PIANO.low, (1.0, 0.0))
+    return Sampler(network, prior, "cosine", PIANO.low, Evidence(1.0))
 
 
 def metadata(window_beats: int = 4, **more: Any) -> dict[str, Any]:
     return {
-        "format": 1,
+        "format": 2,
         "name": "tiny",
         "pitches": [PIANO.low, PIANO.high],
         "styles": list(STYLES),

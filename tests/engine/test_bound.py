@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engine.bound import free_steps, kl_bernoulli, window_bound
 from engine.dataset import Batch
+from engine.exact import Evidence
 from engine.noise import keep_probability, own_evidence
 
 RATES = torch.linspace(0.005, 0.4, 12)
@@ -82,7 +83,7 @@ def test_independent_cells_are_bounded_without_a_gap(levels: int) -> None:
 def test_the_evidence_makes_the_rates_alone_exact() -> None:
     music = batch()
     whole = bound(Exact(), music, levels=20, draws=2)
-    split = bound(Exact(evidence=False), music, levels=20, draws=2, evidence=(1.0, 0.0))
+    split = bound(Exact(evidence=False), music, levels=20, draws=2, exact=Evidence(1.0))
     torch.testing.assert_close(split, whole, rtol=1e-3, atol=1e-2)
 
 

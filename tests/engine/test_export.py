@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from engine import checkpoint, export
+from engine.exact import Evidence, Retouch
 from engine.export import ModelError, load, pick_device
 from engine.generator import Generator
 from engine.grid import LEAD
@@ -20,7 +21,7 @@ from engine.sampler import Sampler
 from engine.train import TrainSettings, train
 
 CPU = torch.device("cpu")
-META = {"format": 1, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
+META = {"format": 2, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
 
 
 @pytest.fixture
@@ -57,7 +58,10 @@ def test_only_the_model_is_left_behind(model: Path) -> None:
     assert [path.name for path in model.parent.iterdir()] == ["tiny.pt"]
 
 
-@pytest.mark.parametrize("family", list(checkpoint.FAMILIES))
+PLAYED = [name for name, family in checkpoint.FAMILIES.items() if family.music == "pack"]
+
+
+@pytest.mark.parametrize("family", PLAYED)
 def test_from_a_training_run(
     family: str, made_pack: Path, tmp_path: Path, tiny_sizes: dict[str, int]
 ) -> None:
@@ -82,12 +86,13 @@ def test_from_a_training_run(
     merged = family == "paper-unet"
     assert told["merged"] == merged
     assert told["pitches"] == ([33, 88] if merged else [21, 108])
-    assert (told["sampling"] == {"sampler": "algorithm1-threshold", "steps": 100}) == merged
+    papers = {"sampler": "algorithm1-threshold", "steps": 100, "temperature": 1.0}
+    assert (told["sampling"] == papers) == merged
     plan = generator.plan(request())
     assert [n for n in plan.notes if n.voice == LEAD] == list(request().notes)
 
 
-def test_weights_trained_without_the_evidence_get_the_fitted_one(
+def test_the_exact_chain_gets_the_familys_evidence_or_what_was_trained_for_it(
     tiny_sampler: Sampler, tiny_sizes: dict[str, int]
 ) -> None:
     state: dict[str, Any] = {
@@ -97,10 +102,13 @@ def test_weights_trained_without_the_evidence_get_the_fitted_one(
         "prior": tiny_sampler.prior,
         "schedule": "cosine",
     }
-    for untold in (state, state | {"evidence": [0.0, 0.0]}):
-        sampler = export.sampler_of(untold)
-        assert (sampler.evidence, sampler.evidence_fall) == (0.95, 0.5)
-    assert export.sampler_of(state | {"evidence": [1.0, 0.0]}).evidence == 1.0
+    plain = export.sampler_of(state).exact
+    assert isinstance(plain, Evidence)
+    assert (plain.weight, plain.fall) == (0.95, 0.5)
+    weights = Retouch().state_dict()
+    trained = export.sampler_of(state | {"retouch": weights}).exact
+    assert isinstance(trained, Retouch)
+    assert all(torch.equal(weights[name], x) for name, x in trained.state_dict().items())
 
 
 def test_a_missing_file() -> None:
@@ -144,6 +152,39 @@ def test_a_newer_format(tiny_sampler: Sampler, tmp_path: Path) -> None:
     export.write(tiny_sampler, META | {"format": 99}, tmp_path / "m.pt")
     with pytest.raises(ModelError, match=r"newer midi-diffuse.*99.*upgrade"):
         load(tmp_path / "m.pt", CPU)
+
+
+def test_an_older_format_says_how_to_convert_it(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    export.write(tiny_sampler, META | {"format": 1}, tmp_path / "m.pt")
+    with pytest.raises(
+        ModelError, match=r"older.*format 1.*midi-diffuse export .*m\.pt -o NEW\.pt"
+    ):
+        load(tmp_path / "m.pt", CPU)
+
+
+def test_an_older_export_is_converted(
+    tiny_sampler: Sampler, tiny_sizes: dict[str, int], tmp_path: Path
+) -> None:
+    old = META | {"format": 1, "family": "frame-transformer", "sizes": tiny_sizes,
+                  "schedule": "cosine", "trained_steps": 7}  # fmt: skip
+    export.write(tiny_sampler, old, tmp_path / "old.pt")
+    told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
+    assert told == old | {"format": export.EXPORT_FORMAT}
+    new, metadata = load(tmp_path / "new.pt", CPU)
+    assert metadata == told
+    before = {name: x.half().float() for name, x in tiny_sampler.state_dict().items()}
+    after = new.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    found: Any = new
+    assert (found.exact.weight, found.exact.fall, found.schedule) == (0.95, 0.5, "cosine")
+    renamed = export.export(tmp_path / "old.pt", tmp_path / "new.pt", "mine")
+    assert renamed["name"] == "mine"
+
+
+def test_an_export_that_does_not_say_its_network_is_not_converted(model: Path) -> None:
+    with pytest.raises(ModelError, match="does not say which network"):
+        export.export(model, model.with_name("new.pt"))
 
 
 def test_devices() -> None:

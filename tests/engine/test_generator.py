@@ -15,7 +15,7 @@ from engine.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT, SUSTA
 from engine.request import FillRequest, PlanRequest, SampleSettings, Span
 from engine.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.sampler import Sampler
-from engine.tasks import harmonize, infill
+from engine.tasks import anticipate, harmonize, infill, vary
 
 BEAT = STEPS_PER_BEAT
 WINDOW = 4 * BEAT
@@ -157,6 +157,33 @@ def test_voices_lock(tiny_generator: Generator, voices: int) -> None:
     assert sounding.max() == voices
 
 
+@slow
+@given(
+    leads=st.lists(st.tuples(st.integers(0, 90), st.integers(30, 100), st.integers(1, 60)),
+                   max_size=12),
+    known_to=st.integers(0, 96),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_nothing_doubles_the_lead_unless_asked(
+    tiny_generator: Generator, leads: list[tuple[int, int, int]], known_to: int, seed: int
+) -> None:
+    notes = [Note(onset, pitch, length, LEAD) for onset, pitch, length in leads]
+    roll = notes_to_roll(notes, 0, WINDOW)
+    known = anticipate(roll, known_to, min(known_to + 12, WINDOW))
+    wanted = SampleSettings(steps=2, voices=88, seed=seed)
+    filled = tiny_generator.fill(FillRequest(roll, known, settings=wanted))
+    lead, reply = np.asarray(filled.cells.any(axis=1))
+    assert not (lead & reply).any()
+
+
+def test_doubling_when_asked(tiny_generator: Generator) -> None:
+    roll = notes_to_roll([Note(0, pitch, WINDOW, LEAD) for pitch in range(21, 109)], 0, WINDOW)
+    for doubling, some in (("allow", True), ("avoid", False)):
+        wanted = SampleSettings(steps=2, doubling=doubling)
+        filled = tiny_generator.fill(FillRequest(roll, harmonize(roll), settings=wanted))
+        assert filled.cells[ACCOMPANIMENT].any() == some
+
+
 def test_notes_are_whole(tiny_generator: Generator) -> None:
     cells = tiny_generator.fill(to_harmonize(2 * WINDOW)).cells
     assert not (cells[:, ONSET] & cells[:, SUSTAIN]).any()
@@ -196,6 +223,83 @@ def test_plan_answers_in_notes(tiny_generator: Generator) -> None:
     assert plan.elapsed_ns > 0
     assert [n for n in plan.notes if n.voice == LEAD] == sorted(notes)
     assert any(n.voice == ACCOMPANIMENT for n in plan.notes)
+
+
+def rhythm_of(roll: PianoRoll) -> list[tuple[int, int, int]]:
+    return sorted((n.voice, n.onset_step, n.length_steps) for n in roll_to_notes(roll))
+
+
+def source_to_vary(pitches: Any = PIANO, beats: int = 12) -> PianoRoll:
+    """A melody over chords of three, held for two beats and syncopated."""
+    chords = [
+        Note(i * BEAT + 6, pitch, 2 * BEAT - 6, ACCOMPANIMENT)
+        for i in range(0, beats, 2) for pitch in (48, 52, 55)
+    ]  # fmt: skip
+    return notes_to_roll(melody(beats) + chords, 0, beats * BEAT, pitches)
+
+
+@pytest.mark.parametrize("model", ["tiny_generator", "paper_generator"])
+@pytest.mark.parametrize("beats", [4, 12])  # one window, and several
+def test_vary_with_the_rhythm_kept(model: str, beats: int, request: pytest.FixtureRequest) -> None:
+    generator: Generator = request.getfixturevalue(model)
+    roll = source_to_vary(generator.pitches, beats)
+    wanted = SampleSettings(steps=2, voices=1, rhythm="keep", low=40, high=70)
+    filled = generator.fill(FillRequest(roll, vary(roll), settings=wanted))
+    assert rhythm_of(filled) == rhythm_of(roll)
+    assert roll_to_notes(filled) != roll_to_notes(roll)
+    reply = [n.pitch for n in roll_to_notes(filled) if n.voice == ACCOMPANIMENT]
+    assert min(reply) >= 40
+    assert max(reply) <= 70
+
+
+# -- Many at once ----------------------------------------------------------------------------------
+
+
+class Wishes(torch.nn.Module):
+    """Likes some pitches, what sounds already, and a style: without sums over a batch's cells."""
+
+    def forward(self, noisy: torch.Tensor, known: torch.Tensor, *rest: Any) -> torch.Tensor:
+        pitch = torch.arange(noisy.shape[3])[:, None] % 12
+        style = rest[4].to(noisy.dtype)[:, None, None, None, None]
+        wished: torch.Tensor = noisy - 5.0 + (pitch == 0) * 2.0 + (pitch == 7) * style + known
+        return wished
+
+
+def test_many_at_once_are_filled_as_each_alone() -> None:
+    prior = torch.full((2, 2, 1, 1), 0.02)
+    told = {"name": "x", "pitches": [21, 108], "styles": ["any", "hymn"], "window_beats": 4}
+    sampler = Sampler(Wishes(), prior, "cosine", PIANO.low)
+    generator = Generator(sampler, told, torch.device("cpu"))
+    many = [
+        to_harmonize(10 * BEAT, first, seed=seed, style=style, density=density, low=low, steps=3)
+        for first, seed, style, density, low in (
+            (0, 1, "any", None, 21), (48, 2, "hymn", 2.0, 40), (240, 3, "any", 4.0, 30)
+        )
+    ]  # fmt: skip
+    together = generator.fill_many(many)
+    for request, filled in zip(many, together, strict=True):
+        alone = generator.fill(request)
+        assert filled.first_step == request.roll.first_step
+        assert (filled.cells == alone.cells).all()
+        assert filled.cells[ACCOMPANIMENT].any()
+    assert generator.fill_many([]) == []
+
+
+def test_many_share_their_windows_and_skip_what_is_done() -> None:
+    generator, module = recording()
+    roll = notes_to_roll(melody(4), 0, WINDOW)
+    done = FillRequest(roll, np.ones_like(roll.cells), settings=to_harmonize(WINDOW).settings)
+    generator.fill_many([to_harmonize(WINDOW), done, to_harmonize(WINDOW, 96)])
+    assert [len(source) for source in module.sources] == [2]
+
+
+@pytest.mark.parametrize(
+    "other", [to_harmonize(WINDOW + BEAT), to_harmonize(WINDOW, steps=3),
+              to_harmonize(WINDOW, sampler="ddim")],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_refused(other: FillRequest) -> None:
+    with pytest.raises(ValueError, match="one length and one way to sample"):
+        recording()[0].fill_many([to_harmonize(WINDOW), other])
 
 
 # -- The paper's model: one voice, one plane -------------------------------------------------------

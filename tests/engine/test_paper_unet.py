@@ -77,6 +77,7 @@ def test_it_learns_by_l2_over_100_levels_without_evidence() -> None:
     family = checkpoint.family_of("paper-unet")
     assert (family.schedule, family.levels, family.merged) == ("linear", 100, True)
     assert not family.evidence
+    assert family.loss is not None
     loss = family.loss(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0]))
     assert torch.allclose(loss, torch.tensor([0.25, float(torch.sigmoid(torch.tensor(2.0))) ** 2]))
 
@@ -87,7 +88,7 @@ def test_the_sampler_runs_it_and_keeps_known_cells() -> None:
     source = noisy + known
     with torch.inference_mode():
         cells, _ = sampler(
-            source, mask, torch.ones(1, 1, 56), phase, bar, none, none, none, none, 100,
-            "algorithm1-threshold", 1.0, 1.0, 1.0,
+            source, mask, torch.ones_like(source), phase, bar, none, none, none, none, 100,
+            "algorithm1-threshold", 1.0, 1.0, 1.0, "allow",
         )  # fmt: skip
     assert torch.equal(cells * mask, source * mask)

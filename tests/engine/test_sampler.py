@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.exact import Evidence
 from engine.export import script
 from engine.keyed_noise import keyed_uniform
 from engine.noise import diffuse
@@ -63,6 +64,8 @@ def run(
     variation: float = 1.0,
     style: int = 0,
     pitches: int = PITCHES,
+    allowed: Tensor | None = None,
+    doubling: str = "allow",
 ) -> tuple[Tensor, Tensor]:
     shape = (1, VOICES, PLANES, pitches, STEPS)
     source = torch.zeros(shape) if source is None else source
@@ -74,8 +77,9 @@ def run(
 
     with torch.inference_mode():
         cells, probability = module(
-            source, mask, torch.ones(VOICES, PLANES, pitches), tokens, tokens + 96, one(style),
-            one(0), one(seed), one(first), steps, name, temperature, guidance, variation,
+            source, mask, torch.ones(shape) if allowed is None else allowed, tokens, tokens + 96,
+            one(style), one(0), one(seed), one(first), steps, name, temperature, guidance,
+            variation, doubling,
         )  # fmt: skip
     return cells, probability
 
@@ -162,9 +166,10 @@ def test_an_overlapping_window_gives_the_same_cells(name: str) -> None:
 def test_scripted_equals_eager(name: str, tiny_sampler: Sampler) -> None:
     scripted = script(tiny_sampler)
     source, mask = random_cells(0.1, 1, 88), random_cells(0.3, 2, 88)
-    for more in ({}, {"guidance": 1.7, "style": 2}, {"temperature": 0.7, "variation": 0.6}):
+    lock = {"allowed": random_cells(0.5, 4, 88), "doubling": "avoid"}
+    for more in ({}, {"guidance": 1.7, "style": 2}, {"temperature": 0.7, "variation": 0.6}, lock):
         results = [
-            run(module, name, 4, 3, 12, source, mask, pitches=88, **more)  # type: ignore[arg-type]
+            run(module, name, 4, 3, 12, source, mask, pitches=88, **more)
             for module in (tiny_sampler, scripted)
         ]
         torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-4, atol=1e-6)
@@ -176,7 +181,7 @@ def test_temperature_keeps_the_density(temperature: float) -> None:
     generator = torch.Generator().manual_seed(5)
     logits = 2.0 * torch.randn((1, 2, 2, 88, 96), generator=generator) - 4.0
     free = random_cells(0.7, 3, 88)
-    warm = tempered(logits, free, temperature)
+    warm = tempered(logits, free, free, temperature)
     for x, y in zip(
         (torch.sigmoid(logits) * free)[0], (torch.sigmoid(warm) * free)[0], strict=True
     ):
@@ -186,13 +191,36 @@ def test_temperature_keeps_the_density(temperature: float) -> None:
     assert bool(surer) == (temperature < 1)
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_a_lock_keeps_the_density(temperature: float, share: float) -> None:
+    generator = torch.Generator().manual_seed(5)
+    logits = 2.0 * torch.randn((1, 2, 2, 88, 96), generator=generator) - 6.0
+    free, allowed = random_cells(0.7, 3, 88), random_cells(share, 4, 88)
+    locked = torch.sigmoid(tempered(logits, free, free * allowed, temperature)) * free * allowed
+    for x, y in zip((torch.sigmoid(logits) * free)[0], locked[0], strict=True):
+        assert float(y.sum()) == pytest.approx(float(x.sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["algorithm1", "renoise", "ancestral", "ddim"])
+def test_a_lock_keeps_the_number_of_notes(name: str) -> None:
+    allowed = torch.zeros((1, VOICES, PLANES, PITCHES, STEPS))
+    allowed[..., [0, 2, 4, 5, 7, 9, 11, 12, 14], :] = 1.0
+    free, locked = (
+        float(run(sampler(Mock(-2.5)), name, 3, allowed=which)[0].sum())
+        for which in (torch.ones_like(allowed), allowed)
+    )
+    assert free > 500
+    assert abs(locked - free) < 5 * math.sqrt(free)
+
+
 def test_temperature_hears_free_cells_only() -> None:
     logits = torch.full((1, 1, 1, 4, 6), -3.0)
     free = torch.ones_like(logits)
     free[..., 3:] = 0.0
     nonsense = torch.where(free > 0, logits, torch.full_like(logits, 50.0))
     assert torch.allclose(
-        tempered(nonsense, free, 0.5)[..., :3], tempered(logits, free, 0.5)[..., :3]
+        tempered(nonsense, free, free, 0.5)[..., :3], tempered(logits, free, free, 0.5)[..., :3]
     )
 
 
@@ -212,13 +240,53 @@ def test_guidance_extrapolates_from_untold_to_told(guidance: float) -> None:
 
 def test_evidence_is_added_to_the_logits() -> None:
     rates = torch.full((VOICES, PLANES, 1, 1), 0.2)
-    module = Sampler(Mock(0.0), rates, "linear", LOW, (1.0, 0.0)).eval()
+    module = Sampler(Mock(0.0), rates, "linear", LOW, Evidence(1.0)).eval()
     source = random_cells(0.5, 9)
     _, p = run(module, "ancestral", 1, source=source, variation=0.25)
     # 0.75 + 0.25 * 0.2 = 0.8 of the ones are seen as ones, 0.05 of the zeros are
     assert sorted(set(p.flatten().tolist())) == pytest.approx(
         [0.2 / (0.2 + 0.95), 0.8 / (0.8 + 0.05)], rel=1e-4
     )
+
+
+# -- What may not sound ------------------------------------------------------------------------
+# The prior is silent, so what the network hears is x0, thinned, and nothing else.
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_forbidden_cells_sound_in_no_call(
+    name: str, temperature: float, eager_recorder: Recorder
+) -> None:
+    network, allowed = Mock(1.5), random_cells(0.5, 6)
+    seen = eager_recorder(network)
+    final, _ = run(sampler(network, 0.0), name, 6, temperature=temperature, allowed=allowed)
+    assert len(seen) == 6
+    assert max(float(x.mean()) for x in seen) > 0.05
+    assert not any(bool((x * (1 - allowed)).any()) for x in [*seen, final])
+
+
+def doubled(cells: Tensor) -> Tensor:
+    lead, accompaniment = cells.amax(dim=2).unbind(dim=1)
+    return lead * accompaniment
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_accompaniment_leaves_the_leads_pitch_free(name: str, eager_recorder: Recorder) -> None:
+    # The lead is known at first and then to be guessed, as it is while you play.
+    source, mask = random_cells(0.2, 1), torch.zeros((1, VOICES, PLANES, PITCHES, STEPS))
+    mask[:, 0, ..., :40] = 1.0
+    network = Mock(0.5)
+    seen = eager_recorder(network)
+    final, _ = run(sampler(network, 0.0), name, 6, 2, 0, source, mask, doubling="avoid")
+    assert not bool(doubled(final).any())
+    assert min(float(final[:, voice].mean()) for voice in (0, 1)) > 0.01
+    if name.startswith(("algorithm1", "renoise")):  # the others keep parts of earlier calls
+        assert not any(bool(doubled(x + source * mask).any()) for x in seen)
+
+
+def test_doubling_where_it_is_allowed() -> None:
+    assert bool(doubled(run(sampler(Mock(0.5)), doubling="allow")[0]).any())
 
 
 def test_levels_fall_to_zero_and_are_denser_there_with_power() -> None:
@@ -262,8 +330,8 @@ def toy(name: str, steps: int, count: int = 1500) -> tuple[float, float]:
     none = torch.zeros(count, dtype=torch.int64)
     with torch.inference_mode():
         cells, _ = module(
-            empty, empty, torch.ones(1, 1, 1), tokens, tokens, none, none, torch.arange(count),
-            none, steps, name, 1.0, 1.0, 1.0,
+            empty, empty, torch.ones_like(empty), tokens, tokens, none, none,
+            torch.arange(count), none, steps, name, 1.0, 1.0, 1.0, "allow",
         )  # fmt: skip
     hits = (cells[:, 0, 0, 0, None, :] == patterns).all(-1).float()
     found = hits.mean(0)

@@ -262,7 +262,7 @@ def test_only_free_cells_are_trained_on(settings: TrainSettings) -> None:
     assert torch.equal(mask, 1 - free)
     assert float((noisy * mask).sum()) == 0.0
     assert float((known * free).sum()) == 0.0
-    logits = logits_of(run.network, inputs, run.prior, run.schedule, run.evidence)
+    logits = logits_of(run.network, inputs, run.prior, run.schedule, run.exact)
     wild = torch.where(mask > 0, torch.full_like(logits, 50.0), logits)
     assert torch.equal(loss_of(logits, target, free), loss_of(wild, target, free))
 

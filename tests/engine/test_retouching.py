@@ -1,0 +1,75 @@
+"""What stands behind a finished network in the exact chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import checkpoint
+from engine.checkpoint import CheckpointError
+from engine.exact import Evidence, Retouch
+from engine.export import sampler_of, script
+from engine.retouching import RetouchSettings, retouch
+from engine.sampler import Sampler
+from engine.train import TrainSettings, train
+
+SHAPE = (2, 2, 2, 88, 48)
+
+
+def test_untrained_it_only_weighs_the_evidence() -> None:
+    logits, seen = torch.randn(SHAPE), torch.randn(SHAPE)
+    nothing, level = torch.zeros(SHAPE), torch.rand(2)
+    out = Retouch()(logits, seen, nothing, nothing, level)
+    assert torch.allclose(out, logits + 0.9 * seen, atol=1e-6)
+    out = Evidence(0.95, 0.5)(logits, seen, nothing, nothing, torch.tensor([0.0, 1.0]))
+    assert torch.allclose(out[0], logits[0] + 0.95 * seen[0])
+    assert torch.allclose(out[1], logits[1] + 0.45 * seen[1])
+
+
+def test_each_pitch_is_heard_by_itself() -> None:
+    module = Retouch()
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.add_(0.1 * torch.randn_like(weights))
+    logits, nothing, level = torch.randn(SHAPE), torch.zeros(SHAPE), torch.full((2,), 0.3)
+    changed = logits.clone()
+    changed[:, :, :, 40] += 1.0
+    before, after = (module(x, nothing, nothing, nothing, level) for x in (logits, changed))
+    rows = (before != after).any(dim=-1).any(dim=0).any(dim=0).any(dim=0)
+    assert rows.nonzero().flatten().tolist() == [40]
+
+
+def test_it_lowers_the_loss_and_leaves_the_network_and_its_playing_alone(
+    made_pack: Path, tmp_path: Path, tiny_sizes: dict[str, int]
+) -> None:
+    settings = TrainSettings(
+        made_pack, tmp_path, steps=2, batch=2, beats=4, sizes=tiny_sizes, valid_windows=1
+    )
+    path = train(settings, lambda progress, share: None).checkpoint_path
+    before = checkpoint.load(path)
+    told: list[float] = []
+    wanted = RetouchSettings(made_pack, path, steps=40, batch=4, beats=4, rate=1e-2, threads=1)
+    module = retouch(wanted, lambda step, nats: told.append(nats))
+    assert told[-1] < 0.8 * told[0]
+    after = checkpoint.load(path)
+    assert after.keys() - before.keys() == {"retouch"}
+    for name in ("network", "averaged"):
+        ours, theirs = after[name], before[name]
+        assert isinstance(ours, dict)
+        assert isinstance(theirs, dict)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    sampler = sampler_of(dict(after))
+    assert isinstance(sampler, Sampler)
+    assert isinstance(sampler.exact, Retouch)
+    saved = sampler.exact.state_dict()
+    assert all(torch.equal(saved[key], x) for key, x in module.state_dict().items())
+    script(sampler)
+
+
+def test_a_network_that_sees_single_cells_needs_none(tmp_path: Path) -> None:
+    state: dict[str, object] = {"format": 1, "family": "paper-unet"}
+    checkpoint.save_atomically(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="nothing to retouch"):
+        retouch(RetouchSettings(tmp_path, tmp_path / "checkpoint.pt"), lambda step, nats: None)

@@ -1,0 +1,131 @@
+"""The sampler study, with a player whose every way of sampling is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.dataset import Pack, load_pack
+from engine.generator import Generator
+from engine.grid import ACCOMPANIMENT, ONSET, PIANO, SUSTAIN
+from engine.held_out import EvaluateSettings, draw_windows
+from engine.metrics import note_lengths
+from engine.request import FillRequest
+from engine.roll import Cells, PianoRoll
+from engine.study import StudySettings, Way, mean_ratio, study
+
+PLAYED = Way("renoise", 4, 0.7)
+SMALL = StudySettings(
+    default=PLAYED, samplers=("renoise", "ddim", "ancestral"), calls=(2, 4),
+    temperatures=(0.7, 1.0), windows=6, beats=4, batch=4, seed=5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def packed(made_pack: Path) -> Pack:
+    return load_pack(made_pack)
+
+
+def chopped(cells: Cells) -> Cells:
+    """Every note of the accompaniment one step long."""
+    short = cells.copy()
+    short[ACCOMPANIMENT, SUSTAIN] = False
+    return short
+
+
+class Knowing:
+    """`renoise` plays what the composer wrote, `ddim` its onsets alone, `ancestral` nothing."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pitches = PIANO
+        wanted = EvaluateSettings(windows=SMALL.windows, beats=SMALL.beats, seed=SMALL.seed)
+        self.truth = draw_windows(pack, wanted, 1, SMALL.windows).target
+        self.alone: list[FillRequest] = []
+        self.together: list[Sequence[FillRequest]] = []
+
+    def fill(self, request: FillRequest) -> PianoRoll:
+        self.alone.append(request)
+        return self._answer(request)
+
+    def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
+        self.together.append(requests)
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: FillRequest) -> PianoRoll:
+        truth = self.truth[request.settings.seed - SMALL.seed]
+        answers = {
+            "renoise": truth, "ddim": chopped(truth), "ancestral": truth & request.known,
+        }  # fmt: skip
+        return PianoRoll(answers[request.settings.sampler], PIANO)
+
+
+def test_rows_are_samplers_by_calls_and_temperatures() -> None:
+    tables = SMALL.tables()
+    assert tables["calls"] == [
+        Way(name, calls, 0.7) for name in ("renoise", "ddim", "ancestral") for calls in (2, 4)
+    ]
+    assert tables["temperature"] == [PLAYED, Way("renoise", 4, 1.0)]
+
+
+def test_known_replies_have_known_scores(packed: Pack) -> None:
+    player = Knowing(packed)
+    found = json.loads(json.dumps(study(player, packed, SMALL)))
+    rows = {(row["sampler"], row["steps"]): row for row in found["tables"]["calls"]}
+    perfect, short, silent = (rows[name, 2] for name in ("renoise", "ddim", "ancestral"))
+    assert (perfect["note_f1"], short["note_f1"], silent["note_f1"]) == (1.0, 1.0, 0.0)
+    # the composer's own notes lie exactly as far from them as halves of them do
+    assert set(perfect["ratio"].values()) == {1.0}
+    assert (perfect["mean_ratio"], perfect["length_ratio"]) == (1.0, 1.0)
+    assert perfect["profile"] == found["human"]["profile"]
+    lengths = np.concatenate([note_lengths(cells[ACCOMPANIMENT]) for cells in player.truth])
+    assert short["short"] == 1.0
+    assert short["length_ratio"] == pytest.approx(1 / lengths.mean())
+    assert (silent["profile"]["silent"], silent["short"], silent["length_ratio"]) == (1.0, 0.0, 0.0)
+    assert found["human"]["mean_length"] == pytest.approx(lengths.mean())
+    assert found["wrong piece"]["length_ratio"] == 1.0
+    assert found["wrong piece"]["note_f1"] < 1.0
+
+
+def test_the_order_goes_by_mean_ratio(packed: Pack) -> None:
+    found = study(Knowing(packed), packed, SMALL)
+    rows = {(r["sampler"], r["steps"], r["temperature"]): r
+            for table in found["tables"].values() for r in table}  # fmt: skip
+    assert sorted(row["order"] for row in rows.values()) == list(range(1, 8))
+    assert {rows["renoise", 2, 0.7]["order"], rows["renoise", 4, 0.7]["order"],
+            rows["renoise", 4, 1.0]["order"]} == {1, 2, 3}  # fmt: skip
+    # one row in both tables is one measurement
+    assert found["tables"]["temperature"][0] is found["tables"]["calls"][1]
+
+
+def test_every_way_answers_the_same_questions(packed: Pack) -> None:
+    player = Knowing(packed)
+    study(player, packed, SMALL)
+    asked = player.together[1:]  # the first warms up
+    assert [len(requests) for requests in asked] == [4, 2] * 7
+    assert len(player.alone) == 3 * 7
+    ways: dict[tuple[str, int, float], list[int]] = {}
+    for request in (request for requests in asked for request in requests):
+        settings = request.settings
+        way = (settings.sampler, settings.steps, settings.temperature)
+        ways.setdefault(way, []).append(settings.seed)
+        assert not request.roll.cells[ACCOMPANIMENT, ONSET].any()  # the answer is not shown
+    assert len(ways) == 7
+    assert set(map(tuple, ways.values())) == {tuple(range(5, 11))}
+
+
+def test_a_real_generator_plays(tiny_generator: Generator, packed: Pack) -> None:
+    lines: list[str] = []
+    wanted = StudySettings(PLAYED, ("ddim",), (1, 2), (0.9,), windows=4, beats=4, batch=3)
+    found = study(tiny_generator, packed, wanted, lines.append)
+    assert lines[-1] == "renoise, 4 calls: way 3 of 3"
+    assert all(row["ms_per_reply"] > 0 for row in found["tables"]["calls"])
+    assert found["default"] == {"sampler": "renoise", "steps": 4, "temperature": 0.7}
+
+
+def test_a_ratio_without_a_value_leaves_no_mean() -> None:
+    assert mean_ratio({"a": 1.0, "b": 2.0}) == 1.5
+    assert mean_ratio({"a": 1.0, "b": None}) is None
