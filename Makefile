@@ -1,5 +1,5 @@
 # Short names for the scripts; each of them works alone.
-.PHONY: demo serve test lint bench patches
+.PHONY: demo serve test lint bench patches stage audit sums
 
 demo:
 	scripts/run demo
@@ -17,6 +17,15 @@ lint:
 bench:
 	scripts/run bench engine
 	scripts/run bench live
+
+stage:
+	scripts/stage
+
+audit:
+	scripts/audit
+
+sums:
+	cd presets && sha256sum *.pt >SHA256SUMS
 
 patches:
 	scripts/setup dev

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 
 from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi, Subscribe
@@ -28,7 +28,7 @@ def problem(name: str, text: str, to: Address | None) -> OscOut:
 class Actions:
     """Performs Acts on the conductor. Owner: the transport thread.
 
-    play: hears one MIDI message. lateness_ns: how late the last messages were sent.
+    play: hears one MIDI message.
     """
 
     def __init__(
@@ -36,10 +36,9 @@ class Actions:
         knobs: Knobs,
         conductor: Conductor,
         play: Callable[[tuple[int, ...], int], list[Effect]],
-        lateness_ns: Sequence[int],
     ) -> None:
         self._knobs, self._conductor = knobs, conductor
-        self._play, self._lateness_ns = play, lateness_ns
+        self._play = play
         self._by_name: dict[str, Callable[[Act], list[Effect]]] = {
             "start": self._start,
             "stop": self._stop,
@@ -142,12 +141,10 @@ class Actions:
 
     def _stats(self, act: Act) -> list[Effect]:
         pace, tally = self._conductor.decider.planner.pace, self._conductor.delivery.accounts.tally
-        steps, late = self._conductor.decider.steps, sorted(self._lateness_ns) or [0]
+        steps = self._conductor.decider.steps
         rows = {row.name: float(getattr(tally, row.name)) for row in fields(tally)}
         rows["late_notes"] = float(self._conductor.performer.scheduler.late)
         rows["sent_notes"] = float(self._conductor.performer.scheduler.sent)
-        rows["lateness_p50_ms"] = late[len(late) // 2] / NS_PER_MS
-        rows["lateness_p99_ms"] = late[len(late) * 99 // 100] / NS_PER_MS
         rows["engine_median_ms"] = pace.median_ns(steps) / NS_PER_MS
         rows["engine_p95_ms"] = pace.p95_ns(steps) / NS_PER_MS
         rows["engine_steps"] = float(steps)

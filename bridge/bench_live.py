@@ -134,7 +134,7 @@ def run_bench(plan: BenchPlan, say: Callable[[str], None]) -> dict[str, Any]:
     arguments = plan.arguments()
     try:
         with ExitStack() as stack:
-            api, system = _midi_system(stack, say)
+            api, system = midi_system(stack, say)
             osc = OscPeer()
             stack.callback(osc.close)
             daemon = stack.enter_context(
@@ -150,7 +150,8 @@ def run_bench(plan: BenchPlan, say: Callable[[str], None]) -> dict[str, Any]:
         raise BenchError(str(err)) from None
 
 
-def _midi_system(stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
+def midi_system(stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
+    """The API to use and its name; starts a JACK server if none runs, or raises RigError."""
     if sys.platform == "darwin":
         return "core", "CoreMIDI"
     if list_ports("jack"):

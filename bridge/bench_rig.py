@@ -85,9 +85,18 @@ class DaemonProcess:
     out: the lines it wrote to stdout. osc_port: where it listens.
     """
 
-    def __init__(self, *arguments: str, reply_port: int, seconds: float = READY_S) -> None:
-        """Start with `arguments` after `serve`; raises RigError when READY does not come."""
-        command = [sys.executable, "-m", "bridge", "serve", "--port", "0"]
+    def __init__(
+        self,
+        *arguments: str,
+        reply_port: int,
+        seconds: float = READY_S,
+        program: Sequence[str] = ("-m", "bridge"),
+    ) -> None:
+        """Start with `arguments` after `serve`; raises RigError when READY does not come.
+
+        program: what Python is to run.
+        """
+        command = [sys.executable, *program, "serve", "--port", "0"]
         command += ["--reply-port", str(reply_port), *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         self._last_errors = ""

@@ -19,6 +19,9 @@ from bridge.parameters import did_you_mean
 TOLD_ERRORS = (
     ("bridge.parameters", "ParameterError"),
     ("bridge.presets", "PresetError"),
+    ("bridge.model_trust", "TrustError"),
+    ("bridge.osc_peers", "PeerError"),
+    ("bridge.blackbox", "LogError"),
     ("bridge.midi_ports", "PortError"),
     ("bridge.osc_server", "OscPortError"),
     ("bridge.demo", "DemoError"),
@@ -147,7 +150,12 @@ _BENCH = LazyGroup(
         "live": Source(
             "bridge.cli_live", "bench_live", "Play bars through real ports; count beats"
         ),
+        "jitter": Source(
+            "bridge.cli_live", "bench_jitter", "How late notes leave, idle and under load"
+        ),
         "engine": Source("bridge.cli_engine", "bench_engine", "Time the model, and the paper's"),
+        "jsb": Source("bridge.cli_jsb", "bench_jsb", "Score a model of chorales: nats a frame"),
+        "samplers": Source("bridge.cli_study", "bench_samplers", "Compare samplers and calls"),
     },
     name="bench",
     help="Measure this machine.",
@@ -163,9 +171,12 @@ COMMANDS: dict[str, Source] = {
     "generate": Source("bridge.cli_files", "generate", "Make music from nothing"),
     "render": Source("bridge.cli_files", "render", "Draw a MIDI file as a piano-roll PNG"),
     "ports": Source("bridge.cli_live", "ports", "List the MIDI ports of this machine"),
+    "status": Source("bridge.cli_status", "status", "Ask a running midi-diffuse how it goes"),
+    "replay": Source("bridge.cli_replay", "replay_command", "Play an event log again, exactly"),
     "presets": Source("bridge.cli_presets", "presets", "List the presets"),
     "bench": Source("bridge.cli", "_BENCH", "Measure this machine"),
     "train": Source("bridge.cli_engine", "train", "Train a model"),
+    "retouch": Source("bridge.cli_engine", "retouch", "Better likelihood for a finished run"),
     "export": Source("bridge.cli_engine", "export", "Make one TorchScript file of a checkpoint"),
     "evaluate": Source("bridge.cli_engine", "evaluate", "Score a model against baselines"),
 }

@@ -48,6 +48,7 @@ _REPLACE = click.option(
     is_flag=True,
     help="Take the original notes out where new ones stand for them; default: keep both.",
 )
+_VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
 
 
@@ -78,7 +79,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 @click.command()
 @file_options(MIDI_SUFFIXES)
 @_MELODY
-@table_options(_FILE_ROWS, leave_out=["variation"])
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
 
@@ -91,7 +92,7 @@ def harmonize(melody_track: str, **options: Any) -> None:
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
-@table_options(_FILE_ROWS, leave_out=["variation"])
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
     """Go on where MIDI files end, from the next bar line.
 
@@ -111,7 +112,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
 @_REPLACE
-@table_options(_FILE_ROWS, leave_out=["variation"])
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
 def infill(
     melody_track: str, from_bar: int | None, to_bar: int | None, replace: bool, **options: Any
 ) -> None:
@@ -160,7 +161,7 @@ def vary(
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
-@table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=["variation"])
+@table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=_VARY_ROWS)
 def generate(output: Path, as_json: bool, bars: int, **given: Any) -> None:
     """Make music out of nothing, as a new MIDI file."""
     check_output(output, MIDI_SUFFIXES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,6 +92,13 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
               help="UDP port that answers go to.  [port + 1]")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Address to listen on; 0.0.0.0 lets other machines in.")  # fmt: skip
+@click.option("--allow", multiple=True, metavar="PEER",
+              help="Address or network that may talk to us and be sent answers, such as "
+              "192.168.1.20 or 192.168.1.0/24.  [any private network]")  # fmt: skip
+@click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where the event log goes, for `midi-diffuse replay`.  [your state folder]"
+              )  # fmt: skip
+@click.option("--no-log", is_flag=True, help="Keep no event log.")
 @click.option("--in", "in_name", default="", metavar="NAME",
               help="Existing MIDI port to listen to, instead of one of our own.")  # fmt: skip
 @click.option("--out", "out_name", default="", metavar="NAME",
@@ -102,6 +110,9 @@ def serve(
     port: int,
     reply_port: int | None,
     host: str,
+    allow: tuple[str, ...],
+    log: Path | None,
+    no_log: bool,
     in_name: str,
     out_name: str,
     midi_api: str,
@@ -117,8 +128,12 @@ def serve(
 
     Send your melody and your DAW's MIDI clock to the first; record the second. Everything can be
     changed while it runs, over OSC (see max_patches/OSC.md) or by MIDI controllers on channel 16.
+
+    The last hours are kept in an event log on this machine, for bug reports: notes and clock in,
+    notes out, settings, OSC commands, plans. `--no-log` keeps none.
     """
     settings = read_settings(options, assignments)
+    from bridge.blackbox_writer import default_folder
     from bridge.daemon import Daemon, DaemonConfig, StartError
 
     logging.basicConfig(
@@ -130,6 +145,8 @@ def serve(
         host=host,
         port=port,
         reply_port=reply_port,
+        allow=allow,
+        log=None if no_log else log or default_folder(),
         in_name=in_name,
         out_name=out_name,
         midi_api=midi_api,
@@ -188,6 +205,28 @@ def bench_live(as_json: bool, mode: str, **options: Any) -> None:
     click.echo(json.dumps(result, indent=2) if as_json else table(result))
     if result["stuck_notes"] or result["late"]:
         raise SystemExit(1)
+
+
+@click.command("jitter", short_help="How late notes leave, idle and under load")
+@click.option("--seconds", type=click.FloatRange(0.5, 600), default=6.0, show_default=True,
+              help="For each of three loads and two ways of playing.")  # fmt: skip
+@click.option("--preset", default="default", show_default=True, help="Whose model keeps busy.")
+@click.option("--threads", type=click.IntRange(0, 256), default=0, show_default="chosen",
+              help="Bound on the model's threads.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+def bench_jitter(as_json: bool, **options: Any) -> None:
+    """Time from when a note is due to when the MIDI system has taken it.
+
+    Three loads: nothing else of ours (idle), the preset's model answering without a pause in its
+    own process (engine busy), and a process for every core that only counts (cores busy). Under
+    each, some 100 messages a second are played by the daemon's own player, and then the same
+    messages by a loop of `time.sleep` and mido. Takes about 50 s. Uses the JACK server that runs,
+    or one with the dummy driver.
+    """
+    from bridge.bench_jitter import JitterPlan, run_jitter, table
+
+    result = run_jitter(JitterPlan(**options), lambda text: click.echo(text, err=True))
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))
 
 
 LIVE_COMMANDS: list[click.Command] = [serve, ports]

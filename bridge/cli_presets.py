@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
+from bridge import model_trust
 from bridge.presets import Listed, list_presets, user_dir
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list.")
-def presets(as_json: bool) -> None:
-    """List the presets, shipped and your own."""
+@click.option("--trust", type=click.Path(dir_okay=False, path_type=Path), metavar="MODEL",
+              help="Let presets load this model file from now on.")  # fmt: skip
+def presets(as_json: bool, trust: Path | None) -> None:
+    """List the presets, shipped and your own.
+
+    A preset's model can do whatever a program can: one that did not come with midi-diffuse is
+    loaded only after --trust, and is asked about again when it has changed.
+    """
+    if trust is not None:
+        digest = model_trust.trust(trust)
+        click.echo(f"trusted: {trust} (sha256 {digest}), in {model_trust.list_file()}")
+        return
     listed = list_presets()
     if as_json:
         click.echo(json.dumps([_as_json(each) for each in listed], indent=2))

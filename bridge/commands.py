@@ -81,7 +81,14 @@ class Tick:
     at_ns: int
 
 
-Command = MidiIn | SetParameter | AskParameter | Act | PlanArrived | EngineState | Tick
+@dataclass(frozen=True, slots=True)
+class SendDue:
+    """Send what is due at `at_ns` and do nothing else; may be asked for a little ahead of time."""
+
+    at_ns: int
+
+
+Command = MidiIn | SetParameter | AskParameter | Act | PlanArrived | EngineState | Tick | SendDue
 
 
 # -- Effects -------------------------------------------------------------------------------------

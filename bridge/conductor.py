@@ -12,7 +12,7 @@ from bridge.beat_lines import BeatLines
 from bridge.commands import Effect, LogLine, OscOut, RequestPlan
 from bridge.decider import Decider
 from bridge.delivery import Delivery
-from bridge.hearing import Hearing, Place
+from bridge.hearing import PREROLL_NS, Hearing, Place
 from bridge.input import Change, NoteEvent, NoteGate
 from bridge.knobs import Knobs
 from bridge.performer import Performer, steps_in
@@ -51,6 +51,7 @@ class Conductor:
         self.fresh_start = True
         self.position = 0.0
         self._begun = False
+        self._began_itself_ns = -PREROLL_NS - 1
         self._silent_since: int | None = None
 
     # -- What comes in -----------------------------------------------------------------------------
@@ -86,7 +87,11 @@ class Conductor:
             if event.change is Change.ON and self.transport.may_start_on_note(event.at_ns):
                 self.fresh_start = True
                 pickup = self.knobs.number("pickup_beats")
-                return self.follow(self.transport.start_internal(event.at_ns, pickup), event.at_ns)
+                effects = self.follow(
+                    self.transport.start_internal(event.at_ns, pickup), event.at_ns
+                )
+                self._began_itself_ns = event.at_ns
+                return effects
             return []
         self.hearing.hear(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
         if event.change is Change.ON:
@@ -108,7 +113,7 @@ class Conductor:
 
     def switch(self, now_ns: int) -> list[Effect]:
         """`mode`, `reply` or the loop changed: every note off, and go on in the new way."""
-        effects = self.performer.silence(now_ns)
+        effects = self._catch_up(now_ns) + self.performer.silence(now_ns)
         before, self.policy = self.policy.fold, make_policy(self.knobs)
         self.delivery.frozen = False
         self._forget_plans()
@@ -128,7 +133,8 @@ class Conductor:
 
     def panic(self, now_ns: int) -> list[Effect]:
         """Every note off now, plans forgotten; then go on."""
-        effects = self.performer.silence(now_ns) + self.performer.end_through(now_ns)
+        effects = self._catch_up(now_ns) + self.performer.silence(now_ns)
+        effects += self.performer.end_through(now_ns)
         for event in self.gate.flush(now_ns):
             effects += self.note(event)
         self._forget_plans()
@@ -155,6 +161,18 @@ class Conductor:
         if position >= self.delivery.next_line:
             effects += self._cross()
         return effects
+
+    def send_due(self, now_ns: int) -> list[Effect]:
+        """Send what is due at `now_ns`, before anything is decided that takes time."""
+        if not self.playing:
+            return []
+        self.position = self.transport.reach(now_ns) + _HAIR
+        return self._send(now_ns)
+
+    def due_ns(self) -> int | None:
+        """When the next note-on or note-off falls due, or None."""
+        step = self.performer.scheduler.next_step() if self.playing else None
+        return None if step is None else self.transport.ns_at(step + self._offset_steps)
 
     def wake_ns(self, now_ns: int) -> int:
         """When `advance` has something to do next."""
@@ -189,7 +207,9 @@ class Conductor:
         self.bars.use(self.transport.meters)
         scene = self._scene()
         # The mode may have been changed while the song stood still.
-        anew = fresh or not self._begun
+        # A DAW's first note leads its clock, and has just made us start by ourselves.
+        overtaken = now_ns - self._began_itself_ns <= PREROLL_NS
+        anew = fresh or overtaken or not self._begun
         if anew:
             self._begun = True
             self.policy.begin(step, scene)
@@ -197,7 +217,7 @@ class Conductor:
                 self.song.clear(self.policy.fold)
                 self.delivery.filled.clear()
         self.song.jump(step)
-        self.hearing.jump(left, step, now_ns if fresh else None)
+        self.hearing.jump(left, step, now_ns if fresh or overtaken else None)
         if not anew:
             self.policy.jump(step, left, scene)
         fold = self.policy.fold
@@ -217,7 +237,8 @@ class Conductor:
 
     def _halt(self, now_ns: int) -> list[Effect]:
         effects = self.performer.silence(now_ns) + self.performer.end_through(now_ns)
-        self.hearing.stop(self.position)
+        for key in self.hearing.stop(self.position, now_ns):
+            self.gate.hold(key)
         self._forget_plans()
         self.decider.rest()
         return effects
@@ -237,8 +258,16 @@ class Conductor:
         self.hearing.reopen()
         self.delivery.filled.clear()
 
+    def _catch_up(self, now_ns: int) -> list[Effect]:
+        """Take note of the time since the last Tick, so that nothing is begun anew in the past."""
+        if not self.playing:
+            return []
+        self.position = self.transport.reach(now_ns) + _HAIR
+        return self._cross() if self.position >= self.delivery.next_line else []
+
     def _forget_plans(self) -> None:
-        self.decider.forget(math.floor(self.position))
+        # Not the step under way: what it began would sound again, late.
+        self.decider.forget(math.ceil(self.position - 2 * _HAIR))
         self.delivery.forget()
 
     def _aim(self, step: int) -> None:

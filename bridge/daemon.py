@@ -6,26 +6,33 @@ The only place that knows how the parts are wired.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 from bridge import presets
-from bridge.commands import Act, Address, Command, EngineState, OscOut, SetParameter, Value
+from bridge.blackbox import Recorded
+from bridge.blackbox_writer import BlackBox
+from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
 from bridge.engine_process import FIXTURE, EngineSpec
+from bridge.hot_plug import HotPlug
 from bridge.inbox import Inbox
 from bridge.knobs import Knobs
-from bridge.midi_ports import Ports, open_ports
+from bridge.midi_ports import Ports, RtMidiPorts, open_ports
+from bridge.osc_peers import Peers
 from bridge.osc_schema import OUT_PREFIX
 from bridge.osc_server import OscServer
 from bridge.outbox import Outbox
 from bridge.player import Player
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.scheduler import note_off, panic_messages
 from bridge.session import Session
 from bridge.timebase import NS_PER_MS
@@ -46,13 +53,17 @@ class StartError(Exception):
 class DaemonConfig:
     """Everything the daemon is told. `settings` are the parameters given besides the preset's.
 
-    reply_port None: port + 1. threads 0: chosen. delay_ms: the fixture engine's time a plan.
-    slow_down: how many times as long each plan takes, to see what a slower machine would do.
+    reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
+    network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
+    fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
+    slower machine would do.
     """
 
     host: str = "127.0.0.1"
     port: int = 9000
     reply_port: int | None = None
+    allow: tuple[str, ...] = ()
+    log: Path | None = None
     in_name: str = ""
     out_name: str = ""
     midi_api: str = "auto"
@@ -81,10 +92,13 @@ class Daemon:
         values = {**preset.settings, **config.settings, "preset": preset.name}
         self._knobs = Knobs(values)
         self._spec = self._spec_of(preset, self._knobs)
-        session = Session(values)
+        session, peers = Session(values), Peers(config.allow)
+        self._box = BlackBox(config.log, values, self._late_since) if config.log else None
         self._inbox = Inbox()
         with ExitStack() as undo:
-            self._osc = OscServer(config.host, config.port, config.reply_port, self.accept)
+            self._osc = OscServer(
+                config.host, config.port, config.reply_port, self.accept, peers=peers
+            )
             undo.callback(self._osc.stop)
             self._ports = open_ports(
                 self._inbox.put, config.in_name, config.out_name, config.midi_api
@@ -93,14 +107,23 @@ class Daemon:
         self._outbox = Outbox(self._osc)
         self._worker = EngineWorker(self._report)
         self._player = Player(
-            session, self._ports, self._inbox, self._outbox.put, self._worker.submit, self._stats
+            session if self._box is None else Recorded(session, self._box.note),
+            self._ports,
+            self._inbox,
+            self._outbox.put,
+            self._worker.submit,
+            self._stats,
         )
 
     def run(self) -> None:
         """Play until a signal comes; every note is off when this returns. Raises StartError."""
         sys.setswitchinterval(SWITCH_S)
+        raise_priority(HELPER_PRIORITY)
         self._catch_signals()
         with ExitStack() as stack:
+            if self._box is not None:
+                stack.callback(self._box.stop)
+                self._box.start()
             stack.callback(self._inbox.close)
             stack.callback(self._ports.close)
             stack.callback(self._osc.stop)
@@ -113,6 +136,7 @@ class Daemon:
             stack.callback(self._player.stop)
             self._player.start()
             self._osc.start()
+            self._watch_ports(stack)
             self._wait_for_engine()
             if not self._stop.is_set():
                 self._announce()
@@ -125,6 +149,9 @@ class Daemon:
             self._switch(command)
         else:
             self._inbox.put(command)
+
+    def _late_since(self, count: int) -> Sequence[int]:
+        return self._player.lateness.since(count)
 
     # -- Inside ------------------------------------------------------------------------------------
 
@@ -180,6 +207,8 @@ class Daemon:
             "understudy_pid": pids[1],
             "osc_dropped": counts.dropped,
             "osc_malformed": counts.malformed,
+            "osc_refused": counts.refused,
+            "log_lost": self._box.lost if self._box else 0,
             "unsent": self._player.unsent,
             "faults": self._player.faults,
         }
@@ -197,6 +226,19 @@ class Daemon:
                 with contextlib.suppress(OSError):  # the player says so when it matters
                     self._ports.send(data)
 
+    def _watch_ports(self, stack: ExitStack) -> None:
+        if isinstance(self._ports, RtMidiPorts):
+            given = {"in": self._config.in_name, "out": self._config.out_name}
+            named = {direction for direction, name in given.items() if name}
+            watch = HotPlug(self._ports, named, self._tell)
+            stack.callback(watch.stop)
+            watch.start()
+
+    def _tell(self, text: str) -> None:
+        """What happened to the ports."""
+        self._outbox.put(LogLine(logging.WARNING, text))
+        self._outbox.put(OscOut(OUT_PREFIX + "error", ("midi", text)))
+
     def _wait_for_engine(self) -> None:
         """Until the engine is warm, or cannot be loaded, or a signal comes."""
         while not self._engine_up.wait(0.02) and not self._stop.is_set():
@@ -207,6 +249,8 @@ class Daemon:
         seconds = (time.perf_counter_ns() - self._begun_ns) / 1e9
         for line in ready_lines(self._ports, self._osc, self._engine_detail):
             self._say(line)
+        if self._box is not None:
+            self._say(f"log       {self._box.folder}   events for bug reports; --no-log keeps none")
         self._say(f"READY after {seconds:.1f} s; Ctrl-C ends")
 
     def _catch_signals(self) -> None:

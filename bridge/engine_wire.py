@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.grid import Meter, MeterMap
+from engine.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.request import Plan, PlanRequest, SampleSettings, Span
 from engine.roll import Note
 
@@ -24,6 +24,7 @@ REQUEST, PLAN, READY, ERROR, REFUSED = b"Q", b"P", b"R", b"E", b"F"
 
 _HEAD = struct.Struct("<I")
 _NOTE_FIELDS = 5
+VOICES = (LEAD, ACCOMPANIMENT)
 
 
 def pack(kind: bytes, head: dict[str, Any], *arrays: NDArray[np.int32]) -> bytes:
@@ -83,12 +84,12 @@ def pack_plan(plan: Plan) -> bytes:
 
 
 def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
-    """The inverse of `pack_plan`, from what `unpack` gave."""
+    """The inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no sense."""
     return Plan(
         id=head["id"],
         first_step=head["steps"][0],
         end_step=head["steps"][1],
-        notes=_to_notes(numbers),
+        notes=_checked(_to_notes(numbers)),
         elapsed_ns=head["elapsed_ns"],
         steps=head["calls"],
     )
@@ -101,3 +102,12 @@ def _notes(notes: tuple[Note, ...]) -> NDArray[np.int32]:
 
 def _to_notes(numbers: NDArray[np.int32]) -> tuple[Note, ...]:
     return tuple(Note(*row) for row in numbers.reshape(-1, _NOTE_FIELDS).tolist())
+
+
+def _checked(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The same notes, or ValueError where one cannot be played."""
+    for note in notes:
+        playable = 0 <= note.pitch <= 127 and 0 <= note.velocity <= 127
+        if not playable or note.length_steps < 1 or note.voice not in VOICES:
+            raise ValueError(f"no note that can be played: {note}")
+    return notes

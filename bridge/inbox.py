@@ -55,7 +55,7 @@ class Inbox:
     """Commands for the transport thread, in the order they came.
 
     `put` is safe from any thread, never blocks, logs or raises (a MIDI driver's callback calls
-    it); `drain` and `wake` belong to the transport thread.
+    it); `take`, `drain` and `wake` belong to the transport thread.
     """
 
     def __init__(self) -> None:
@@ -67,12 +67,17 @@ class Inbox:
         self._commands.append(command)
         self.wake.set()
 
-    def drain(self, most: int) -> list[Command]:
-        """Take up to `most` commands. If more are left the next wait ends at once."""
-        self.wake.clear()
+    def take(self, most: int) -> list[Command]:
+        """Take up to `most` commands, without a system call; the wake stays as it is."""
         commands: list[Command] = []
         while self._commands and len(commands) < most:
             commands.append(self._commands.popleft())
+        return commands
+
+    def drain(self, most: int) -> list[Command]:
+        """Take up to `most` commands. If more are left the next wait ends at once."""
+        self.wake.clear()
+        commands = self.take(most)
         if self._commands:
             self.wake.set()
         return commands

@@ -139,6 +139,10 @@ class NoteGate:
         self.pedal = extend
         return [] if extend else self._release(set(range(16)), at_ns)
 
+    def hold(self, key: Key) -> None:
+        """A note that a burst at Stop ended is held after all: its own end will come."""
+        self._down.add(key)
+
     def flush(self, at_ns: int, channel: int | None = None) -> list[NoteEvent]:
         """End every open note, of one channel or of all."""
         keys = sorted(k for k in self._down | self._held if channel in (None, k[0]))

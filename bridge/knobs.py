@@ -65,19 +65,21 @@ class Knobs:
     def sample_settings(self, steps: int) -> SampleSettings:
         """How the engine is to fill, with `steps` sampler calls."""
         low, high = sorted((self.integer("low"), self.integer("high")))
-        density = self.number("density")
+        density, varied = self.number("density"), self.text("mode") == "vary"
         return SampleSettings(
             steps=steps,
             temperature=self.number("temperature"),
             guidance=self.number("guidance"),
             density=None if density < 0 else density,
-            variation=self.number("variation") if self.text("mode") == "vary" else 1.0,
+            variation=self.number("variation") if varied else 1.0,
             seed=self.integer("seed"),
             style=self.text("style"),
             sampler=self.text("sampler"),
             low=low,
             high=high,
             voices=self.integer("voices"),
+            doubling=self.text("doubling"),
+            rhythm=self.text("rhythm") if varied else "free",
             pitch_classes=allowed_pitch_classes(
                 self.text("key"), self.text("scale"), self.text("chord")
             ),

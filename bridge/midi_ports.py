@@ -7,6 +7,7 @@ server and another has; so the APIs are tried here, in order.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import re
@@ -20,8 +21,13 @@ import rtmidi
 
 from bridge.commands import MidiIn
 from bridge.parameters import did_you_mean, one_of
+from bridge.scheduler import CHANNELS, CONTROL_CHANGE, NOTE_ON, note_off
 
 IN_NAME, OUT_NAME = "midi-diffuse in", "midi-diffuse out"
+
+ALL_NOTES_OFF = 123
+_NUMBER = re.compile(r" \d+:\d+$")
+"""What ALSA writes behind a name; another after each plugging in."""
 
 SETTLE_S = 0.1
 """Longer than one period of JACK: 4096 frames at 44.1 kHz."""
@@ -47,6 +53,10 @@ Receive = Callable[[MidiIn], None]
 
 class PortError(ValueError):
     """A port that cannot be had; the message is one line and names the choices."""
+
+
+class PortAwayError(OSError):
+    """The output is away for now; who watches the ports has said so."""
 
 
 class Ports(Protocol):
@@ -95,9 +105,17 @@ class Tap:
         device.ignore_types(sysex=True, timing=False, active_sense=True)
         device.set_callback(function)
         self._kept = [each for each in gc.get_referrers(function) if isinstance(each, tuple)]
+        self._dead = False
+
+    def abandon(self) -> None:
+        """The server behind it has died: never touch the port again."""
+        self._dead = True
+        _abandon(self._device)
 
     def close(self) -> None:
         """Close the port; no call comes afterwards. Takes SETTLE_S."""
+        if self._dead:
+            return
         self._device.cancel_callback()
         time.sleep(SETTLE_S)  # a callback under way gets the lock and ends
         with contextlib.suppress(OSError), _quiet_stderr():
@@ -106,34 +124,114 @@ class Tap:
         self._kept.clear()
 
 
+class _Away:
+    """What stands in for an output while it is away."""
+
+    def send_message(self, data: Sequence[int]) -> None:
+        raise PortAwayError("the MIDI output is away")
+
+
 class RtMidiPorts:
-    """Two rtmidi ports. The callback runs on the driver's thread: it stamps and hands over."""
+    """Two rtmidi ports. The callback runs on the driver's thread: it stamps and hands over.
+
+    `hold_out`, `resume_out` and the two `reopen` are for the one thread that watches the ports.
+    """
 
     advice = ""
 
     def __init__(self, source: _Opened, target: _Opened, receive: Receive) -> None:
         self.api = source.api if source.api == target.api else f"{source.api} and {target.api}"
         self.in_name, self.out_name = source.name, target.name
-        self._out = target.device
-
-        def on_midi(event: tuple[list[int], float], _: object = None) -> None:
-            # rtmidi's own time is a delta that some systems repeat: stamp here, first thing.
-            now_ns = time.perf_counter_ns()
-            receive(MidiIn(now_ns, tuple(event[0])))
-
+        self.opened = {"in": source, "out": target}
+        self._receive = receive
+        self._out: Any = target.device
+        self._channels: set[int] = set()
         # Last of all: opening a port while a callback waits for Python's lock can hang, too.
-        self._in = Tap(source.device, on_midi)
+        self._in = Tap(source.device, self._on_midi)
+
+    def _on_midi(self, event: tuple[list[int], float], _: object = None) -> None:
+        # rtmidi's own time is a delta that some systems repeat: stamp here, first thing.
+        now_ns = time.perf_counter_ns()
+        self._receive(MidiIn(now_ns, tuple(event[0])))
 
     def send(self, data: Sequence[int]) -> None:
         """Send one message; raises OSError when the port is gone."""
+        if data[0] & 0xF0 == NOTE_ON:
+            self._channels.add(data[0] & 0x0F)
         self._out.send_message(data)
+
+    def hold_out(self) -> None:
+        """Take no more notes: `send` raises PortAwayError."""
+        self._out = _Away()
+
+    def resume_out(self) -> None:
+        """Take notes again, after ending whatever was lost while it was away."""
+        device = self.opened["out"].device
+        for channel in sorted(self._channels):
+            for pitch in range(128):
+                device.send_message(note_off(channel, pitch))
+        self._out = device
+
+    def release_in(self) -> None:
+        """Who played to us is gone, maybe with keys down: all notes off (CC123), as if played."""
+        for channel in range(CHANNELS):
+            data = (CONTROL_CHANGE | channel, ALL_NOTES_OFF, 0)
+            self._receive(MidiIn(time.perf_counter_ns(), data))
+
+    def reopen(self, direction: str, name: str) -> None:
+        """Open the existing port `name` in place of the one that went; raises PortError."""
+        old = self.opened[direction]
+        self.opened[direction] = _open_existing(direction, name, [old.key])
+        if direction == "in":
+            self._in.close()
+            self._in = Tap(self.opened["in"].device, self._on_midi)
+        else:
+            self.resume_out()
+            time.sleep(SETTLE_S)  # the transport may be in the midst of a call to the old one
+            _discard(old.device)
+
+    def reopen_both(self) -> None:
+        """New ports of our own with a server that was started anew; raises PortError.
+
+        The old ones are left alone: to close them hangs or crashes (python-rtmidi 1.5.8).
+        """
+        self.hold_out()
+        opened = {each: _open(each, "", [self.opened[each].key]) for each in ("out", "in")}
+        source, target = opened["in"], opened["out"]
+        if source is None or target is None:
+            _discard(*(each.device for each in opened.values() if each is not None))
+            raise PortError("the MIDI system is back but gives no ports")
+        self._in.abandon()
+        _abandon(self.opened["out"].device)
+        self.opened = {"in": source, "out": target}
+        self._in = Tap(source.device, self._on_midi)
+        self.resume_out()
+
+    def abandon(self) -> None:
+        """The server is dead: `close` must not touch what belonged to it."""
+        self.hold_out()
+        self._in.abandon()
+        _abandon(self.opened["out"].device)
 
     def close(self) -> None:
         """Close both ports, when what was sent has left."""
         self._in.close()  # its pause is longer than a period of JACK, so the last offs are out
+        device = self.opened["out"].device
+        if device in _ABANDONED:
+            return
         with contextlib.suppress(OSError), _quiet_stderr():
-            self._out.close_port()
-            self._out.delete()
+            device.close_port()
+            device.delete()
+
+
+_ABANDONED: list[Any] = []
+
+
+def _abandon(device: Any) -> None:
+    """Keep a dead server's port for good, also when Python ends: its destructor crashes."""
+    if device not in _ABANDONED:
+        _ABANDONED.append(device)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +247,12 @@ class PortNames:
 class _Opened:
     device: Any
     name: str
-    api: str
+    key: str
+
+    @property
+    def api(self) -> str:
+        """Name for people."""
+        return _APIS[self.key][1]
 
 
 def list_ports(api: str = "auto") -> list[PortNames]:
@@ -216,8 +319,16 @@ def match_port(wanted: str, names: Sequence[str], direction: str = "MIDI") -> st
     raise PortError(f"no {direction} port {wanted!r}{hint}; there are: {choices}")
 
 
+def same_port(wanted: str, names: Sequence[str]) -> str | None:
+    """The port that was called `wanted` when it went: exactly, else but for ALSA's numbers."""
+    if wanted in names:
+        return wanted
+    alike = [name for name in names if _NUMBER.sub("", name) == _NUMBER.sub("", wanted)]
+    return alike[0] if len(alike) == 1 else None
+
+
 def _short_names(name: str) -> tuple[str, ...]:
-    bare = re.sub(r" \d+:\d+$", "", name.casefold())
+    bare = _NUMBER.sub("", name.casefold())
     return (name.casefold(), bare, bare.partition(":")[2])
 
 
@@ -249,7 +360,7 @@ def _open(direction: str, wanted: str, systems: Sequence[str]) -> _Opened | None
         except (OSError, NotImplementedError):  # Windows has no virtual ports
             _discard(device)
             continue
-        return _Opened(device, name, _APIS[key][1])
+        return _Opened(device, name, key)
     return None
 
 
@@ -273,7 +384,7 @@ def _open_existing(direction: str, wanted: str, systems: Sequence[str]) -> _Open
     except OSError as err:
         _discard(device)
         raise PortError(f"{label} port {name!r} does not open: {err}") from None
-    return _Opened(device, name, _APIS[names[name]][1])
+    return _Opened(device, name, names[name])
 
 
 def _try_device(direction: str, key: str) -> Any | None:

@@ -15,13 +15,16 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bridge.commands import Address, Command, OscOut
-from bridge.osc_schema import OUT_PREFIX, OscProblem, hint, is_own_reply, parse
+from bridge.commands import Act, Address, Command, OscOut
+from bridge.osc_peers import Peers
+from bridge.osc_schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse
 from bridge.osc_wire import MOST_PACKET_BYTES, encode
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 
 MOST_PER_WINDOW = 200
@@ -31,6 +34,8 @@ MOST_ERRORS_PER_WINDOW = 5
 MOST_HELD = 1024
 """Commands timed in the future that wait at once."""
 MOST_SUBSCRIBERS = 16
+MOST_PER_S = {"help": 2, "stats": 50}
+"""Actions with answers much longer than the question: no more than so many are acted on."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +49,15 @@ class OscCounts:
     """What the server has seen so far.
 
     received: datagrams. acted: commands passed on. dropped: messages over the limits.
-    malformed: messages not understood. sent, unsent: datagrams out, and those that failed.
+    malformed: messages not understood. refused: datagrams of peers that may not talk to us.
+    sent, unsent: datagrams out, and those that failed.
     """
 
     received: int = 0
     acted: int = 0
     dropped: int = 0
     malformed: int = 0
+    refused: int = 0
     sent: int = 0
     unsent: int = 0
 
@@ -70,6 +77,7 @@ class OscServer:
         reply_port: int | None,
         inbox: Callable[[Command], None],
         clock: Clock | None = None,
+        peers: Peers | None = None,
     ) -> None:
         """Bind `host`:`port` (0 takes any free one) or raise OscPortError.
 
@@ -80,6 +88,7 @@ class OscServer:
         self.reply_port = reply_port if reply_port is not None else min(self.port + 1, 65535)
         self._inbox = inbox
         self._clock = clock or SystemClock()
+        self._peers = peers or Peers()
         self._wake, self._woken = socket.socketpair()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
@@ -92,6 +101,8 @@ class OscServer:
         self._window_start_ns = 0
         self._in_window = 0
         self._errors_in_window = 0
+        self._second_start_ns = 0
+        self._in_second: Counter[str] = Counter()
 
     def start(self) -> None:
         """Begin to read."""
@@ -162,6 +173,7 @@ class OscServer:
     # -- the reading thread --------------------------------------------------------------------
 
     def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
@@ -195,6 +207,9 @@ class OscServer:
     def _take(self, packet: bytes, now_ns: int, sender: Address) -> None:
         """Act on one datagram within the limits."""
         self._in = replace(self._in, received=self._in.received + 1)
+        if not self._peers.may_ask(sender[0]):
+            self._in = replace(self._in, refused=self._in.refused + 1)
+            return
         if now_ns - self._window_start_ns >= WINDOW_NS:
             self._window_start_ns, self._in_window, self._errors_in_window = now_ns, 0, 0
         if self._in_window >= MOST_PER_WINDOW:
@@ -206,11 +221,34 @@ class OscServer:
         for each in found[:room]:
             if isinstance(each, OscProblem):
                 self._refuse(each, sender)
+            elif isinstance(each, Act) and (problem := self._misdirected(each, sender)):
+                self._refuse(problem, sender)
+            elif isinstance(each, Act) and self._too_often(each.name, now_ns):
+                self._drop(1)
             elif each.at_ns > now_ns:
                 self._hold(each)
             else:
                 self._pass_on(each)
         self._drop(len(found) - len(found[:room]))
+
+    def _misdirected(self, act: Act, sender: Address) -> OscProblem | None:
+        """A subscription that would send our answers to somebody who did not ask for them."""
+        if act.name not in ("subscribe", "unsubscribe") or len(act.arguments) < 2:
+            return None
+        host = str(act.arguments[0])
+        if self._peers.may_direct(sender[0], host):
+            return None
+        text = f"answers go to who asks; to let them go to {host}, start with --allow {host}"
+        return OscProblem(PREFIX + act.name, text)
+
+    def _too_often(self, name: str, now_ns: int) -> bool:
+        if name not in MOST_PER_S:
+            return False
+        if now_ns - self._second_start_ns >= NS_PER_S:
+            self._second_start_ns = now_ns
+            self._in_second.clear()
+        self._in_second[name] += 1
+        return self._in_second[name] > MOST_PER_S[name]
 
     def _drop(self, count: int) -> None:
         self._in = replace(self._in, dropped=self._in.dropped + count)

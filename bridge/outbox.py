@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from bridge.commands import LogLine, OscOut, Subscribe
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 
 _log = logging.getLogger("midi-diffuse")
 
@@ -56,6 +57,7 @@ class Outbox:
             self._thread.join(timeout=2)
 
     def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
         while (item := self._queue.get()) is not None:
             try:
                 self._send(item)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bridge.commands import Value
 from engine.grid import GridError, Meter
-from engine.request import SAMPLERS, STYLES
+from engine.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
 
 
 class ParameterError(ValueError):
@@ -139,6 +139,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         scope="sample",
     ),
     _f("variation", 0.75, 0.05, 1.0, "vary: how far from the original", cc=21, scope="sample"),
+    _c(
+        "rhythm",
+        "free",
+        RHYTHMS,
+        "vary: keep = the same onsets and lengths, only other pitches",
+        scope="sample",
+    ),
     _i("seed", 0, 0, 2**31 - 1, "same seed, same input, same notes", scope="sample"),
     _i("context_bars", 2, 1, 8, "bars of the past the model hears", unit="bars", cc=22),
     _i(
@@ -155,6 +162,13 @@ PARAMETERS: tuple[Parameter, ...] = (
     _i("low", 36, 21, 108, "lowest pitch of the reply", unit="MIDI pitch", cc=26, scope="sample"),
     _i("high", 84, 21, 108, "highest pitch of the reply", unit="MIDI pitch", cc=27, scope="sample"),
     _i("voices", 4, 1, 8, "most notes at once in the reply", cc=28, scope="sample"),
+    _c(
+        "doubling",
+        "avoid",
+        DOUBLINGS,
+        "whether the reply may play your note's very pitch while you do",
+        scope="sample",
+    ),
     _c("key", "off", KEYS, "tonic of the scale lock; off = no lock", cc=29, scope="sample"),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
     _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),

@@ -16,27 +16,40 @@ from typing import Protocol
 
 from bridge.commands import (
     Act,
+    AskParameter,
     Command,
     Effect,
+    EngineState,
     LogLine,
+    MidiIn,
     OscOut,
+    PlanArrived,
     RequestPlan,
+    SendDue,
     SendMidi,
     Subscribe,
     Tick,
 )
 from bridge.inbox import Inbox
-from bridge.midi_ports import Ports
+from bridge.midi_ports import PortAwayError, Ports
 from bridge.outbox import Deferred, Outgoing
-from bridge.realtime import raise_priority, wait_until
+from bridge.realtime import raise_priority, sleep_until, wait_until
 from bridge.scheduler import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from engine.request import PlanRequest
 
 MOST_COMMANDS = 256
 """Commands taken before time is looked at again: a flood must not hold up what is due."""
+NEAR_NS = 1_500_000
+"""To decide and to ask for a plan takes about 1 ms: not begun when a note is due so soon."""
+READY_NS = 1_000_000
+"""Notes are made ready so long before they are due; covers a late wake-up, too."""
+MOST_NEAR = 16
+"""Notes sent in a row before the inbox is looked at, however near the next one is."""
 FAULT_PAUSE_NS = 20 * NS_PER_MS
 """Pause after the Session failed, so that a fault that repeats does not spin."""
+CLOCK = 0xF8
+"""MIDI's clock pulse."""
 GC_EVERY_NS, GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
 
 
@@ -49,6 +62,10 @@ class Session(Protocol):
 
     def wake_ns(self, now_ns: int) -> int | None:
         """When the next Tick is wanted."""
+        ...
+
+    def due_ns(self) -> int | None:
+        """When the next note falls due."""
         ...
 
 
@@ -66,9 +83,18 @@ class Lateness:
         self._late_ns[self.count % self.SIZE] = late_ns
         self.count += 1
 
+    def since(self, count: int) -> Sequence[int]:
+        """How late the notes from number `count` on were sent, in ns; the oldest may be gone."""
+        last = self.count
+        return [self._late_ns[i % self.SIZE] for i in range(max(count, last - self.SIZE), last)]
+
+    def known_ns(self) -> list[int]:
+        """How late each was, in ns; no order is promised."""
+        return list(self._late_ns[: min(self.count, self.SIZE)])
+
     def percentiles_ms(self, shares: Sequence[float]) -> list[float]:
         """Lateness that the given shares of notes stay under, in ms; zeros before the first."""
-        known = sorted(self._late_ns[: min(self.count, self.SIZE)])
+        known = sorted(self.known_ns())
         if not known:
             return [0.0] * len(shares)
         return [known[min(len(known) - 1, int(share * len(known)))] / NS_PER_MS for share in shares]
@@ -100,6 +126,7 @@ class Player:
         self._clock = clock or SystemClock()
         self._sounding: set[tuple[int, int]] = set()
         self._outgoing: list[Outgoing] = []
+        self._taken: list[Command] = []
         self._stopping = False
         self._collected_ns = 0
         self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
@@ -121,13 +148,21 @@ class Player:
             self._send((NOTE_OFF | channel, pitch, 0))
 
     def turn(self) -> int | None:
-        """One round: take commands, let time pass, do what is to be done; gives the next wake.
+        """One round: send what is due, take commands, let time pass; gives the next wake.
 
         The thread's loop; by itself for tests, which bring their own clock.
         """
         faults = self.faults
-        for command in self._inbox.drain(MOST_COMMANDS):
+        if self._only_patient_wait():
+            self._send_due()
+        commands = self._taken + self._inbox.drain(MOST_COMMANDS - len(self._taken))
+        self._taken = []
+        impatient = sum(not _is_patient(command) for command in commands)
+        for command in commands:
+            impatient -= not _is_patient(command)
             self._step(command)
+            if not impatient:
+                self._send_due()
         self._step(Tick(self._clock.now_ns()))
         self._hand_over()
         now_ns = self._clock.now_ns()
@@ -149,7 +184,8 @@ class Player:
             while not self._stopping:
                 due_ns = self.turn()
                 self._collect(due_ns)
-                wait_until(due_ns, self._inbox.wake)
+                wait_until(self._early(due_ns), self._inbox.wake)
+                self._send_what_is_near()
         finally:
             self._end()
 
@@ -168,9 +204,42 @@ class Player:
             gc.collect(1)
             self._collected_ns = now_ns
 
+    def _early(self, wake_ns: int | None) -> int | None:
+        """When to wake: in time to make ready what falls due next."""
+        due_ns = self._session.due_ns()
+        if due_ns is None:
+            return wake_ns
+        ready_ns = due_ns - READY_NS
+        return ready_ns if wake_ns is None else min(wake_ns, ready_ns)
+
+    def _only_patient_wait(self) -> bool:
+        """Is there no command in the inbox that may silence a note which is due?"""
+        self._taken += self._inbox.take(MOST_COMMANDS - len(self._taken))
+        return all(map(_is_patient, self._taken))
+
+    def _send_due(self) -> None:
+        now_ns, due_ns = self._clock.now_ns(), self._session.due_ns()
+        if due_ns is not None and due_ns <= now_ns:
+            self._step(SendDue(now_ns))
+
+    def _send_what_is_near(self) -> None:
+        """Notes that fall due while other work would be under way go out before it is begun.
+
+        They are made ready ahead of time, so that nothing is left but to send them.
+        """
+        for _ in range(MOST_NEAR):
+            due_ns = self._session.due_ns()
+            if due_ns is None or due_ns - self._clock.now_ns() > NEAR_NS:
+                return
+            if not self._only_patient_wait():
+                return
+            self._step(SendDue(due_ns))
+
     def _step(self, command: Command) -> None:
         try:
             effects = self._session.step(command)
+            if isinstance(command, SendDue) and command.at_ns > self._clock.now_ns():
+                sleep_until(command.at_ns)
             for effect in effects:
                 if isinstance(effect, SendMidi):
                     self._play(effect)
@@ -206,7 +275,7 @@ class Player:
             self._ports.send(data)
         except OSError as err:
             self.unsent += 1
-            if self.unsent == 1:
+            if self.unsent == 1 and not isinstance(err, PortAwayError):
                 text = f"the MIDI output does not take notes: {err}"
                 self._outgoing.append(LogLine(logging.ERROR, text))
         kind = data[0] & 0xF0
@@ -214,3 +283,10 @@ class Player:
             self._sounding.add((data[0] & 0x0F, data[1]))
         elif kind in (NOTE_ON, NOTE_OFF):
             self._sounding.discard((data[0] & 0x0F, data[1]))
+
+
+def _is_patient(command: Command) -> bool:
+    """Can it wait until the notes of this instant are out? What may silence them cannot."""
+    if isinstance(command, MidiIn):
+        return not command.data or command.data[0] == CLOCK or command.data[0] < CONTROL_CHANGE
+    return isinstance(command, PlanArrived | EngineState | AskParameter)

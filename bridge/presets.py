@@ -17,6 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
+from bridge import model_trust
 from bridge.commands import Value
 from bridge.parameters import BY_NAME, DEFAULTS, ParameterError, check, did_you_mean, one_of
 
@@ -32,6 +33,7 @@ _IN_CHARGE = (
     "density",
     "guidance",
     "variation",
+    "rhythm",
     "context_bars",
     "reply_bars",
     "listen_bars",
@@ -39,6 +41,7 @@ _IN_CHARGE = (
     "low",
     "high",
     "voices",
+    "doubling",
     "pedal",
     "velocity",
     "humanize",
@@ -174,9 +177,18 @@ def _model(path: Path, value: object, mistakes: list[str]) -> Path | None:
     beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
     for candidate in (beside, shipped):
         if candidate.is_file():
-            return candidate.resolve()
+            return _trusted(candidate.resolve(), mistakes)
     mistakes.append(f"no model file {beside}")
     return None
+
+
+def _trusted(model: Path, mistakes: list[str]) -> Path | None:
+    try:
+        model_trust.check(model, shared_dir("presets"))
+    except model_trust.TrustError as err:
+        mistakes.append(str(err))
+        return None
+    return model
 
 
 def _settings(value: object, mistakes: list[str]) -> dict[str, Value]:

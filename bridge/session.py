@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Mapping
 
 from bridge.accounts import Tally
@@ -23,7 +22,7 @@ from bridge.commands import (
     MidiIn,
     OscOut,
     PlanArrived,
-    SendMidi,
+    SendDue,
     SetParameter,
     Tick,
     Value,
@@ -32,6 +31,7 @@ from bridge.conductor import Conductor
 from bridge.input import Kind, Message, parse
 from bridge.knobs import Knobs, control_command
 from bridge.parameters import CONTROL_CHANNEL, ParameterError, find
+from bridge.scheduler import note_off
 
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
 _HEARING = ("split", "pedal", "in_channel", "echo_guard")
@@ -52,25 +52,26 @@ class Session:
         self.engine_state = "ready"
         self._state = ""
         self._lag_bars = 0
-        self._lateness_ns: deque[int] = deque(maxlen=1024)
-        self._actions = Actions(self.knobs, self.conductor, self._midi, self._lateness_ns)
+        self._actions = Actions(self.knobs, self.conductor, self._midi)
         self._listen_as_asked(0)
 
-    # -- The three public calls --------------------------------------------------------------------
+    # -- The public calls --------------------------------------------------------------------------
 
     def step(self, command: Command) -> list[Effect]:
         """What is to be done because of `command`."""
+        if isinstance(command, SendDue):
+            return self.conductor.send_due(command.at_ns)
         if isinstance(command, Tick):
-            effects = self.conductor.advance(command.at_ns)
-            for effect in effects:
-                if isinstance(effect, SendMidi):
-                    self._lateness_ns.append(command.at_ns - effect.due_ns)
-            return effects + self._report() if effects else self._report()
+            return self.conductor.advance(command.at_ns) + self._report()
         return self._dispatch(command) + self._report()
 
     def wake_ns(self, now_ns: int) -> int | None:
         """When the next Tick is wanted, at the latest; `now_ns` or before means at once."""
         return self.conductor.wake_ns(now_ns)
+
+    def due_ns(self) -> int | None:
+        """When the next note-on or note-off falls due, or None."""
+        return self.conductor.due_ns()
 
     @property
     def state(self) -> str:
@@ -104,10 +105,15 @@ class Session:
         if isinstance(command, AskParameter):
             return [self._answer(command.name, command.sender)]
         if isinstance(command, Act):
-            return self._actions.act(command)
+            return self._actions.act(command) + self._told_state(command)
         if isinstance(command, EngineState):
             return self._engine(command)
         return []
+
+    def _told_state(self, act: Act) -> list[Effect]:
+        """Who asks for the figures is told the state too, which else is told when it changes."""
+        asked = act.name == "stats"
+        return [OscOut("/diffuse/out/state", (self.state,), act.sender)] if asked else []
 
     def _midi(self, data: tuple[int, ...], at_ns: int) -> list[Effect]:
         message = parse(data)
@@ -149,6 +155,9 @@ class Session:
         begins = message.kind is Kind.NOTE_ON and at_once
         if heard and (begins or message.kind is Kind.NOTE_OFF):
             effects += performer.through(data, at_ns)
+        if message.kind is Kind.CONTROL:  # all notes off, of which we let none through
+            for event in heard:
+                effects += performer.through(note_off(event.channel, event.pitch), at_ns)
         return effects
 
     def _engine(self, command: EngineState) -> list[Effect]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.audio_period import AudioPeriods
 from bridge.timebase import NS_PER_MS
 from engine.grid import STEPS_PER_BEAT
 
@@ -28,6 +29,10 @@ SUSPECTS = 4
 BOOTSTRAP = 4
 LOCKED = 12
 """Pulses after which the period is known well enough to tell a doubled pulse from a fast one."""
+
+COARSE = 0.6
+"""From this share of a pulse on an audio period is coarse: a pulse more or less in one of them says
+nothing, and the filters must look past it."""
 
 JITTER_MS = (0.2, 1.2, 6.0)
 """Standard deviation of a pulse's arrival: least, first guess, most. Learnt while running."""
@@ -62,6 +67,8 @@ class TempoTracker:
         self._first_period_ms = MS_PER_MINUTE / bpm / STEPS_PER_BEAT
         self._jitter_ms2 = JITTER_MS[1] ** 2
         self._known = False
+        self._arrivals = AudioPeriods()
+        self._coarse_ms = 0.0
         self._heard: list[tuple[int, float]] = []
         self._suspects: list[tuple[int, float]] = []
         self._begin(0, 0.0, self._first_period_ms, 0.3)
@@ -93,6 +100,7 @@ class TempoTracker:
         """The pulse at `now_ns` is number `pulse`, on a new phase; the tempo is kept as a guess."""
         self._origin_ns = now_ns
         self._newest_ms = 0.0
+        self._arrivals.restart(0.0)
         self.last_pulse = pulse
         self._suspects.clear()
         self._heard = [(pulse, 0.0)]
@@ -108,6 +116,9 @@ class TempoTracker:
     def pulse(self, now_ns: int) -> None:
         """Count a pulse heard at `now_ns`."""
         at_ms = (now_ns - self._origin_ns) / NS_PER_MS
+        self._arrivals.heard(at_ms)
+        audio_ms = self._arrivals.length_ms
+        self._coarse_ms = audio_ms if audio_ms > COARSE * self._period_ms else 0.0
         error_ms = at_ms - self._foretold(self.last_pulse + 1)
         if self._is_double(at_ms, error_ms):
             self.doubled += 1
@@ -127,9 +138,11 @@ class TempoTracker:
 
     def _is_double(self, at_ms: float, error_ms: float) -> bool:
         # A whole period early, and on the heels of the last. Pulses that one audio period hands
-        # over together are at most about half a period early each, so they pass.
+        # over together pass: they are at most about half a period early each, or the audio period
+        # is the longer one.
         early = error_ms < -0.75 * self._period_ms
-        return early and self._updates >= LOCKED and at_ms - self._newest_ms < 0.2 * self._period_ms
+        close = at_ms - self._newest_ms < 0.2 * self._period_ms
+        return early and close and self._updates >= LOCKED and not self._coarse_ms
 
     def _bootstrap(self, at_ms: float) -> None:
         """Take the tempo from the first few pulses, whatever it was guessed to be."""
@@ -161,7 +174,7 @@ class TempoTracker:
             return
         late_ms = float(np.mean([at_ms - self._foretold(index) for index, at_ms in pulses]))
         lost = round(late_ms / period_ms)
-        if lost and abs(late_ms - lost * period_ms) < 0.3 * period_ms:
+        if lost and self._updates >= LOCKED and abs(late_ms - lost * period_ms) < 0.3 * period_ms:
             # `lost` pulses never came, or (negative) some came twice: the phase is right as it is.
             self._jitter_ms2 = self._calm_ms2
             self.last_pulse += lost
@@ -195,13 +208,15 @@ class TempoTracker:
     def _gate(self) -> float:
         """How far off, in ms, a pulse may be and still be one of the stream."""
         spread = float(self._weights @ self._covariances[:, 0, 0]) + self._jitter_ms2
-        return float(np.clip(4 * spread**0.5, 0.2 * self._period_ms, 0.45 * self._period_ms))
+        widest = max(0.45 * self._period_ms, 1.15 * self._coarse_ms)
+        return float(np.clip(4 * spread**0.5, 0.2 * self._period_ms, widest))
 
     def _learn_jitter(self, error_ms: float) -> None:
         seen = min(error_ms**2, (0.5 * self._period_ms) ** 2)
         foretold = float(self._weights @ self._covariances[:, 0, 0])
         learnt = self._jitter_ms2 + (seen - foretold - self._jitter_ms2) / 64
-        self._jitter_ms2 = float(np.clip(learnt, JITTER_MS[0] ** 2, JITTER_MS[2] ** 2))
+        least = max(JITTER_MS[0] ** 2, self._coarse_ms**2 / 12)  # evenly spread over the period
+        self._jitter_ms2 = float(np.clip(learnt, least, max(least, JITTER_MS[2] ** 2)))
 
     def _interact(self) -> None:
         """Start each model from the mixture of both that its being in force now implies."""

@@ -240,6 +240,11 @@ class Transport(Playhead):
             return self._map.steps_per_ns / steps_per_ns(1.0)
         return self._tracker.bpm if self.source == "midi" and self._tracker.known else self._tempo
 
+    def reach(self, now_ns: int) -> float:
+        """Absolute steps at `now_ns`; no pulse heard later changes what they were."""
+        self._hear(now_ns)
+        return self.position_steps(now_ns)
+
     def moment(self, now_ns: int) -> Moment:
         """Everything about the instant `now_ns`."""
         return self._moment(now_ns, self.bpm)

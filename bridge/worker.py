@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import struct
 import threading
 import time
 from collections import deque
@@ -22,14 +23,21 @@ from bridge.commands import Command, EngineState, PlanArrived, SetParameter
 from bridge.engine_process import Cue, EngineSpec, serve_engine
 from bridge.engine_wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
 from bridge.inbox import Wake
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.timebase import NS_PER_MS, NS_PER_S
-from engine.request import PlanRequest
+from engine.request import Plan, PlanRequest
 
 FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
 HANG_NS = 30 * NS_PER_S
 """An answer that takes longer than this never comes: the process is replaced."""
+LEAST_HANG_NS, HANG_TIMES = 5 * NS_PER_S, 10
+"""So much longer than the slowest of its last answers is too long, too, but never less."""
+RECENT = 32
 LOAD_NS = 120 * NS_PER_S
 """The same for loading and warming up."""
+NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error)
+"""What reading a damaged answer may raise."""
+NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
 UNDERSTUDY_NS = 10 * NS_PER_S
 """Pause before another understudy when one died."""
 HISTORY = 4096
@@ -116,6 +124,7 @@ class EngineWorker:
     # -- On the worker's thread --------------------------------------------------------------------
 
     def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
         try:
             while True:
                 # Clear first, then look: what is set in between wakes the wait below.
@@ -140,7 +149,7 @@ class EngineWorker:
     def _wait(self, now_ns: int) -> None:
         """Until a plan, a wake, or the next thing that is due by time; then read what came."""
         children = self._children
-        deadlines = [_hang_ns(child) for child in children if child.busy_ns is not None]
+        deadlines = [self._hang_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
         seconds = max(0, min(deadlines) - now_ns) / NS_PER_S if deadlines else None
         # On Windows only an object with `fileno` may stand for a socket here, not its number.
@@ -206,6 +215,7 @@ class EngineWorker:
     def _receive(self, child: _Child) -> None:
         try:
             kind, head, numbers = unpack(child.conn.recv_bytes())
+            plan = unpack_plan(head, numbers) if kind == PLAN else NO_PLAN
         except (EOFError, OSError):
             if child is self._understudy:
                 _end(child)
@@ -214,11 +224,14 @@ class EngineWorker:
             else:
                 self._lost(child, "the engine died")
             return
+        except NONSENSE as err:
+            child.process.kill()
+            self._lost(child, f"the engine's answer makes no sense ({type(err).__name__})")
+            return
         child.busy_ns = child.request = None
         if kind == PLAN:
             self._backoff_ns = FIRST_BACKOFF_NS
-            self.elapsed_ns.append(head["elapsed_ns"])
-            plan = unpack_plan(head, numbers)
+            self.elapsed_ns.append(plan.elapsed_ns)
             self._report(PlanArrived(time.perf_counter_ns(), plan))
         elif kind == READY:
             self._take_over(child, head)
@@ -276,16 +289,20 @@ class EngineWorker:
 
     def _replace_hung(self, now_ns: int) -> None:
         for child in (self._serving, self._coming):
-            if child is not None and child.busy_ns is not None and now_ns >= _hang_ns(child):
+            if child is not None and child.busy_ns is not None and now_ns >= self._hang_ns(child):
                 child.process.kill()
                 self._lost(child, "the engine did not answer")
 
+    def _hang_ns(self, child: _Child) -> int:
+        """When an answer is given up."""
+        limit_ns = LOAD_NS
+        if child.ready:
+            slowest_ns = max(list(self.elapsed_ns)[-RECENT:], default=HANG_NS)
+            limit_ns = min(HANG_NS, max(LEAST_HANG_NS, HANG_TIMES * slowest_ns))
+        return (child.busy_ns or 0) + limit_ns
+
     def _say(self, state: str, detail: str) -> None:
         self._report(EngineState(time.perf_counter_ns(), state, detail))
-
-
-def _hang_ns(child: _Child) -> int:
-    return (child.busy_ns or 0) + (HANG_NS if child.ready else LOAD_NS)
 
 
 def _spawn(cue: Cue | None) -> _Child:

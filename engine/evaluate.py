@@ -57,25 +57,30 @@ Replier = Callable[[Generator, Batch, SampleSettings, Report], list[Cells]]
 """
 
 
+_TOGETHER = 8
+"""Windows filled in one batch: more would only take more memory."""
+
+
 def fill_replies(
     generator: Generator, batch: Batch, settings: SampleSettings, report: Report
 ) -> list[Cells]:
     """The free cells filled in one go by the whole pipeline: the Replier of every mask task."""
     mine = rows_of(generator.pitches)
-    replies = []
+    requests = []
     for index, target in enumerate(batch.target):
         cells = target[:, :, mine]
         known = np.broadcast_to(batch.mask[index][:, None, None, :], cells.shape)
-        request = FillRequest(
-            PianoRoll(cells & known, generator.pitches),
-            known,
-            meters_of(batch.phase[index], batch.bar[index]),
-            replace(settings, seed=settings.seed + index),
-        )
-        reply = np.zeros_like(target)
-        reply[:, :, mine] = generator.fill(request).cells
-        replies.append(reply)
-        report(f"reply {index + 1} of {len(batch.target)}")
+        roll = PianoRoll(cells & known, generator.pitches)
+        meters = meters_of(batch.phase[index], batch.bar[index])
+        seeded = replace(settings, seed=settings.seed + index)
+        requests.append(FillRequest(roll, known, meters, seeded))
+    replies = []
+    for first in range(0, len(requests), _TOGETHER):
+        for filled in generator.fill_many(requests[first : first + _TOGETHER]):
+            reply = np.zeros_like(batch.target[0])
+            reply[:, :, mine] = filled.cells
+            replies.append(reply)
+        report(f"reply {len(replies)} of {len(requests)}")
     return replies
 
 

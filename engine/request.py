@@ -16,12 +16,14 @@ Mask = NDArray[np.bool_]
 SAMPLERS = (
     "algorithm1",
     "renoise",
+    "renoise-coupled",
     "ancestral",
     "ddim",
     "algorithm1-threshold",
     "renoise-threshold",
 )
-"""Reverse processes of the exported model; `-threshold` takes x0 > 0.5 instead of drawing x0."""
+"""Reverse processes of the exported model; `-threshold` takes x0 > 0.5 instead of drawing x0,
+`-coupled` draws it with the same number in every call."""
 
 DOUBLINGS = ("avoid", "allow")
 """Whether the accompaniment may sound the lead's pitch while the lead does."""

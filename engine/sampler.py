@@ -36,6 +36,15 @@ def levels(steps: int, start: float, power: float) -> list[float]:
     return [start * (1.0 - i / steps) ** power for i in range(steps + 1)]
 
 
+def drawn_in(sampler: str, call: int) -> int:
+    """Which noise x0 is drawn with in a call (from 0): its own, or `-coupled` always the first's.
+
+    Coupled draws (common random numbers) change x0 only where the network changed its mind, so
+    a rhythm once begun is less often averaged away (measured: note lengths nearer to human ones).
+    """
+    return 1 if sampler.endswith("coupled") else 2 * call + 1
+
+
 def beside_lead(x0: Tensor, known: Tensor) -> Tensor:
     """1 where a voice may sound, 0 for the accompaniment (voice 1) at the lead's (voice 0) pitch.
 
@@ -133,7 +142,7 @@ class Sampler(nn.Module):
             if temperature != 1.0 or locked:
                 logits = tempered(logits, free, room, temperature)
             probability = torch.sigmoid(logits) * room
-            u_cell = keyed_uniform(seed, 2 * i + 1, first_step, shape, self.low_pitch)
+            u_cell = keyed_uniform(seed, drawn_in(sampler, i), first_step, shape, self.low_pitch)
             u_mask = keyed_uniform(seed, 2 * i + 2, first_step, shape, self.low_pitch)
             if sampler.endswith("threshold"):
                 x0 = (probability > 0.5).to(x.dtype)

@@ -19,7 +19,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#000000", "#7f7f7f")
 """Okabe and Ito's, which colour-blind readers tell apart; yellow darkened for a white ground."""
@@ -52,7 +52,7 @@ def samplers(found: Any) -> Figure:
     _label(f1, "note F1 with the composer", "higher is better")
     _label(ratio, "distance to human music,\nin half-split distances", "lower is better")
     _label(ms, "time of one reply, ms", "")
-    ms.set_yscale("log")
+    _axis_of_time(ms)
     _across(f1, wrong["note_f1"], "wrong piece")
     _across(ratio, 1.0, "composers")
     if wrong["mean_ratio"] is not None:
@@ -149,6 +149,13 @@ def _axis_of_calls(panel: Axes, calls: Sequence[int]) -> None:
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.set_xlabel("calls of the network")
+
+
+def _axis_of_time(panel: Axes) -> None:
+    panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(ScalarFormatter())
 
 
 def _label(panel: Axes, what: str, reading: str) -> None:

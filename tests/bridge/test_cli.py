@@ -35,6 +35,7 @@ def commands() -> Iterator[tuple[str, ...]]:
         if name != "bench":
             yield (name,)
     yield ("bench", "live")
+    yield ("bench", "jitter")
     yield ("bench", "engine")
 
 

@@ -79,8 +79,9 @@ def trained(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_list_of_commands() -> None:
-    assert [command.name for command in ENGINE_COMMANDS] == ["train", "export", "evaluate"]
-    for words in (["train"], ["export"], ["evaluate"], ["bench", "engine"]):
+    names = ["train", "retouch", "export", "evaluate"]
+    assert [command.name for command in ENGINE_COMMANDS] == names
+    for words in (*([name] for name in names), ["bench", "engine"]):
         assert "Usage" in run(*words, "--help").output
 
 

@@ -185,8 +185,10 @@ def test_options_reach_the_engine_over_the_preset_over_the_table(
         steps=7, voices=2, low=40, high=84, seed=5, variation=1.0,
         pitch_classes=frozenset({0, 2, 4, 7, 9}),
     )  # fmt: skip
-    run("vary", source, "-o", tmp_path / "o.mid", "--variation", 0.3, *FIXTURE)
-    assert asked.asked.settings.variation == 0.3
+    run("vary", source, "-o", tmp_path / "o.mid", "--variation", 0.3, "--rhythm", "keep", *FIXTURE)
+    assert (asked.asked.settings.variation, asked.asked.settings.rhythm) == (0.3, "keep")
+    run("harmonize", source, "-o", tmp_path / "o.mid", "--doubling", "allow", *FIXTURE)
+    assert asked.asked.settings.doubling == "allow"
 
 
 def test_continue_gives_only_so_much_context(tmp_path: Path, asked: type[Recorder]) -> None:

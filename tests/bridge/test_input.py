@@ -206,6 +206,10 @@ def test_knobs_turn_into_sample_settings() -> None:
     assert knobs.set("mode", "vary")
     assert not knobs.set("mode", "vary")
     assert knobs.sample_settings(7).variation == 0.3
+    knobs.set("rhythm", "keep")
+    assert knobs.sample_settings(7).rhythm == "keep"
+    knobs.set("mode", "infill")
+    assert knobs.sample_settings(7).rhythm == "free"
     assert Knobs({}).sample_settings(3).density is None
     with pytest.raises(ParameterError):
         knobs.set("steps", 0)

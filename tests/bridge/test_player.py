@@ -13,6 +13,7 @@ from bridge.commands import (
     MidiIn,
     OscOut,
     RequestPlan,
+    SendDue,
     SendMidi,
     Tick,
 )
@@ -22,7 +23,7 @@ from bridge.midi_ports import NullPorts
 from bridge.outbox import Outbox, Outgoing
 from bridge.player import Lateness, Player
 from bridge.realtime import wait_until
-from bridge.timebase import ManualClock
+from bridge.timebase import ManualClock, SystemClock
 from engine.request import PlanRequest, SampleSettings
 
 ON, OFF = (0x90, 60, 90), (0x80, 60, 0)
@@ -48,6 +49,7 @@ class Script:
     def __init__(self, react: Callable[[Command], list[Effect]], wake_ns: int | None = None):
         self.react = react
         self.wake = wake_ns
+        self.due: int | None = None
         self.commands: list[Command] = []
 
     def step(self, command: Command) -> list[Effect]:
@@ -56,6 +58,9 @@ class Script:
 
     def wake_ns(self, now_ns: int) -> int | None:
         return self.wake
+
+    def due_ns(self) -> int | None:
+        return self.due
 
 
 class Rig:
@@ -100,6 +105,75 @@ def test_commands_come_before_the_tick_in_the_order_they_came(make_rig: MakeRig)
     rig.inbox.put(MidiIn(6, (0xF8,)))
     assert rig.player.turn() == 77
     assert rig.session.commands == [MidiIn(5, (0xFA,)), MidiIn(6, (0xF8,)), Tick(1_000)]
+
+
+def test_what_is_due_goes_out_before_clock_notes_and_plans_are_worked_through(
+    make_rig: MakeRig,
+) -> None:
+    rig = make_rig(lambda _: [])
+    rig.session.due = 900
+    rig.inbox.put(MidiIn(5, (0xF8,)))
+    rig.inbox.put(MidiIn(6, (0x90, 60, 90)))
+    rig.session.react = lambda command: _sent(rig, command)
+    rig.player.turn()
+    names = [type(command).__name__ for command in rig.session.commands]
+    assert names == ["SendDue", "MidiIn", "MidiIn", "Tick"]
+
+
+@pytest.mark.parametrize("status", [0xFA, 0xFB, 0xFC, 0xF2, 0xBF])
+def test_what_may_silence_a_note_comes_before_it(make_rig: MakeRig, status: int) -> None:
+    rig = make_rig(lambda _: [])
+    rig.session.due = 900
+    rig.session.react = lambda command: _sent(rig, command)
+    rig.inbox.put(MidiIn(5, (0xF8,)))
+    rig.inbox.put(MidiIn(6, (status, 0, 0)))
+    rig.inbox.put(MidiIn(7, (0xF8,)))
+    rig.player.turn()
+    names = [type(command).__name__ for command in rig.session.commands]
+    assert names == ["MidiIn", "MidiIn", "SendDue", "MidiIn", "Tick"]
+
+
+def _sent(rig: Rig, command: Command) -> list[Effect]:
+    if isinstance(command, SendDue):
+        rig.session.due = None
+    return []
+
+
+def test_a_note_falling_due_during_a_flood_goes_out_in_the_midst_of_it(make_rig: MakeRig) -> None:
+    rig = make_rig(lambda _: [])
+
+    def react(command: Command) -> list[Effect]:
+        rig.clock.advance(100)
+        return _sent(rig, command)
+
+    rig.session.react = react
+    rig.session.due = 1_450
+    for number in range(10):
+        rig.inbox.put(MidiIn(number, (0xF8,)))
+    rig.player.turn()
+    assert rig.session.commands[5] == SendDue(1_500)
+
+
+def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -> None:
+    rig = make_rig(lambda _: [], wake_ns=None)
+    sent_ns: list[int] = []
+    asked_ns: list[int] = []
+    rig.ports.send = lambda data: sent_ns.append(time.perf_counter_ns())  # type: ignore[method-assign]
+    rig.player._clock = SystemClock()
+
+    def react(command: Command) -> list[Effect]:
+        if not isinstance(command, SendDue):
+            return []
+        asked_ns.append(time.perf_counter_ns())
+        rig.session.due = None
+        return [SendMidi(command.at_ns, ON), SendMidi(command.at_ns, OFF)]
+
+    rig.session.react = react
+    due_ns = rig.session.due = time.perf_counter_ns() + 500_000_000
+    rig.player.start()
+    _until(lambda: len(sent_ns) == 2)
+    rig.player.stop()
+    assert asked_ns[0] < due_ns <= sent_ns[0]
 
 
 def test_effects_go_where_they_belong_and_notes_go_first(make_rig: MakeRig) -> None:

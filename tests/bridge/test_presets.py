@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import presets
+from bridge import model_trust, presets
 from bridge.parameters import DEFAULTS, check
 from bridge.presets import PresetError, list_presets, load, shared_dir
 
@@ -21,6 +21,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(presets, "user_dir", lambda: folder)
     return folder
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's list of trusted models; not there yet."""
+    path = tmp_path / "config" / "trusted-models"
+    monkeypatch.setattr(model_trust, "list_file", lambda: path)
+    return path
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -56,8 +64,9 @@ def test_the_fixture_preset_needs_no_model() -> None:
     assert loaded.description.startswith("Is it connected?")
 
 
-def test_a_preset_by_path_finds_a_model_beside_it(tmp_path: Path) -> None:
+def test_a_preset_by_path_finds_a_model_beside_it(tmp_path: Path, trusted: Path) -> None:
     (tmp_path / "mine.pt").write_bytes(b"weights")
+    model_trust.trust(tmp_path / "mine.pt")
     path = write(tmp_path, "mine", 'model = "mine.pt"\n[settings]\nvoices = 2\nbypass = true')
     for way in (path, str(path)):
         loaded = load(way)

@@ -332,7 +332,9 @@ def test_questions_are_answered_to_who_asked() -> None:
     assert all(isinstance(row, OscOut) and row.to == PEER for row in rows)
     assert len(rows) == len(DEFAULTS) + 12
     answers = session.step(Act(0, "stats", (), PEER))
-    stats = {row.arguments[0]: row.arguments[1] for row in answers if isinstance(row, OscOut)}
+    *figures, state = (row for row in answers if isinstance(row, OscOut))
+    assert state == OscOut("/diffuse/out/state", ("waiting",), PEER)
+    stats = {row.arguments[0]: row.arguments[1] for row in figures}
     assert stats["rest"] == 0.0
     assert {"fresh", "stale", "late", "silent", "engine_p95_ms", "latency_bars"} <= stats.keys()
     assert session.step(Act(0, "subscribe", ("10.0.0.1", 9), PEER)) == [

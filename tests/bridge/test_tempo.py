@@ -116,6 +116,30 @@ def test_pulses_quantised_to_audio_periods_stay_locked(bpm: float) -> None:
     assert tracker.bpm == pytest.approx(bpm, rel=0.04)
 
 
+@pytest.mark.parametrize("phase", [0.1, 0.6])
+@pytest.mark.parametrize(
+    ("frames", "bpm"),
+    [(512, bpm) for bpm in (180.0, 225, 230, 234.375, 240, 260, 300, 400)]
+    + [(1024, bpm) for bpm in (90.0, 110, 117.1875, 120, 140, 180)],
+)
+def test_no_pulse_is_lost_or_gained_where_an_audio_period_is_as_long_as_a_pulse(
+    frames: int, bpm: float, phase: float
+) -> None:
+    """Pairs are no repeats there, and a period without a pulse lost none."""
+    audio_ms = frames / 48
+    rng = np.random.default_rng(frames)
+    periods = np.full(24 * BEAT, period_ms(bpm))
+    times = pulse_times(periods)
+    handed_over = np.ceil(times / audio_ms + phase) * audio_ms
+    heard = np.maximum.accumulate(handed_over + rng.uniform(0, 0.15, len(times)))
+    tracker = TempoTracker()
+    errors = phase_errors(periods, heard - (heard - times).mean(), tracker)[BEAT:]
+    assert tracker.last_pulse == len(times) - 1
+    assert tracker.doubled == 0
+    assert np.max(errors) <= 0.85 * audio_ms
+    assert tracker.bpm == pytest.approx(bpm, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [(120, 90), (90, 240), (120, 60), (120, 240), (60, 180), (120, 126)]
 )

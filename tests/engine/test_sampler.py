@@ -123,6 +123,14 @@ def test_renoise_draws_anew(eager_recorder: Recorder) -> None:
     assert any(bool((x < seen[0]).any()) for x in seen)
 
 
+@pytest.mark.parametrize(("name", "number"), [("renoise", 9), ("renoise-coupled", 1)])
+def test_coupled_draws_use_the_first_calls_noise(name: str, number: int) -> None:
+    cells, probability = run(sampler(Mock(-1.0)), name, 5)
+    first, shape = torch.tensor([0]), list(cells.shape[1:])
+    uniform = keyed_uniform(torch.tensor([0]), number, first, shape, LOW)
+    assert torch.equal(cells, (uniform < probability).float())
+
+
 def test_variation_rescales_beta_to_start_at_one(eager_recorder: Recorder) -> None:
     network, steps, variation, prior = Mock(30.0), 4, 0.4, 0.3
     seen = eager_recorder(network)

@@ -28,7 +28,7 @@ from bridge.midi_ports import Tap
 def need(program: str) -> None:
     """Skip without `program`; on a CI machine, which is to have it, fail."""
     if shutil.which(program) is None:
-        text = f"{program} is missing; apt install jackd2 jack-midi-clock liblo-tools puredata-core"
+        text = f"{program} is missing; install with scripts/test as root"
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(text)
         pytest.skip(text)
@@ -94,6 +94,14 @@ class MidiListener:
 
 
 StartBand = Callable[..., Band]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Event logs of the tests do not go among the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,150 @@
+"""Which MIDI ports a JACK server has, and whether it still runs: through libjack itself.
+
+rtmidi cannot tell: it lists a dead server's ports, sends into the void, and to ask anew makes a
+client, for which it keeps Python's lock for a tenth of a second. Calls made here let go of it.
+The client has no ports, so nobody sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import sys
+from collections.abc import Callable
+from typing import Any
+
+NO_START, INPUT, OUTPUT = 0x01, 0x1, 0x2
+MIDI_TYPE = b"8 bit raw midi"
+ALREADY = 17
+"""What `jack_connect` gives for a connection that is there (EEXIST)."""
+
+_ON_SHUTDOWN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_ON_PORT = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p)
+_ON_CONNECT = ctypes.CFUNCTYPE(
+    None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p
+)
+_ON_ERROR = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
+_SILENT = _ON_ERROR(lambda text: None)
+
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "jack_client_open": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p)),
+    "jack_client_close": (ctypes.c_int, (ctypes.c_void_p,)),
+    "jack_activate": (ctypes.c_int, (ctypes.c_void_p,)),
+    "jack_on_shutdown": (None, (ctypes.c_void_p, _ON_SHUTDOWN, ctypes.c_void_p)),
+    "jack_set_port_registration_callback": (
+        ctypes.c_int,
+        (ctypes.c_void_p, _ON_PORT, ctypes.c_void_p),
+    ),
+    "jack_set_port_connect_callback": (
+        ctypes.c_int,
+        (ctypes.c_void_p, _ON_CONNECT, ctypes.c_void_p),
+    ),
+    "jack_set_error_function": (None, (_ON_ERROR,)),
+    "jack_get_ports": (
+        ctypes.POINTER(ctypes.c_char_p),
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong),
+    ),
+    "jack_port_by_name": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p)),
+    "jack_port_get_all_connections": (
+        ctypes.POINTER(ctypes.c_char_p),
+        (ctypes.c_void_p, ctypes.c_void_p),
+    ),
+    "jack_free": (None, (ctypes.c_void_p,)),
+    "jack_connect": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)),
+}
+
+
+def load_libjack() -> Any | None:
+    """The library with its functions declared, or None where there is none or it lacks one."""
+    names = [ctypes.util.find_library("jack"), "libjack.so.0"]
+    if sys.platform == "win32":
+        names.append("libjack64.dll")
+    for name in names:
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            library = ctypes.CDLL(name)
+            for function, (result, arguments) in _SIGNATURES.items():
+                getattr(library, function).restype = result
+                getattr(library, function).argtypes = arguments
+            return library
+    return None
+
+
+class JackWatch:
+    """A client of a running server that looks on. Owner: one thread; `alive` is for any.
+
+    changed: called on a thread of JACK's when a port or a connection came or went, or the
+    server did; must only note it.
+    """
+
+    def __init__(self, library: Any, changed: Callable[[], None]) -> None:
+        """Raises ConnectionError where no server runs."""
+        self.alive = True
+        self._jack = library
+        self._changed = changed
+        library.jack_set_error_function(_SILENT)
+        self._client = library.jack_client_open(b"midi-diffuse-watch", NO_START, None)
+        if not self._client:
+            raise ConnectionError("no JACK server runs")
+        # Kept here, or they would be collected while JACK still calls them.
+        self._callbacks = (
+            _ON_SHUTDOWN(self._shut_down),
+            _ON_PORT(lambda number, registered, _: changed()),
+            _ON_CONNECT(lambda one, other, connected, _: changed()),
+        )
+        library.jack_on_shutdown(self._client, self._callbacks[0], None)
+        library.jack_set_port_registration_callback(self._client, self._callbacks[1], None)
+        library.jack_set_port_connect_callback(self._client, self._callbacks[2], None)
+        library.jack_activate(self._client)
+
+    def names(self, flags: int) -> list[str]:
+        """Whole names of the MIDI ports, INPUT or OUTPUT."""
+        return self._listed(self._jack.jack_get_ports(self._client, None, MIDI_TYPE, flags))
+
+    def _listed(self, found: Any) -> list[str]:
+        """An array of names that ends with NULL, which is then given back."""
+        names: list[str] = []
+        while found and found[len(names)]:
+            names.append(found[len(names)].decode(errors="replace"))
+        if found:
+            self._jack.jack_free(ctypes.cast(found, ctypes.c_void_p))
+        return names
+
+    def own(self, short_name: str, flags: int, peer: str = "") -> str | None:
+        """Whole name of our port `short_name`: of several daemons' the one that leads to `peer`."""
+        found = [
+            name
+            for name in self.names(flags)
+            if name.startswith("midi-diffuse") and name.partition(":")[2] == short_name
+        ]
+        if len(found) > 1:
+            found = [name for name in found if peer in self.connections(name)]
+        return found[0] if len(found) == 1 else None
+
+    def connections(self, name: str) -> set[str]:
+        """Whole names of the ports that `name` is connected to."""
+        port = self._jack.jack_port_by_name(self._client, name.encode())
+        if not port:
+            return set()
+        return set(self._listed(self._jack.jack_port_get_all_connections(self._client, port)))
+
+    def connect(self, source: str, target: str) -> bool:
+        """Lead `source` to `target`; True when they are connected."""
+        code = self._jack.jack_connect(self._client, source.encode(), target.encode())
+        return code in (0, ALREADY)
+
+    def close(self) -> None:
+        """Leave the server. A dead one's client is not closed: libjack hangs or crashes at that."""
+        if self.alive:
+            self.alive = False
+            self._jack.jack_client_close(self._client)
+        else:
+            _ABANDONED.append(self)
+
+    def _shut_down(self, _: object) -> None:
+        self.alive = False
+        self._changed()
+
+
+_ABANDONED: list[JackWatch] = []
+"""Kept for good: libjack may still call them."""

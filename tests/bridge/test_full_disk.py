@@ -1,0 +1,91 @@
+"""A disk that fills up while saving: the old file stays whole, nothing half is left behind.
+
+The kernel's own limit on a file's size stands for the disk: writing fails in the middle.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = Path(sys.argv[1])
+{imports}
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    {save}
+except {error} as err:
+    print(err)
+else:
+    print("saved?")
+"""
+
+SAVES = {
+    "midi": ("from engine.midi_write import write\nfrom engine.midi_events import MidiFileError",
+             "write(bytes(100_000), path)", "MidiFileError"),
+    "checkpoint": ("import torch\nfrom engine.checkpoint import CheckpointError, save_atomically",
+                   "save_atomically({'x': torch.zeros(100_000)}, path)", "CheckpointError"),
+    "trusted": ("from bridge import model_trust\nfrom bridge.model_trust import TrustError\n"
+                "model_trust.list_file = lambda: path\nmodel_trust.checksum = lambda _: 'f' * 9000",
+                "model_trust.trust(Path(sys.executable))", "TrustError"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of a file there")
+@pytest.mark.parametrize("kind", SAVES)
+def test_what_was_saved_before_stays_whole(kind: str, tmp_path: Path) -> None:
+    imports, save, error = SAVES[kind]
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    code = LIMITED.format(imports=imports, save=save, error=error)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written" in done.stdout
+    assert path.read_bytes() == b"old"
+    left = {found.name for found in tmp_path.iterdir()} - {"kept"}
+    assert left <= {"kept.tmp"}
+    assert kind == "checkpoint" or not left
+
+
+LOG = """
+import logging, resource, signal, sys, time
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from bridge import blackbox_writer
+from bridge.blackbox import Recorded
+from bridge.commands import Act, Tick
+from bridge.session import Session
+logging.basicConfig(level=logging.INFO)
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+box = blackbox_writer.BlackBox(Path(sys.argv[1]), {})
+box.start()
+session = Recorded(Session({}), box.note)
+for number in range(30_000):
+    session.step(Tick(number * 100_123_457))
+time.sleep(1)
+assert session.step(Act(1, "panic"))
+box.stop()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of a file there")
+def test_an_event_log_that_cannot_grow_ends_and_replays_as_far_as_it_goes(tmp_path: Path) -> None:
+    from bridge.blackbox_replay import replay
+    from bridge.blackbox_writer import parts_of, read_lines
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOG, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the event log ends here") == 1
+    found = replay(read_lines(parts_of(tmp_path)))
+    assert found.exact
+    assert 1000 < found.stepped < 30_000

@@ -1,0 +1,129 @@
+"""The clock drops out, stutters, doubles, jumps; notes and OSC come in floods."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from bridge.bench_live import LEAD_IN_NS, Score, clock_score, merge, tune, tune_score
+from bridge.bench_rig import wait_for
+from tests.live.conftest import Band, StartBand
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+
+BPM = 240.0
+BEATS = 24
+BEAT_NS = round(60e9 / BPM)
+CLOCK = (0xF8,)
+
+
+def drops_out(score: Score) -> Score:
+    """None for three beats: longer than the daemon waits before it goes on by itself."""
+    gap = range(LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 13 * BEAT_NS)
+    return [(at_ns, data) for at_ns, data in score if data != CLOCK or at_ns not in gap]
+
+
+def stutters(score: Score) -> Score:
+    """For two beats pulses come six at once."""
+    first, last = LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 12 * BEAT_NS
+    bunch_ns = BEAT_NS // 4
+
+    def moved(at_ns: int, data: tuple[int, ...]) -> int:
+        late = data == CLOCK and first <= at_ns < last
+        return first + -(-(at_ns - first) // bunch_ns) * bunch_ns if late else at_ns
+
+    return sorted(((moved(*event), event[1]) for event in score), key=lambda event: event[0])
+
+
+def doubles(score: Score) -> Score:
+    """Every pulse of two beats comes twice."""
+    beats = range(LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 12 * BEAT_NS)
+    return [event for event in score for _ in range(1 + (event[1] == CLOCK and event[0] in beats))]
+
+
+def jumps(score: Score) -> Score:
+    """Song positions while notes sound: on to bar 5, and back to bar 2."""
+    places = ((9.3, 64), (15.6, 16))
+    seeks: Score = [
+        (LEAD_IN_NS + round(beat * BEAT_NS), (0xF2, sixteenths & 127, sixteenths >> 7))
+        for beat, sixteenths in places
+    ]
+    return merge(seeks, score)
+
+
+def perform(played: Band, score: Score) -> list[float]:
+    """Play; gives the beats at which the reply's notes began."""
+    played.perform(score)
+    time.sleep(0.2)
+    return played.beats(BPM)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"), [(drops_out, 1), (stutters, 0), (doubles, 0), (jumps, 0)]
+)
+def test_music_goes_on_through_what_a_clock_may_do(
+    band: StartBand, spoil: Callable[[Score], Score], told: int
+) -> None:
+    played = band("--no-log")
+    clock = spoil(clock_score(BEATS, BPM))
+    beats = perform(played, merge(tune_score(tune(BEATS // 4), BPM), clock))
+    figures = played.osc.stats()
+    assert played.sounding() == []
+    assert figures["late"] == 0
+    assert figures["faults"] == 0
+    # After the disturbance, from the next bar on, a note on every beat.
+    after = [beat for beat in beats if 16.5 <= beat < BEATS]
+    assert len({round(beat) for beat in after}) >= 6, beats
+    assert all(later - earlier < 2.5 for earlier, later in pairwise(after))
+    assert played.daemon.errors.count("MIDI clock stopped coming") == told
+    assert "Traceback" not in played.daemon.errors
+
+
+def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
+    """20,000 messages in half a second."""
+    played = band("--no-log")
+    score = merge(tune_score(tune(BEATS // 4), BPM), clock_score(BEATS, BPM))
+    packet = b"/diffuse/temperature\0\0\0\0,f\0\0\x3f\x80\0\0"
+    address = ("127.0.0.1", played.daemon.osc_port)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
+    ):
+        played.start_ns = time.perf_counter_ns() + 50_000_000
+        playing = played.midi.play_aside(score, played.start_ns, pool)
+        wait_for(lambda: len(played.notes) >= 12, 20, "a bar of the reply")
+        begun_s = time.monotonic()
+        for part in range(50):
+            for _ in range(400):
+                flood.sendto(packet, address)
+            time.sleep(max(0.0, begun_s + 0.01 * (part + 1) - time.monotonic()))
+        playing.result()
+    while played.osc.receive(0.2) is not None:  # the answers fill our own socket
+        pass
+    figures = played.osc.stats()
+    assert figures["faults"] == 0
+    assert figures["late"] == 0
+    assert played.sounding() == []
+    heard = {round(beat) for beat in played.beats(BPM)}
+    assert len(heard & set(range(8, BEATS))) >= 14
+
+
+def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
+    played = band("--no-log")
+    flood: Score = [
+        (LEAD_IN_NS + 8 * BEAT_NS + index * 200_000, (0x90 if on else 0x80, 40 + index % 60, 80))
+        for index in range(1500)
+        for on in (True, False)
+    ]
+    tune_and_clock = merge(tune_score(tune(BEATS // 4), BPM), clock_score(BEATS, BPM))
+    beats = perform(played, merge(tune_and_clock, flood))
+    figures = played.osc.stats()
+    assert figures["faults"] == 0
+    assert figures["late"] == 0
+    assert played.sounding() == []
+    assert len({round(beat) for beat in beats} & set(range(12, BEATS))) >= 10

@@ -1,0 +1,154 @@
+"""Ports go and come back, the JACK server too, and a DAW dies with a key down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import rtmidi
+
+from bridge.bench_rig import DaemonProcess, MidiPeer, OscPeer, jack_server, pair_notes, wait_for
+from tests.live.conftest import Band, MidiListener, StartBand, need
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+
+ON_ITS_OWN = ("--clock", "internal", "--tempo", "240", "--no-log")
+
+
+@pytest.fixture
+def osc() -> Iterator[OscPeer]:
+    osc = OscPeer()
+    yield osc
+    osc.close()
+
+
+def begin(osc: OscPeer, daemon: DaemonProcess) -> None:
+    """The music plays by itself from here on."""
+    osc.to_port = daemon.osc_port
+    osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+    osc.send("/diffuse/start")
+    osc.send("/diffuse/note", 72, 90)
+
+
+def told(osc: OscPeer) -> str:
+    """The next thing said about the ports."""
+    while True:
+        source, text = osc.wait("/diffuse/out/error", 10)
+        if source == "midi":
+            return str(text)
+
+
+def test_an_output_that_comes_back_under_its_name_is_played_to_again(
+    jack: str, osc: OscPeer
+) -> None:
+    synth = MidiListener("md-synth")
+    arguments = ("--midi-api", "jack", "--preset", "fixture", "--out", "md-synth", *ON_ITS_OWN)
+    with DaemonProcess(*arguments, reply_port=osc.port) as daemon:
+        begin(osc, daemon)
+        wait_for(lambda: len(synth.received) > 12, 20, "some notes")
+        synth.close()  # with notes sounding
+        assert "has gone" in told(osc)
+        time.sleep(0.5)  # two beats
+        synth = MidiListener("md-synth")
+        assert "is back" in told(osc)
+        wait_for(lambda: len(pair_notes(synth.received)) > 12, 10, "music")
+        osc.send("/diffuse/stop")
+        wait_for(lambda: not synth.sounding(), 5, "every note off")
+        assert daemon.end() == 0
+    assert daemon.errors.count("has gone") == 1
+    assert daemon.errors.count("is back") == 1
+    assert "does not take notes" not in daemon.errors
+    assert "Traceback" not in daemon.errors
+    synth.close()
+
+
+def test_a_jack_server_that_stops_and_starts_again(osc: OscPeer) -> None:
+    need("jackd")
+    name = f"midi-diffuse-restart-{os.getpid()}"
+    with jack_server(name) as server:
+        daemon = DaemonProcess(
+            *("--midi-api", "jack", "--preset", "fixture", *ON_ITS_OWN), reply_port=osc.port
+        )
+    assert server == name
+    with daemon:
+        assert "has stopped" in told_of_start(osc, daemon)
+        assert daemon.process.poll() is None
+        time.sleep(0.5)
+        with jack_server(name):
+            assert "is back" in told(osc)
+            peer = MidiPeer()
+            try:
+                wait_for(lambda: len(pair_notes(peer.received)) > 12, 10, "music")
+                osc.send("/diffuse/stop")
+                wait_for(lambda: all(note.off_ns for note in pair_notes(peer.received)), 5, "offs")
+            finally:
+                peer.close()
+            assert osc.stats()["faults"] == 0
+            assert daemon.end() == 0
+    assert daemon.errors.count("has stopped") == 1
+    assert "Traceback" not in daemon.errors
+
+
+def told_of_start(osc: OscPeer, daemon: DaemonProcess) -> str:
+    """What the daemon says of a server that stopped before anybody listened is in its log."""
+    begin(osc, daemon)
+    wait_for(lambda: "has stopped" in daemon.errors, 10, "the daemon to notice")
+    return daemon.errors
+
+
+DAW = """
+import sys, time, rtmidi
+out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="test-daw")
+index = next(i for i, name in enumerate(out.get_ports()) if "midi-diffuse in" in name)
+out.open_port(index)
+out.send_message((0x90, 72, 90))
+print("sent", flush=True)
+time.sleep(60)
+"""
+
+
+def sounding_pitches(band: Band) -> set[int]:
+    return {note.pitch for note in band.sounding()}
+
+
+def test_a_daw_that_dies_with_a_key_down_leaves_nothing_sounding(band: StartBand) -> None:
+    played = band("--thru", "--clock", "internal", "--no-log")
+    with subprocess.Popen([sys.executable, "-c", DAW], stdout=subprocess.PIPE, text=True) as daw:
+        assert daw.stdout is not None
+        assert daw.stdout.readline() == "sent\n"
+        wait_for(
+            lambda: 72 in {note.pitch for note in played.sounding()}, 5, "the key, let through"
+        )
+        time.sleep(0.3)
+        daw.send_signal(signal.SIGKILL)
+    wait_for(lambda: 72 not in {note.pitch for note in played.sounding()}, 5, "its end")
+    before = len(played.notes)
+    wait_for(lambda: len(played.notes) > before + 6, 10, "the music to go on")
+    played.osc.send("/diffuse/stop")
+    played.wait_silent()
+
+
+def test_an_input_that_comes_back_under_its_name_is_heard_again(jack: str, osc: OscPeer) -> None:
+    keys = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="test-keys")
+    keys.open_virtual_port("md-keys")
+    arguments = ("--midi-api", "jack", "--preset", "fixture", "--in", "md-keys", *ON_ITS_OWN)
+    with DaemonProcess(*arguments, reply_port=osc.port) as daemon:
+        osc.to_port = daemon.osc_port
+        osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+        osc.send("/diffuse/ping")
+        osc.wait("/diffuse/out/pong")
+        keys.delete()
+        assert "input port" in told(osc)
+        keys = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="test-keys")
+        keys.open_virtual_port("md-keys")
+        assert "is back" in told(osc)
+        keys.send_message((0x90, 72, 90))  # a first note starts the internal clock
+        assert osc.wait("/diffuse/out/bar", 5) == (1,)
+        keys.send_message((0x80, 72, 0))
+        assert daemon.end() == 0
+    keys.delete()
