@@ -59,7 +59,7 @@ def cross_entropy(music: Batch) -> torch.Tensor:
     return (cost * free).sum(dim=(1, 2, 3, 4))
 
 
-def bound(network: nn.Module, music: Batch, **more: int | tuple[float, float]) -> torch.Tensor:
+def bound(network: nn.Module, music: Batch, **more: int | Evidence) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return window_bound(network, music, PRIOR, "linear", generator, **more)  # type: ignore[arg-type]
 
