@@ -15,7 +15,7 @@ import rtmidi
 from bridge.bench_rig import DaemonProcess, MidiPeer, OscPeer, jack_server, pair_notes, wait_for
 from tests.live.conftest import Band, MidiListener, StartBand, need
 
-# Left to `make stage`: a JACK server that dies takes libjack in the tests' own process along now and
+# Left to `make stage`: a JACK server that dies takes the tests' own process along now and
 # then, and with it every test after it. It wants a process of its own before CI can run it.
 pytestmark = [pytest.mark.live, pytest.mark.stage, pytest.mark.timeout(90)]
 
