@@ -63,6 +63,9 @@ class Cheat:
         assert not (request.roll.cells[ACCOMPANIMENT] & free).any()  # it was not shown them
         return PianoRoll(next(self.answers), self.pitches)
 
+    def fill_many(self, requests: list[FillRequest]) -> list[PianoRoll]:
+        return [self.fill(request) for request in requests]
+
 
 @pytest.mark.parametrize("task", ["harmonize", "live", "continue", "infill"])
 def test_perfect_replies_score_perfectly(

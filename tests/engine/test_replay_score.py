@@ -32,6 +32,9 @@ class Knowing:
     def fill(self, request: FillRequest) -> PianoRoll:
         return PianoRoll(self.targets[request.settings.seed], PIANO)
 
+    def fill_many(self, requests: list[FillRequest]) -> list[PianoRoll]:
+        return [self.fill(request) for request in requests]
+
     def plan(self, request: PlanRequest) -> Plan:
         notes = roll_to_notes(PianoRoll(self.targets[request.settings.seed], PIANO))
         inside = [n for n in notes if request.first_step <= n.onset_step < request.end_step]
