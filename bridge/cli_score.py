@@ -228,5 +228,5 @@ def live_request(settings: SampleSettings) -> PlanRequest:
     known = Known(now, 0, ((0, now),))
     ahead = ahead_steps(place - now, 120.0)
     bars = BeatLines(MeterMap())
-    context_bars = int(DEFAULTS["context_bars"])
-    return plan_request(place, ahead, context_bars, known, song, bars, settings)
+    context, memory = int(DEFAULTS["context_bars"]), int(DEFAULTS["memory_beats"])
+    return plan_request(place, ahead, context, memory, known, song, bars, settings)

@@ -122,6 +122,7 @@ class Decider:
             horizon - turn.shift_steps,
             ahead_steps(horizon - now_step, bpm),
             self._knobs.integer("context_bars"),
+            self._knobs.integer("memory_beats"),
             known,
             self._song,
             self._bars,

@@ -149,6 +149,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     _i("seed", 0, 0, 2**31 - 1, "same seed, same input, same notes", scope="sample"),
     _i("context_bars", 2, 1, 8, "bars of the past the model hears", unit="bars", cc=22),
     _i(
+        "memory_beats",
+        2,
+        0,
+        32,
+        "its own past that it is told: less follows you more freely, more keeps a figure",
+        unit="beats",
+        cc=45,
+    ),
+    _i(
         "reply_bars",
         4,
         1,
@@ -218,8 +227,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     _c(
         "clock",
         "auto",
-        ("auto", "midi", "internal"),
-        "auto: MIDI clock when there is one, else internal",
+        ("auto", "midi", "internal", "link"),
+        "auto: MIDI clock when there is one, else internal; link: Ableton Link",
         cc=41,
     ),
     _f(

@@ -35,6 +35,7 @@ _IN_CHARGE = (
     "variation",
     "rhythm",
     "context_bars",
+    "memory_beats",
     "reply_bars",
     "listen_bars",
     "endless",

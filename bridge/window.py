@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bridge.beat_lines import BeatLines
 from bridge.song import Song
-from engine.grid import ACCOMPANIMENT, LEAD
+from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.live_window import WINDOW_STEPS, Known, ahead_steps, known_cells, window_steps
 from engine.request import PlanRequest, SampleSettings, Span
 from engine.roll import Note
@@ -37,6 +37,7 @@ def plan_request(
     place: int,
     ahead: int,
     context_bars: int,
+    memory_beats: int,
     known: Known,
     song: Song,
     bars: BeatLines,
@@ -44,8 +45,8 @@ def plan_request(
 ) -> PlanRequest:
     """A request (without id) for the `ahead` steps from the beat of song step `place` on.
 
-    Ours is known up to `place`, the melody as `known` says. The context starts whole beats
-    earlier, but not before anything was heard.
+    Ours is known for `memory_beats` up to `place`, the melody as `known` says. The context starts
+    whole beats earlier, but not before anything was heard.
     """
     beat = bars.beat(place)
     first_bar, end_bar = bars.bar(place)
@@ -53,7 +54,8 @@ def plan_request(
     base, now = known.base_steps, known.now_step
     heard = song.heard.notes(first, max(min(end, known.lead_end), now), now)
     played = song.played.notes(first, place, place)
-    notes, spans = known_cells(first, end, place, known, heard, played)
+    memory = memory_beats * STEPS_PER_BEAT
+    notes, spans = known_cells(first, end, place, known, heard, played, memory)
     return PlanRequest(
         id=0,
         first_step=first - base,

@@ -53,6 +53,7 @@ class Family:
     mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
     music: what it is trained on, a packed corpus or a file of chorales (`feed.MUSIC`), and
     steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of the music.
+    before: sizes that came later, as the networks had it that do not tell them.
     """
 
     config: type[Any]
@@ -70,11 +71,16 @@ class Family:
     steps_per_beat: int = STEPS_PER_BEAT
     prior: float = 0.0
     weight_decay: float = 0.01
+    before: dict[str, int] = field(default_factory=dict)
 
 
 FAMILIES: dict[str, Family] = {
     "frame-transformer": Family(
-        FrameTransformerConfig, FrameTransformer, "cosine", fitted=(0.95, 0.5)
+        FrameTransformerConfig,
+        FrameTransformer,
+        "cosine",
+        fitted=(0.95, 0.5),
+        before={"in_key": 0},
     ),
     "paper-unet": Family(
         PaperUnetConfig,
@@ -154,6 +160,14 @@ def sizes_of(network: nn.Module) -> dict[str, int]:
     return dict(asdict(config))
 
 
+def with_all_sizes(told: dict[str, Any]) -> dict[str, Any]:
+    """What a file tells of its network, with the sizes that did not exist when it was written."""
+    family = FAMILIES.get(str(told.get("family")))
+    if family is None or "sizes" not in told:
+        return told
+    return told | {"sizes": family.before | told["sizes"]}
+
+
 def save_atomically(state: dict[str, object], path: Path) -> None:
     """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
 
@@ -193,4 +207,4 @@ def load(path: Path, device: str = "cpu") -> dict[str, object]:
             f"{path}: written by a newer midi-diffuse (format {state['format']}, this one reads "
             f"{FORMAT}); upgrade with `pip install -U midi-diffuse`"
         )
-    return dict(state)
+    return with_all_sizes(dict(state))

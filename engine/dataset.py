@@ -34,6 +34,8 @@ FEWEST_NOTES = 4
 """A piece, and wherever possible a window, has at least so many."""
 _MOST_TRIES = 100
 _LONGEST_HORIZON_STEPS = 4 * STEPS_PER_BEAT
+_LONGEST_MEMORY_STEPS = 4 * STEPS_PER_BEAT
+"""Half of the windows to anticipate are told no more than this of their own past (own_past.py)."""
 
 
 class PackError(ValueError):
@@ -151,12 +153,17 @@ def draw_mask(rng: np.random.Generator, steps: int) -> NDArray[np.bool_]:
     elif choice < 0.40:  # harmonize on: the accompaniment so far is known
         known[LEAD] = True
         known[ACCOMPANIMENT, : place(0, 0.8)] = True
-    elif choice < 0.74:  # anticipate: what `live` needs, over a spread of horizons
+    elif choice < 0.74:  # anticipate: what `live` needs, over a spread of horizons and memories
         now = place(0.0, 0.85)
         ahead = int(rng.integers(0, _LONGEST_HORIZON_STEPS + 1))
         horizon = min(now + ahead, steps - STEPS_PER_TOKEN)
+        memory = int(rng.integers(0, _LONGEST_MEMORY_STEPS + 1)) if rng.random() < 0.5 else steps
+        horizon, begin = (
+            step // STEPS_PER_TOKEN * STEPS_PER_TOKEN
+            for step in (horizon, max(horizon - memory, 0))
+        )
         known[LEAD, :now] = True
-        known[ACCOMPANIMENT, : horizon // STEPS_PER_TOKEN * STEPS_PER_TOKEN] = True
+        known[ACCOMPANIMENT, begin:horizon] = True
     elif choice < 0.82:  # continue
         known[:, : place(0.1, 0.8)] = True
     elif choice < 0.91:  # infill, of one voice or of both

@@ -138,8 +138,11 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
     else:
         scripted, told = _open(path, torch.device("cpu"))
         weights = _weights_under("network.", scripted)
+    # Weights learned in all keys are a good beginning for a network that hears in one.
+    alike = {name: sizes[name] for name in checkpoint.family_of(family).before}
     theirs, ours = (
-        checkpoint.options_of(*both) for both in ((told["family"], told["sizes"]), (family, sizes))
+        checkpoint.options_of(*both)
+        for both in ((told["family"], told["sizes"] | alike), (family, sizes))
     )
     if theirs != ours:
         raise checkpoint.CheckpointError(
@@ -222,7 +225,7 @@ def _open(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
         reason = str(err).strip().splitlines()[0][:120]
         raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({reason})") from None
     try:
-        metadata: dict[str, Any] = json.loads(extra[_METADATA])
+        metadata: dict[str, Any] = checkpoint.with_all_sizes(json.loads(extra[_METADATA]))
     except ValueError:
         raise ModelError(f"{path}: a TorchScript file, but not a midi-diffuse export") from None
     if metadata.get("format", 0) > EXPORT_FORMAT:

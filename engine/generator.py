@@ -144,7 +144,10 @@ class Generator:
                 float(common.variation),
                 doubling,
             )
-        return filled.cpu().numpy() > 0.5, probability.cpu().numpy()
+        told = probability.cpu().numpy()
+        if np.isnan(told).any():  # else it would pass for silence
+            raise ArithmeticError("the network's output is not a number")
+        return filled.cpu().numpy() > 0.5, told
 
     def _style(self, settings: SampleSettings) -> int:
         styles = list(self.metadata["styles"])

@@ -64,14 +64,21 @@ def window_steps(
 
 
 def known_cells(
-    first: int, end: int, place: int, known: Known, heard: Iterable[Note], played: Iterable[Note]
+    first: int,
+    end: int,
+    place: int,
+    known: Known,
+    heard: Iterable[Note],
+    played: Iterable[Note],
+    memory_steps: int,
 ) -> tuple[list[Note], list[Span]]:
     """Known notes and spans of the window [first, end).
 
     heard: what others play and has begun. played: our own, known up to `place`.
 
-    Our own part counts as known from its first note in the window on: the silence before we came
-    in must not be taken for the style of the song.
+    Of our own part the last `memory_steps` are known, and notes that still sound whole: who hears
+    only itself settles into a rut. It counts as known from its first note in the window on: the
+    silence before we came in must not be taken for the style of the song.
     """
     heard, played = list(heard), list(played)
     limit = min(known.now_step, place)
@@ -84,10 +91,14 @@ def known_cells(
         if begin < until:
             spans.append(Span(LEAD, begin, until))
             notes += [part for n in lead if n.end_step > begin for part in _held(n, until)]
-    ours = [note.onset_step for note in notes if note.voice == ACCOMPANIMENT]
+    ours = [note for note in notes if note.voice == ACCOMPANIMENT]
     if ours:
-        begin = max(first, min(ours) // STEPS_PER_BEAT * STEPS_PER_BEAT)
-        spans.append(Span(ACCOMPANIMENT, begin, place))
+        sounding = (note.onset_step for note in ours if note.end_step >= place)
+        remembered = min(place - memory_steps, min(sounding, default=place))
+        begin = max(remembered, min(note.onset_step for note in ours))
+        begin = max(first, begin // STEPS_PER_BEAT * STEPS_PER_BEAT)
+        spans += [Span(ACCOMPANIMENT, begin, place)] if begin < place else []
+        notes = [note for note in notes if note.voice == LEAD or note.end_step > begin]
     return sorted(set(notes)), spans
 
 

@@ -28,14 +28,16 @@ CALLS = 4
 def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) -> Batch:
     """The batch with the model's own accompaniment as context where its past is known.
 
-    Concerns windows whose accompaniment is known up to some step and free from there on. It is
-    the composer's up to a random step and ours after it, planned from the lead as far as it was
-    known by then. The target stays. One call of `sampler`, with the weights it has now.
+    Concerns windows whose accompaniment is known up to some step, or in a last stretch before it,
+    and free from there on. It is the composer's up to a random step and ours after it, planned
+    from the lead as far as it was known by then. The target stays. One call of `sampler`, with
+    the weights it has now.
     """
     mask = batch.mask
-    ends = mask[:, ACCOMPANIMENT].sum(axis=1)
-    prefix = mask[:, ACCOMPANIMENT, 0] & ~mask[:, ACCOMPANIMENT, -1]
-    rows = np.flatnonzero(prefix & (ends >= 2 * STEPS_PER_TOKEN))
+    ours = mask[:, ACCOMPANIMENT]
+    ends = ours.shape[1] - np.argmax(ours[:, ::-1], axis=1)
+    past = ours.any(axis=1) & ~ours[:, -1]
+    rows = np.flatnonzero(past & (ends >= 2 * STEPS_PER_TOKEN))
     if not len(rows):
         return batch
     known, starts = _known_before(mask[rows], ends[rows], generator)
@@ -55,8 +57,8 @@ def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) ->
         )  # fmt: skip
     played = filled.cpu().numpy() > 0.5
     context = batch.context.copy()
-    for row, ours, start in zip(rows, played, starts, strict=True):
-        context[row, ACCOMPANIMENT, ..., start:] = drop_orphans(ours)[ACCOMPANIMENT, ..., start:]
+    for row, new, start in zip(rows, played, starts, strict=True):
+        context[row, ACCOMPANIMENT, ..., start:] = drop_orphans(new)[ACCOMPANIMENT, ..., start:]
     return replace(batch, context=context)
 
 
@@ -69,6 +71,6 @@ def _known_before(
     heard = starts + (draw[1] * (ends - starts)).astype(np.int64)
     steps = np.arange(mask.shape[-1])
     known = mask.copy()
-    known[:, ACCOMPANIMENT] &= steps < starts[:, None]
+    known[:, ACCOMPANIMENT] = steps < starts[:, None]
     known[:, LEAD] &= steps < heard[:, None]
     return known, starts

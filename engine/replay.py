@@ -26,6 +26,7 @@ class LiveSettings:
 
     listen_bars: int = 1
     context_bars: int = 2
+    memory_beats: int = 2
     bpm: float = 120.0
 
 
@@ -87,7 +88,8 @@ class Replay:
         ahead = ahead_steps(horizon_steps, self.live.bpm)
         first, end = window_steps(place, high - low, ahead, self.live.context_bars, heard_from)
         heard, played = ([n for n in notes if n.end_step > first] for notes in (self.lead, ours))
-        notes, spans = known_cells(first, end, place, known, heard, played)
+        memory = self.live.memory_beats * STEPS_PER_BEAT
+        notes, spans = known_cells(first, end, place, known, heard, played, memory)
         return PlanRequest(0, first, end, tuple(notes), tuple(spans), self.meters, self.settings)
 
     def perform(self, planner: Planner, horizon_steps: int) -> Performance:

@@ -29,6 +29,7 @@ from engine.own_past import with_own_past
 from engine.request import STYLES
 from engine.sampler import Sampler
 
+_OWN_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
 _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 
 
@@ -38,11 +39,11 @@ class TrainSettings:
 
     beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
     falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
-    the family's own. own_past: share of the second half's batches in which the model hears its
-    own accompaniment (engine.own_past), where the family has tasks. A validation takes 4 x 7 x
-    `valid_windows` windows. start_from: an export or a checkpoint whose weights a fresh run begins
-    with. compiled: through torch.compile, which
-    needs a C++ compiler and a minute, and on a CPU makes a step about a fifth shorter.
+    the family's own. own_past: share of the batches, the run's first tenth apart, in which the
+    model hears its own accompaniment (engine.own_past), where the family has tasks. A validation
+    takes 4 x 7 x `valid_windows` windows. start_from: an export or a checkpoint whose weights a
+    fresh run begins with. compiled: through torch.compile, which needs a C++ compiler and a
+    minute, and on a CPU makes a step about a fifth shorter.
     """
 
     data: Path
@@ -217,7 +218,7 @@ class Run:
 
     def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch as it will be heard live: now and then with the model's own past."""
-        share = self.settings.own_past if self.share_done >= 0.5 else 0.0
+        share = self.settings.own_past if self.share_done >= _OWN_PAST_FROM else 0.0
         drawn = float(torch.rand(1, generator=generator, device=self.device))
         if self.family.merged or drawn >= share:
             return batch

@@ -31,6 +31,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Bars",
         (
             "context_bars",
+            "memory_beats",
             "listen_bars",
             "reply_bars",
             "endless",

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.grid import STEPS_PER_TOKEN
+from engine.denoisers.in_key import key_profiles, key_shift, moved
+from engine.grid import PIANO, STEPS_PER_TOKEN
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
 _LONGEST_BAR_TOKENS = 64
@@ -23,7 +24,7 @@ DENSITY_BUCKETS = 12
 
 @dataclass(frozen=True)
 class FrameTransformerConfig:
-    """Sizes. The default has about 6 M parameters."""
+    """Sizes. The default has about 6 M parameters. in_key: 1 = hears all music in one key."""
 
     width: int = 256
     layers: int = 6
@@ -31,6 +32,7 @@ class FrameTransformerConfig:
     condition_width: int = 64
     styles: int = 5
     pitches: int = 88
+    in_key: int = 1
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -71,11 +73,13 @@ class Block(nn.Module):
 class FrameTransformer(nn.Module):
     """Noisy cells, known cells, mask, time, meter, style and density to logits of x0."""
 
+    profiles: list[float]
+
     def __init__(self, config: FrameTransformerConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.pitches = config.pitches
+        self.pitches, self.low_pitch = config.pitches, PIANO.low
         self.rotary_half = width // config.heads // 2
         self.embed = nn.Linear(2 * _CHANNELS * config.pitches + _CHANNELS, width)
         self.phase = nn.Embedding(_LONGEST_BAR_TOKENS, width)
@@ -90,6 +94,9 @@ class FrameTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, _CHANNELS * config.pitches)
+        self.in_key = bool(config.in_key)
+        # Numbers, not a buffer: weights are stored in half, and keys must not change with that.
+        self.profiles = key_profiles()
         # Most cells are silent: without this the first thousand steps only learn that.
         nn.init.constant_(self.out.bias, -4.0)
         for block in self.blocks:
@@ -118,6 +125,10 @@ class FrameTransformer(nn.Module):
         batch, steps = noisy.shape[0], noisy.shape[4]
         tokens = steps // 6
         cells = torch.cat([self._fold(noisy), self._fold(known)], dim=2)  # [B, N, 2C, K]
+        shift = torch.zeros_like(style)
+        if self.in_key:
+            shift = key_shift(known, self.profiles, self.low_pitch)
+            cells = moved(cells, shift, 0.0)
         mask_share = self._fold(mask).mean(dim=-1)  # [B, N, C]
         h = self.embed(torch.cat([cells.flatten(2), mask_share], dim=-1))
         h = h + self.phase((phase // 6).clamp(0, 63)) + self.bar((bar // 6).clamp(0, 64))
@@ -126,6 +137,8 @@ class FrameTransformer(nn.Module):
         for block in self.blocks:
             h = block(h, condition, cos, sin)
         logits = self.out(self.norm(h)).view(batch, tokens, 24, self.pitches)
+        if self.in_key:
+            logits = moved(logits, -shift, -10.0)  # never
         return self._unfold(logits, batch)
 
     def _fold(self, x: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ def test_a_request_is_the_bridges_own(
             song.played.add(Entry(note.onset_step, note.end_step, note.pitch, 80, ACCOMPANIMENT))
         known = Known(now, heard_from, ((heard_from, now),))
         ahead = ahead_steps(horizon, live.bpm)
-        wanted = plan_request(place, ahead, context_bars, known, song, bars, sampling)
+        memory = live.memory_beats
+        wanted = plan_request(place, ahead, context_bars, memory, known, song, bars, sampling)
         assert replay.request(place, horizon, ours) == wanted
 
 

@@ -43,15 +43,16 @@ def heard(known: NDArray[np.bool_], seed: int = 0) -> tuple[Batch, Batch]:
     return batch, with_own_past(batch, sampler, torch.Generator().manual_seed(seed))
 
 
-def past(lead: int, accompaniment: int) -> NDArray[np.bool_]:
+def past(lead: int, accompaniment: int, first: int = 0) -> NDArray[np.bool_]:
     known = np.zeros((2, STEPS), np.bool_)
-    known[LEAD, :lead], known[ACCOMPANIMENT, :accompaniment] = True, True
+    known[LEAD, :lead], known[ACCOMPANIMENT, first:accompaniment] = True, True
     return known
 
 
+@pytest.mark.parametrize("first", [0, 18], ids=["all known", "the last of it known"])
 @pytest.mark.parametrize("seed", range(5))
-def test_from_a_random_sixteenth_on_the_past_is_ours(seed: int) -> None:
-    before, after = heard(past(24, 36), seed)
+def test_from_a_random_sixteenth_on_the_past_is_ours(seed: int, first: int) -> None:
+    before, after = heard(past(24, 36, first), seed)
     assert np.array_equal(before.target, after.target)
     assert np.array_equal(before.context[:, LEAD], after.context[:, LEAD])
     for row in range(2):
