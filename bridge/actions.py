@@ -63,7 +63,9 @@ class Actions:
         conductor.fresh_start = True
         events = conductor.transport.start_internal(act.at_ns, self._knobs.number("pickup_beats"))
         if not events and conductor.transport.state is TransportState.STOPPED:
-            return [problem("start", "clock is midi and no MIDI clock is heard", act.sender)]
+            clock = self._knobs.text("clock")
+            missing = "Link session is joined" if clock == "link" else "MIDI clock is heard"
+            return [problem("start", f"clock is {clock} and no {missing}", act.sender)]
         return conductor.follow(events, act.at_ns)
 
     def _stop(self, act: Act) -> list[Effect]:
@@ -149,5 +151,6 @@ class Actions:
         rows["engine_p95_ms"] = pace.p95_ns(steps) / NS_PER_MS
         rows["engine_steps"] = float(steps)
         rows["horizon_beats"] = self._conductor.decider.horizon_steps / STEPS_PER_BEAT
+        rows["bpm"] = self._conductor.transport.bpm
         rows["latency_bars"] = float(self._conductor.lag_bars)
         return [OscOut("/diffuse/out/stats", row, act.sender) for row in rows.items()]

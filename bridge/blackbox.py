@@ -8,6 +8,7 @@ nothing and trusts nothing: a log is a file that people send each other. Opens n
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +21,8 @@ from bridge.commands import (
     Command,
     Effect,
     EngineState,
+    FollowLink,
+    LinkHeard,
     LogLine,
     MidiIn,
     OscOut,
@@ -45,6 +48,7 @@ STORES = (
 """What a log holds of its user; written into every log."""
 
 _NOTE_FIELDS = 5
+_LINK = tuple(row.name for row in fields(LinkHeard) if row.name != "at_ns")
 _SETTINGS = tuple(row.name for row in fields(SampleSettings) if row.name != "pitch_classes")
 
 
@@ -152,6 +156,7 @@ _PLAIN: dict[type, Callable[[Any], list[Any]]] = {
     OscOut: lambda e: ["osc", e.address, e.arguments, e.to],
     Subscribe: lambda e: ["subscribe", e.peer, e.on],
     LogLine: lambda e: ["line", e.level, e.text],
+    FollowLink: lambda e: ["link", e.quantum_beats],
 }
 
 
@@ -214,6 +219,8 @@ def _words(command: Command) -> tuple[str, list[Any]]:
         return "act", [command.sender, command.name, *command.arguments]
     if isinstance(command, EngineState):
         return "engine", [command.state, command.detail]
+    if isinstance(command, LinkHeard):
+        return "link", [getattr(command, name) for name in _LINK]
     assert isinstance(command, PlanArrived)
     plan = command.plan
     head = [plan.id, plan.first_step, plan.end_step, plan.elapsed_ns, plan.steps]
@@ -267,6 +274,17 @@ def _read_engine(at_ns: int, words: list[Any]) -> EngineState:
     return EngineState(at_ns, str(state), str(detail))
 
 
+def _read_link(at_ns: int, words: list[Any]) -> LinkHeard:
+    peers, beat, bpm, rolling, quantum_beats = words
+    # As strict as a Link session is: what is read back must be what was written.
+    if type(peers) is not int or type(rolling) is not bool:
+        raise TypeError
+    numbers = [float(value) for value in (beat, bpm, quantum_beats)]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError
+    return LinkHeard(at_ns, peers, numbers[0], numbers[1], rolling, numbers[2])
+
+
 _READERS: dict[str, Callable[[int, list[Any]], Command]] = {
     "midi": lambda at_ns, words: MidiIn(at_ns, tuple(int(byte) for byte in words)),
     "due": _read_due,
@@ -275,6 +293,7 @@ _READERS: dict[str, Callable[[int, list[Any]], Command]] = {
     "act": _read_act,
     "plan": _read_plan,
     "engine": _read_engine,
+    "link": _read_link,
 }
 
 

@@ -88,7 +88,33 @@ class SendDue:
     at_ns: int
 
 
-Command = MidiIn | SetParameter | AskParameter | Act | PlanArrived | EngineState | Tick | SendDue
+@dataclass(frozen=True, slots=True)
+class LinkHeard:
+    """The Ableton Link session at `at_ns`, as seen by this peer.
+
+    peers: others in it; 0 means that there is none, or none any more, and the rest says nothing.
+    beat: quarter notes, 0 modulo `quantum_beats` on the session's bar lines. rolling: start/stop.
+    """
+
+    at_ns: int
+    peers: int
+    beat: float
+    bpm: float
+    rolling: bool
+    quantum_beats: float
+
+
+Command = (
+    MidiIn
+    | SetParameter
+    | AskParameter
+    | Act
+    | PlanArrived
+    | EngineState
+    | LinkHeard
+    | Tick
+    | SendDue
+)
 
 
 # -- Effects -------------------------------------------------------------------------------------
@@ -134,4 +160,11 @@ class LogLine:
     text: str
 
 
-Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine
+@dataclass(frozen=True, slots=True)
+class FollowLink:
+    """Join the Ableton Link session and count in bars of `quantum_beats`; None: leave it."""
+
+    quantum_beats: float | None
+
+
+Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink

@@ -15,11 +15,12 @@ from bridge.delivery import Delivery
 from bridge.hearing import PREROLL_NS, Hearing, Place
 from bridge.input import Change, NoteEvent, NoteGate
 from bridge.knobs import Knobs
+from bridge.link_transport import LinkTransport
 from bridge.performer import Performer, steps_in
 from bridge.policies import make_policy
 from bridge.song import Song
 from bridge.timebase import NS_PER_MS
-from bridge.transport import Transport, TransportEvent, TransportState
+from bridge.transport import TransportEvent, TransportState
 from bridge.turns import Along, Policy, Scene
 from bridge.window import Turn
 from engine.grid import STEPS_PER_BEAT
@@ -39,7 +40,7 @@ class Conductor:
 
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
-        self.transport = Transport(knobs.number("tempo"), knobs.meter, knobs.text("clock"))
+        self.transport = LinkTransport(knobs.number("tempo"), knobs.meter, knobs.text("clock"))
         self.song = Song()
         self.gate = NoteGate()
         self.hearing = Hearing(self.song)
@@ -74,10 +75,12 @@ class Conductor:
             elif event is TransportEvent.REANCHORED:
                 self._reanchor()
             elif event is TransportEvent.FREEWHEEL:
-                text = f"MIDI clock stopped coming; going on at {self.transport.bpm:.1f} bpm"
+                text = (
+                    f"{self._clock_name} stopped coming; going on at {self.transport.bpm:.1f} bpm"
+                )
                 effects.append(LogLine(logging.WARNING, text))
             elif event is TransportEvent.CLOCK_BACK:
-                effects.append(LogLine(logging.INFO, "MIDI clock is back"))
+                effects.append(LogLine(logging.INFO, f"{self._clock_name} is back"))
         return effects
 
     def note(self, event: NoteEvent) -> list[Effect]:
@@ -276,6 +279,10 @@ class Conductor:
         self.decider.aim(step, self.policy, self.transport.bpm)
 
     # -- Inside ------------------------------------------------------------------------------------
+
+    @property
+    def _clock_name(self) -> str:
+        return "Ableton Link" if self.transport.source == "link" else "MIDI clock"
 
     @property
     def _offset_steps(self) -> float:

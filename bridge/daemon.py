@@ -26,6 +26,7 @@ from bridge.engine_process import FIXTURE, EngineSpec
 from bridge.hot_plug import HotPlug
 from bridge.inbox import Inbox
 from bridge.knobs import Knobs
+from bridge.link_client import MISSING, LinkClient, link_is_installed
 from bridge.midi_ports import Ports, RtMidiPorts, open_ports
 from bridge.osc_peers import Peers
 from bridge.osc_schema import OUT_PREFIX
@@ -80,7 +81,8 @@ class Daemon:
     def __init__(self, config: DaemonConfig, say: Say = print) -> None:
         """Bind the socket and open the ports, so that what is wrong shows before anything runs.
 
-        Raises PresetError, ParameterError, OscPortError or PortError, each with one line of text.
+        Raises PresetError, ParameterError, OscPortError, PortError or, where the clock is to be
+        `link` and aalink is missing, StartError, each with one line of text.
         """
         self._config = config
         self._say = say
@@ -91,6 +93,8 @@ class Daemon:
         preset = presets.load(config.preset)
         values = {**preset.settings, **config.settings, "preset": preset.name}
         self._knobs = Knobs(values)
+        if self._knobs.text("clock") == "link" and not link_is_installed():
+            raise StartError(MISSING)
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
         self._box = BlackBox(config.log, values, self._late_since) if config.log else None
@@ -106,6 +110,7 @@ class Daemon:
             undo.pop_all()
         self._outbox = Outbox(self._osc)
         self._worker = EngineWorker(self._report)
+        self._link = LinkClient(self._inbox.put, self._tell_link)
         self._player = Player(
             session if self._box is None else Recorded(session, self._box.note),
             self._ports,
@@ -113,6 +118,7 @@ class Daemon:
             self._outbox.put,
             self._worker.submit,
             self._stats,
+            link=self._link.follow,
         )
 
     def run(self) -> None:
@@ -131,6 +137,7 @@ class Daemon:
             self._outbox.start()
             stack.callback(self._worker.stop)
             self._worker.start(self._spec)
+            stack.callback(self._link.stop)
             self._end_old_notes()
             # Last to start, first to stop: when the player has ended every note is off.
             stack.callback(self._player.stop)
@@ -211,6 +218,7 @@ class Daemon:
             "log_lost": self._box.lost if self._box else 0,
             "unsent": self._player.unsent,
             "faults": self._player.faults,
+            "link_peers": self._link.peers,
         }
         for name, value in figures.items():
             yield OscOut(OUT_PREFIX + "stats", (name, float(value)), to)
@@ -238,6 +246,12 @@ class Daemon:
         """What happened to the ports."""
         self._outbox.put(LogLine(logging.WARNING, text))
         self._outbox.put(OscOut(OUT_PREFIX + "error", ("midi", text)))
+
+    def _tell_link(self, level: int, text: str) -> None:
+        """What happened to the Link session."""
+        self._outbox.put(LogLine(level, text))
+        if level >= logging.ERROR:
+            self._outbox.put(OscOut(OUT_PREFIX + "error", ("link", text)))
 
     def _wait_for_engine(self) -> None:
         """Until the engine is warm, or cannot be loaded, or a signal comes."""

@@ -181,11 +181,11 @@ def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
     started_ns = time.perf_counter_ns()
     try:
         plan = engine.plan(request)
-    except Exception as err:  # one bad request must not cost the musician the engine
+        elapsed_ns = time.perf_counter_ns() - started_ns
+        time.sleep((slow_down - 1) * elapsed_ns / 1e9)
+        return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
+    except Exception as err:  # one bad request or plan must not cost the musician the engine
         return pack(ERROR, {"id": request.id, "text": _one_line(err)})
-    elapsed_ns = time.perf_counter_ns() - started_ns
-    time.sleep((slow_down - 1) * elapsed_ns / 1e9)
-    return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
 
 
 def _one_line(err: Exception) -> str:

@@ -20,6 +20,8 @@ from bridge.commands import (
     Command,
     Effect,
     EngineState,
+    FollowLink,
+    LinkHeard,
     LogLine,
     MidiIn,
     OscOut,
@@ -112,8 +114,10 @@ class Player:
         submit: Callable[[PlanRequest], None],
         stats: Callable[[Act], Deferred] | None = None,
         clock: Clock | None = None,
+        link: Callable[[FollowLink], None] | None = None,
     ) -> None:
-        """stats: what to answer `stats` with, besides the Session's own figures."""
+        """stats: what to answer `stats` with, besides the Session's own figures. link: joins and
+        leaves an Ableton Link session, without blocking."""
         self.lateness = Lateness()
         self.unsent = 0
         self.faults = 0
@@ -124,6 +128,7 @@ class Player:
         self._submit = submit
         self._stats = stats
         self._clock = clock or SystemClock()
+        self._link = link
         self._sounding: set[tuple[int, int]] = set()
         self._outgoing: list[Outgoing] = []
         self._taken: list[Command] = []
@@ -261,6 +266,9 @@ class Player:
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, RequestPlan):
             self._submit(effect.request)
+        elif isinstance(effect, FollowLink):
+            if self._link is not None:
+                self._link(effect)
         elif isinstance(effect, OscOut | Subscribe | LogLine):
             self._outgoing.append(effect)
 
@@ -289,4 +297,4 @@ def _is_patient(command: Command) -> bool:
     """Can it wait until the notes of this instant are out? What may silence them cannot."""
     if isinstance(command, MidiIn):
         return not command.data or command.data[0] == CLOCK or command.data[0] < CONTROL_CHANGE
-    return isinstance(command, PlanArrived | EngineState | AskParameter)
+    return isinstance(command, PlanArrived | EngineState | LinkHeard | AskParameter)

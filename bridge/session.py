@@ -18,6 +18,8 @@ from bridge.commands import (
     Command,
     Effect,
     EngineState,
+    FollowLink,
+    LinkHeard,
     LogLine,
     MidiIn,
     OscOut,
@@ -32,6 +34,7 @@ from bridge.input import Kind, Message, parse
 from bridge.knobs import Knobs, control_command
 from bridge.parameters import CONTROL_CHANNEL, ParameterError, find
 from bridge.scheduler import note_off
+from engine.grid import STEPS_PER_BEAT
 
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
 _HEARING = ("split", "pedal", "in_channel", "echo_guard")
@@ -52,6 +55,8 @@ class Session:
         self.engine_state = "ready"
         self._state = ""
         self._lag_bars = 0
+        self._link_beats: float | None = None
+        self._engine_trouble = ""
         self._actions = Actions(self.knobs, self.conductor, self._midi)
         self._listen_as_asked(0)
 
@@ -99,6 +104,7 @@ class Session:
         if isinstance(command, MidiIn):
             return self._midi(command.data, command.at_ns)
         if isinstance(command, PlanArrived):
+            self._engine_trouble = ""
             return self.conductor.plan(command.plan, command.at_ns)
         if isinstance(command, SetParameter):
             return self._set(command)
@@ -108,6 +114,8 @@ class Session:
             return self._actions.act(command) + self._told_state(command)
         if isinstance(command, EngineState):
             return self._engine(command)
+        if isinstance(command, LinkHeard):
+            return self._link(command)
         return []
 
     def _told_state(self, act: Act) -> list[Effect]:
@@ -144,6 +152,11 @@ class Session:
             return conductor.follow(transport.stop(at_ns), at_ns)
         return conductor.follow(transport.song_position(message.first, at_ns), at_ns)
 
+    def _link(self, heard: LinkHeard) -> list[Effect]:
+        # Where a session's Start finds us playing, by hand, it is the same song.
+        self.conductor.fresh_start = not self.conductor.playing
+        return self.conductor.follow(self.conductor.transport.link(heard), heard.at_ns)
+
     def _notes(self, message: Message, data: tuple[int, ...], at_ns: int) -> list[Effect]:
         effects: list[Effect] = []
         performer, heard = self.conductor.performer, self.conductor.gate.read(message, at_ns)
@@ -167,12 +180,18 @@ class Session:
             return [OscOut("/diffuse/out/ready", ())]
         if command.state == "error":
             self.engine_state = before
-            return [
-                OscOut("/diffuse/out/error", ("engine", command.detail)),
-                LogLine(logging.WARNING, f"engine: {command.detail}"),
-            ]
+            return self._engine_fails(command.detail, f"engine: {command.detail}")
         text = f"engine {command.state}" + (f": {command.detail}" if command.detail else "")
-        return [LogLine(logging.WARNING if command.state == "down" else logging.INFO, text)]
+        if command.state == "down":
+            return self._engine_fails(command.detail, text)
+        return [LogLine(logging.INFO, text)]
+
+    def _engine_fails(self, detail: str, text: str) -> list[Effect]:
+        """Told once, however often it happens before there is a plan again."""
+        if detail == self._engine_trouble:
+            return []
+        self._engine_trouble = detail
+        return [OscOut("/diffuse/out/error", ("engine", detail)), LogLine(logging.WARNING, text)]
 
     # -- Parameters --------------------------------------------------------------------------------
 
@@ -234,4 +253,14 @@ class Session:
         if lag != self._lag_bars:
             self._lag_bars = lag
             effects.append(OscOut("/diffuse/out/latency", (lag,)))
-        return effects
+        return effects + self._report_link()
+
+    def _report_link(self) -> list[Effect]:
+        """Whether to be in a Link session, and the bars to count in there."""
+        beats = None
+        if self.knobs.text("clock") == "link":
+            beats = self.knobs.meter.bar_steps / STEPS_PER_BEAT
+        if beats == self._link_beats:
+            return []
+        self._link_beats = beats
+        return [FollowLink(beats)]

@@ -17,7 +17,7 @@ from engine.grid import STEPS_PER_BEAT, Meter
 
 __all__ = ["Moment", "Transport", "TransportEvent", "TransportState", "bar_index", "bar_start"]
 
-CLOCKS = ("auto", "midi", "internal")
+CLOCKS = ("auto", "midi", "internal", "link")
 DROPOUT_NS = NS_PER_S // 2
 """A clock silent for so long is gone: over four pulses at 20 bpm."""
 
@@ -30,8 +30,8 @@ class Transport(Playhead):
     """What moves the playhead: MIDI clock, or the internal one. Owner: the transport thread.
 
     clock: `midi` follows MIDI clock only, `internal` ignores it, `auto` follows it when there is
-    one. source: `midi` or `internal`, whichever plays or is waited for. freewheeling: playing on
-    without the MIDI clock that was followed.
+    one; `link` ignores it too (`bridge.link_transport`). source: `midi`, `internal` or `link`,
+    whichever plays or is waited for. freewheeling: playing on without the clock that was followed.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class Transport(Playhead):
     ) -> None:
         super().__init__(tempo_bpm, meter or Meter(4, 4))
         self.freewheeling = False
-        self.source = "midi" if clock == "midi" else "internal"
         self._clock = _checked_clock(clock)
+        self.source = "internal" if clock == "auto" else clock
         self._tempo = tempo_bpm
         self._tracker = TempoTracker(tempo_bpm)
         self._pulse_ns: int | None = None
@@ -56,7 +56,7 @@ class Transport(Playhead):
 
     def clock_pulse(self, now_ns: int) -> list[TransportEvent]:
         """A MIDI clock (0xF8)."""
-        if self._clock == "internal":
+        if self._deaf:
             return []
         events = self.tick(now_ns)
         gap = self._pulse_ns is None or now_ns - self._pulse_ns > DROPOUT_NS
@@ -88,7 +88,7 @@ class Transport(Playhead):
     def stop(self, now_ns: int) -> list[TransportEvent]:
         """MIDI Stop (0xFC). Stopped it stays, until Start or Continue or by hand."""
         self._hear(now_ns)
-        if self._clock == "internal":
+        if self._deaf:
             return []
         self._armed = None
         if self.playing and self.source == "internal":
@@ -102,7 +102,7 @@ class Transport(Playhead):
         line when the song goes on from one."""
         self._hear(now_ns)
         step = sixteenths * SIXTEENTH
-        if self._clock == "internal":
+        if self._deaf:
             return []
         if self._armed is not None:
             return self._arm(now_ns, step)
@@ -145,7 +145,7 @@ class Transport(Playhead):
     def may_start_on_note(self, now_ns: int) -> bool:
         """Whether a first note may start the internal clock: not while playing, nor beside a live
         MIDI clock, nor after a MIDI Stop."""
-        if self._clock == "midi" or self.playing:
+        if self._clock in ("midi", "link") or self.playing:
             return False
         midi = self._midi_stopped or self._armed is not None or self._alive(now_ns)
         return self._clock == "internal" or not midi
@@ -252,8 +252,13 @@ class Transport(Playhead):
     # -- Inside ------------------------------------------------------------------------------------
 
     @property
+    def _deaf(self) -> bool:
+        """To MIDI realtime messages."""
+        return self._clock in ("internal", "link")
+
+    @property
     def _follows(self) -> bool:
-        return self.playing and self.source == "midi"
+        return self.playing and self.source != "internal"
 
     @property
     def _runs_free(self) -> bool:
@@ -267,7 +272,7 @@ class Transport(Playhead):
 
     def _arm(self, now_ns: int, step: int) -> list[TransportEvent]:
         self._hear(now_ns)
-        if self._clock != "internal":
+        if not self._deaf:
             self._armed, self._armed_ns = step, now_ns
             self._joined = False
         return []
@@ -328,7 +333,7 @@ class Transport(Playhead):
         self._stay_stopped = True
         if self.state is TransportState.STOPPED:
             return []
-        if self._follows and not self.freewheeling:
+        if self.playing and self.source == "midi" and not self.freewheeling:
             self._song_step = self._tracker.last_pulse + 1
         elif self.playing:
             self._song_step = math.ceil(self._map.position(now_ns))
@@ -347,5 +352,5 @@ class Transport(Playhead):
 
 def _checked_clock(kind: str) -> str:
     if kind not in CLOCKS:
-        raise ValueError(f"clock {kind!r}: want auto, midi or internal")
+        raise ValueError(f"clock {kind!r}: want auto, midi, internal or link")
     return kind

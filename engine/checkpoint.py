@@ -171,13 +171,16 @@ def with_all_sizes(told: dict[str, Any]) -> dict[str, Any]:
 def save_atomically(state: dict[str, object], path: Path) -> None:
     """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
 
-    Raises CheckpointError where that is not possible.
+    Raises CheckpointError where that is not possible, and leaves nothing then.
     """
     make_folder(path.parent)
     temporary = path.with_suffix(".tmp")
     try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        try:
+            torch.save(state, temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as err:  # torch's writer raises the latter on a full disk
         raise CheckpointError(f"{path}: cannot be written: {err}") from None
 

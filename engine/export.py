@@ -153,7 +153,10 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
 
 
 def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
-    """Script, halve, and write atomically. Raises ModelError where that is not possible."""
+    """Script, halve, and write atomically.
+
+    Raises ModelError where that is not possible, and leaves nothing then.
+    """
     scripted = script(sampler)
     scripted.half()
     buffer = io.BytesIO()
@@ -163,8 +166,11 @@ def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
     checkpoint.make_folder(out.parent)
     temporary = out.with_suffix(out.suffix + ".tmp")
     try:
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, out)
+        try:
+            temporary.write_bytes(buffer.getvalue())
+            os.replace(temporary, out)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as err:
         raise ModelError(f"{out}: cannot be written: {err.strerror or err}") from None
 

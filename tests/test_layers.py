@@ -54,6 +54,8 @@ BRIDGE_IO = {
     "outbox",
     "hot_plug",
     "jack_watch",
+    "link_client",
+    "link_neighbours",
     "player",
     "realtime",
     "daemon",

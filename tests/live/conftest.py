@@ -114,15 +114,19 @@ def jack() -> Iterator[str]:
 
 @pytest.fixture
 def band(jack: str) -> Iterator[StartBand]:
-    """Starts bands: `band("--reply", "loop")`; preset fixture unless another is given."""
+    """Starts bands: `band("--reply", "loop")`; preset fixture unless another is given.
+
+    program: what Python is to run, such as a daemon with faults.
+    """
     with ExitStack() as stack:
 
-        def start(*arguments: str) -> Band:
+        def start(*arguments: str, program: Sequence[str] = ("-m", "bridge")) -> Band:
             preset = () if "--preset" in arguments else ("--preset", "fixture")
             osc = OscPeer()
             stack.callback(osc.close)
+            words = ("--midi-api", "jack", *preset, *arguments)
             daemon = stack.enter_context(
-                DaemonProcess("--midi-api", "jack", *preset, *arguments, reply_port=osc.port)
+                DaemonProcess(*words, reply_port=osc.port, program=program)
             )
             osc.to_port = daemon.osc_port
             midi = MidiPeer()
