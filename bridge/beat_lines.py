@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.bar_lines import bar_index, bar_span, bar_start
+from bridge.song import SEAM_STEPS
 from engine.grid import STEPS_PER_BEAT, Meter, MeterMap
 
 
@@ -52,6 +53,17 @@ class BeatLines:
         first, end = self.bar(onset)
         return end if 2 * (onset - first) >= end - first else first
 
+    def same_place(self, left: float, step: int) -> int | None:
+        """The place at `left`, or next to it, that lies in its bar as `step` does in a bar as
+        long; None when there is none."""
+        first, end = self.bar(step)
+        for near in (round(left) - SEAM_STEPS, round(left) + SEAM_STEPS):
+            line, following = self.bar(near)
+            place = line + step - first
+            if abs(place - left) <= SEAM_STEPS and following - line == end - first:
+                return place
+        return None
+
     def number(self, step: int) -> int:
         """The bar that holds `step`, counted from 1 as musicians do."""
         return bar_index(self.meters, step) + 1
@@ -61,7 +73,7 @@ class BeatLines:
         return bar_start(self.meters, number - 1)
 
     def plus(self, step: int, bars: int) -> int:
-        """The X."""
+        """The line of the bar that is `bars` after the one with `step` in it."""
         return bar_start(self.meters, bar_index(self.meters, step) + bars)
 
     def shifted(self, by_steps: int) -> MeterMap:

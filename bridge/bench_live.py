@@ -27,7 +27,7 @@ from bridge.bench_rig import (
     memory_mb,
     pair_notes,
 )
-from bridge.midi_ports import list_ports
+from bridge.midi_systems import list_ports
 from bridge.parameters import did_you_mean, one_of
 from bridge.timebase import NS_PER_MS
 from engine.grid import STEPS_PER_BEAT

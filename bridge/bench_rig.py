@@ -25,7 +25,8 @@ import rtmidi
 
 from bridge.commands import Value
 from bridge.inbox import Wake
-from bridge.midi_ports import IN_NAME, OUT_NAME, Tap, list_ports
+from bridge.midi_ports import Tap
+from bridge.midi_systems import IN_NAME, OUT_NAME, list_ports
 from bridge.osc_wire import Message, decode, encode
 from bridge.realtime import raise_priority, wait_until
 

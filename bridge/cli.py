@@ -22,7 +22,7 @@ TOLD_ERRORS = (
     ("bridge.model_trust", "TrustError"),
     ("bridge.osc_peers", "PeerError"),
     ("bridge.blackbox", "LogError"),
-    ("bridge.midi_ports", "PortError"),
+    ("bridge.port_names", "PortError"),
     ("bridge.osc_server", "OscPortError"),
     ("bridge.demo", "DemoError"),
     ("bridge.bench_rig", "RigError"),

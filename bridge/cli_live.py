@@ -167,7 +167,7 @@ def serve(
 @click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
 def ports(as_json: bool, midi_api: str) -> None:
     """List the MIDI ports of this machine, as `serve --in NAME --out NAME` takes them."""
-    from bridge.midi_ports import list_ports, no_midi_advice
+    from bridge.midi_systems import list_ports, no_midi_advice
 
     found = list_ports(midi_api)
     if as_json:

@@ -17,6 +17,7 @@ from bridge.input import Change, NoteEvent, NoteGate
 from bridge.knobs import Knobs
 from bridge.link_transport import LinkTransport
 from bridge.performer import Performer, steps_in
+from bridge.planner import Answer
 from bridge.policies import make_policy
 from bridge.song import Song
 from bridge.timebase import NS_PER_MS
@@ -54,6 +55,7 @@ class Conductor:
         self._begun = False
         self._began_itself_ns = -PREROLL_NS - 1
         self._silent_since: int | None = None
+        self._halted: tuple[int, Answer | None] | None = None  # when, and the plan in force then
 
     # -- What comes in -----------------------------------------------------------------------------
 
@@ -221,10 +223,10 @@ class Conductor:
                 self.delivery.filled.clear()
         self.song.jump(step)
         self.hearing.jump(left, step, now_ns if fresh or overtaken else None)
+        again = None if anew else self._goes_on(left, step, now_ns)
+        self._halted = None
         if not anew:
             self.policy.jump(step, left, scene)
-        fold = self.policy.fold
-        again = None if fold is None or anew else fold.same_place(left, step)
         if again is None:
             self._forget_plans()
         else:
@@ -238,10 +240,28 @@ class Conductor:
             self.decider.hurry()
         return [*effects, *self._bar_begins(step)]
 
+    def _goes_on(self, left: float, step: int, now_ns: int) -> int | None:
+        """The place near `left` that is `step` now, where a loop goes round and music goes on."""
+        bars, fold, lag, halted = self.bars, self.policy.fold, self.lag_bars, self._halted
+        if fold is not None:
+            return fold.same_place(left, step)
+        # A DAW's loop is a jump, or a Stop and at once a Continue.
+        paused = halted is not None and now_ns - halted[0] > PREROLL_NS
+        again = bars.same_place(left, step)
+        if paused or again is None or not lag or self.policy.turn is None:
+            return None
+        if halted is not None:
+            self.decider.planner.in_force = halted[1]
+        # In next-bar what was played last is answered first, whatever lies before `step`.
+        reach = step - bars.plus(step, -lag - self.knobs.integer("context_bars"))
+        self.song.carry(again, step, reach, step - bars.plus(step, -lag))
+        return again
+
     def _halt(self, now_ns: int) -> list[Effect]:
         effects = self.performer.silence(now_ns) + self.performer.end_through(now_ns)
         for key in self.hearing.stop(self.position, now_ns):
             self.gate.hold(key)
+        self._halted = now_ns, self.decider.planner.in_force
         self._forget_plans()
         self.decider.rest()
         return effects

@@ -19,6 +19,7 @@ from engine.request import Plan, PlanRequest
 
 SIXTEENTH = STEPS_PER_BEAT // 4
 NEVER = 1 << 60
+UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
 
 
 class Decider:
@@ -105,10 +106,15 @@ class Decider:
             return None
         policy.consider(math.floor(position), horizon, scene)
         turn = policy.turn
-        if turn is None or not self.engine_up or horizon < turn.start_step - STEPS_PER_BEAT:
+        if turn is None or not self.engine_up or horizon < turn.start_step - self._lead_steps:
             return None
         over = turn.end_step is not None and horizon >= turn.end_step
         return None if over or replays(horizon) else horizon
+
+    @property
+    def _lead_steps(self) -> int:
+        """How long before its turn the first plan is asked for; an unknown engine may be slow."""
+        return STEPS_PER_BEAT if self.planner.pace.known else UNKNOWN_LEAD_STEPS
 
     def ask(
         self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy

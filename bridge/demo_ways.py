@@ -10,7 +10,8 @@ from typing import Protocol
 import rtmidi
 
 from bridge.bench_rig import OscPeer, pair_notes
-from bridge.midi_ports import IN_NAME, OUT_NAME, Tap, list_ports
+from bridge.midi_ports import Tap
+from bridge.midi_systems import IN_NAME, OUT_NAME, list_ports
 from bridge.timebase import NS_PER_MS
 from engine.grid import ACCOMPANIMENT, STEPS_PER_BEAT
 from engine.roll import Note

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from bridge.jack_watch import INPUT, OUTPUT, JackWatch, load_libjack
-from bridge.midi_ports import IN_NAME, OUT_NAME, PortError, RtMidiPorts, same_port
+from bridge.midi_ports import RtMidiPorts
+from bridge.midi_systems import IN_NAME, OUT_NAME
+from bridge.port_names import PortError, same_port
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 
 POLL_S = 1.0

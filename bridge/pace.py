@@ -15,7 +15,7 @@ WAKE_NS = 20 * NS_PER_MS
 """Time for the way to the engine and back and for a late wake-up."""
 UNKNOWN_NS = 250 * NS_PER_MS
 """What a plan is taken to need before one was measured."""
-SAMPLES = 32
+SAMPLES, FEW = 32, 3
 FEWEST_STEPS = 2
 BEAT_SHARE = 0.75
 """Of the time between two decisions, what the engine may use."""
@@ -31,6 +31,11 @@ class Pace:
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
         self._steps = 0
 
+    @property
+    def known(self) -> bool:
+        """Was a plan measured?"""
+        return bool(self._samples)
+
     def measured(self, elapsed_ns: int, steps: int) -> None:
         """A plan took `elapsed_ns` with `steps` sampler calls."""
         self._samples.append((max(1, steps), elapsed_ns))
@@ -41,12 +46,16 @@ class Pace:
         self._steps = 0
 
     def p95_ns(self, steps: int) -> float:
-        """Time that 95 % of plans with `steps` calls stay under; a guess before the first."""
+        """Time that 95 % of plans with `steps` calls stay under; a guess before the first.
+
+        One slow plan alone moves nothing once there are a few: for that there is the plan before
+        it, while a longer horizon makes every reply older, for half a minute.
+        """
         if not self._samples:
             return UNKNOWN_NS
         per_call = self._line()[1]
         ordered = sorted(ns + per_call * (steps - calls) for calls, ns in self._samples)
-        return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - 1])
+        return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > FEW else 1)])
 
     def median_ns(self, steps: int) -> float:
         """Time of a middling plan; 0 before any was measured."""

@@ -281,7 +281,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "subscribe",
-        "send all answers to host and port as well; a host that did not ask itself needs `--allow`",
+        "send all answers to host and port as well; another host than yours wants `--allow`",
         (("host", "text"), ("port", "int")),
     ),
     Action("unsubscribe", "stop sending there", (("host", "text"), ("port", "int")), optional=2),

@@ -7,7 +7,7 @@ until then. Knows nothing of clocks, plans or MIDI. Steps are absolute.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.grid import LEAD
 from engine.roll import Note
@@ -115,6 +115,18 @@ class Track:
             if self.fold is None and entry.end_at(to_step) > to_step:
                 entry.end_step = to_step
 
+    def carry(self, from_step: int, to_step: int, length_steps: int) -> None:
+        """What began in the `length_steps` before `from_step` is what came before `to_step`, too:
+        the present is at `to_step`, and came from there."""
+        self.cursor = to_step
+        brought = self.onsets(from_step - length_steps, from_step)
+        for entry in self.onsets(to_step - length_steps, to_step):
+            self.remove(entry)
+        by = to_step - from_step
+        for entry in brought:
+            end = min(to_step, entry.end_at(from_step) + by)
+            self.add(replace(entry, onset_step=entry.onset_step + by, end_step=end))
+
     def clear(self, fold: Fold | None = None) -> None:
         """Forget everything; from now on wrap around `fold`."""
         self._buckets.clear()
@@ -180,6 +192,12 @@ class Song:
         """Song position is now `step`, out of order."""
         self.heard.jump(step)
         self.played.jump(step)
+
+    def carry(self, from_step: int, to_step: int, length_steps: int, lag_steps: int) -> None:
+        """The music goes on from `from_step` at `to_step`: bring what it is to answer, and what
+        was answered. Ours lies `lag_steps` behind, where the melody was that it answers."""
+        self.heard.carry(from_step, to_step, length_steps)
+        self.played.carry(from_step - lag_steps, to_step - lag_steps, length_steps)
 
     def clear(self, fold: Fold | None = None) -> None:
         """Forget everything; from now on wrap around `fold`."""

@@ -12,10 +12,12 @@ judged together: pulses lost or doubled, a shift of phase, or another tempo.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.audio_period import AudioPeriods
+from bridge.audio_period import TOGETHER_MS, AudioPeriods
 from bridge.timebase import NS_PER_MS
 from engine.grid import STEPS_PER_BEAT
 
@@ -150,7 +152,9 @@ class TempoTracker:
         first, first_ms = self._heard[0]
         period_ms = _believable((at_ms - first_ms) / (self.last_pulse - first))
         self._begin(self.last_pulse, at_ms, period_ms, 0.3)
-        if len(self._heard) > BOOTSTRAP:
+        # Pulses that come in pairs say little of the tempo until there are many.
+        together = any(b - a < TOGETHER_MS for (_, a), (_, b) in pairwise(self._heard))
+        if len(self._heard) > (STEPS_PER_BEAT if together else BOOTSTRAP):
             self._known = True
             self._replay(self._heard, period_ms)
 

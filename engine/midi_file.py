@@ -6,9 +6,9 @@ byte. Knows nothing of melodies or models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from engine.grid import ACCOMPANIMENT, STEPS_PER_BEAT, GridError, Meter, MeterMap
@@ -32,7 +32,9 @@ DRUM_CHANNEL = 9
 SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
 LONGEST_BEATS = 20_000
 LONGEST_SECONDS = 4 * 3600.0
-LARGEST_BYTES = 64_000_000
+LARGEST_BYTES = 16_000_000
+MOST_EVENTS = 1_000_000
+"""An event may be three bytes in the file; it is up to 360 while it is read."""
 DEFAULT_TEMPO_US = 500_000
 MINUTE_US = 60_000_000
 
@@ -165,11 +167,7 @@ def parse(data: bytes) -> Score:
     meters: dict[int, Meter] = {}
     tracks: list[Track] = []
     bodies = [body for name, body in chunks if name == b"MTrk"]
-    for index, body in enumerate(bodies):
-        try:
-            events = list(read_events(body))
-        except MidiFileError as err:
-            raise MidiFileError(f"is damaged: track {index + 1} of {len(bodies)} {err}") from None
+    for index, events in enumerate(_events(bodies)):
         _read_maps(events, ticks_per_beat, tempos, meters)
         tracks += _parts(events, index, by_channel=kind == 0)
     if not tracks:
@@ -183,6 +181,20 @@ def parse(data: bytes) -> Score:
     )
     _check_length(score)
     return score
+
+
+def _events(bodies: Sequence[bytes]) -> Iterator[list[Event]]:
+    """The events of each track; MidiFileError when one is damaged or they are too many in all."""
+    room = MOST_EVENTS
+    for index, body in enumerate(bodies):
+        try:
+            events = list(islice(read_events(body), room + 1))
+        except MidiFileError as err:
+            raise MidiFileError(f"is damaged: track {index + 1} of {len(bodies)} {err}") from None
+        room -= len(events)
+        if room < 0:
+            raise MidiFileError(f"holds more than {MOST_EVENTS:,} events, in {len(bodies)} tracks")
+        yield events
 
 
 def _read_maps(

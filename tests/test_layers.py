@@ -43,6 +43,7 @@ ENGINE_TORCH_CORE = {
 }
 BRIDGE_IO = {
     "midi_ports",
+    "midi_systems",
     "osc_wire",
     "osc_schema",
     "osc_server",

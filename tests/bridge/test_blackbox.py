@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge import blackbox_writer
 from bridge.blackbox import (
     Header,
     LogError,
@@ -32,8 +27,6 @@ from bridge.blackbox import (
     read_outcome,
 )
 from bridge.blackbox_replay import replay
-from bridge.blackbox_writer import BlackBox, parts_of, read_lines
-from bridge.cli import main
 from bridge.commands import (
     Act,
     AskParameter,
@@ -50,10 +43,10 @@ from bridge.commands import (
     Tick,
 )
 from bridge.session import Session
-from engine.midi_file import parse as parse_midi
 from engine.request import Plan
 from engine.roll import Note
-from tests.session_rig import MS, Rig, S, clock, melody, play
+from tests.log_rig import logged, song_rig
+from tests.session_rig import Rig
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(max_size=20)
@@ -97,24 +90,10 @@ def test_an_outcome_reads_back_and_its_digest_sees_every_effect() -> None:
     )
 
 
-def logged(rig: Rig, settings: dict[str, int | float | str | bool]) -> list[str]:
-    """The log of what a rig did."""
-    lines = [Header("0.1.0", "test", 0, 0, "now", settings).line()]
-    last_ns, session = 0, Session(settings)
-    for command in rig.commands:
-        lines.append(command_line(command, last_ns))
-        last_ns = command.at_ns
-        if effects := session.step(command):
-            lines.append(outcome_line(outcome(effects), last_ns))
-    return [*lines, '{"end":"stopped"}']
-
-
 @pytest.fixture(scope="module")
 def song() -> tuple[Rig, list[str]]:
-    """Twelve beats of melody with clock, a setting changed, and the log of it."""
-    rig = Rig(Session({"seed": 4}))
-    rig.add(clock(12)).add(melody(12)).add([SetParameter(3 * S, "voices", 2, ("1.2.3.4", 5))])
-    rig.run(6 * S)
+    """A song and the log of it."""
+    rig = song_rig()
     return rig, logged(rig, {"seed": 4})
 
 
@@ -252,181 +231,6 @@ def test_damaged_logs_give_a_log_error_or_a_replay(song: tuple[Rig, list[str]]) 
             damaged[draw.randrange(len(damaged))] = draw.randrange(32, 127)
         with contextlib.suppress(LogError):
             replay(damaged.decode().split("\n"))
-
-
-# -- The writer ----------------------------------------------------------------------------------
-
-
-def drive(box: BlackBox, commands: list[Command], settings: dict[str, str]) -> list[SendMidi]:
-    """Step a recorded session, as the player does."""
-    session = Recorded(Session(settings), box.note)
-    effects = [effect for command in commands for effect in session.step(command)]
-    return [effect for effect in effects if isinstance(effect, SendMidi)]
-
-
-SETTINGS = {"reply": "live"}
-
-
-def test_what_is_noted_is_on_disk_compressed_and_private(tmp_path: Path) -> None:
-    rig = Rig(Session(SETTINGS)).add(clock(8)).add(melody(8)).run(4 * S)
-    late = [3_000, 40_000]
-    box = BlackBox(tmp_path / "log", SETTINGS, lambda count: late[count:])
-    box.start()
-    sent = drive(box, rig.commands, SETTINGS)
-    box.stop()
-    (path,) = parts_of(tmp_path / "log")
-    (path.parent / f"{box.session}.000.jsonl").write_text("")
-    assert parts_of(path) == [path]
-    assert path.name == f"{box.session}.000.jsonl.gz"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    found = replay(read_lines([path]))
-    assert found.exact
-    assert [(due + found.header.at_ns, data) for due, data in found.sent] == [
-        (effect.due_ns, effect.data) for effect in sent
-    ]
-    assert found.late_ns == late
-    assert found.header.settings == SETTINGS
-    assert box.lost == 0
-
-
-def test_parts_rotate_and_replay_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blackbox_writer, "PART_BYTES", 8_000)
-    monkeypatch.setattr(blackbox_writer, "FLUSH_S", 0.001)
-    rig = Rig(Session(SETTINGS)).add(clock(16)).add(melody(16)).run(8 * S)
-    box = BlackBox(tmp_path, SETTINGS)
-    box.start()
-    for first in range(0, len(rig.commands), 400):
-        if first == 0:
-            session = Recorded(Session(SETTINGS), box.note)
-        for command in rig.commands[first : first + 400]:
-            session.step(command)
-        until(lambda: not box._queue)
-        time.sleep(0.01)
-    box.stop()
-    parts = parts_of(tmp_path)
-    assert len(parts) >= 3
-    assert all(path.suffix == ".gz" for path in parts)
-    assert replay(read_lines(parts)).exact
-    assert replay(read_lines(parts)).stepped == len(rig.commands)
-    assert parts_of(parts[1]) == parts
-    assert replay(read_lines(parts[1:])).incomplete == "parts 0 to 0 are not there"
-    assert replay(read_lines([*parts[:1], *parts[2:]])).incomplete == "part 1 is not there"
-
-
-def test_the_folder_is_bounded_the_oldest_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blackbox_writer, "PART_BYTES", 1_000)
-    monkeypatch.setattr(blackbox_writer, "FOLDER_BYTES", 3_500)
-    for number in range(6):
-        (tmp_path / f"20200101-00000{number}-1.000.jsonl.gz").write_bytes(bytes(1_000))
-    (tmp_path / "mine.txt").write_bytes(bytes(9_000))
-    box = BlackBox(tmp_path, SETTINGS)
-    box.start()
-    box.stop()
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [
-        "20200101-000004-1.000.jsonl.gz",
-        "20200101-000005-1.000.jsonl.gz",
-        f"{box.session}.000.jsonl.gz",
-        "mine.txt",
-    ]
-
-
-def test_a_queue_that_is_full_loses_steps_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blackbox_writer, "CAPACITY", 50)
-    monkeypatch.setattr(blackbox_writer, "FLUSH_S", 60.0)
-    box = BlackBox(tmp_path, SETTINGS)
-    box.start()
-    drive(box, [Tick(number * MS) for number in range(80)], SETTINGS)
-    assert box.lost == 30
-    until(lambda: len(box._queue) == 50)
-    box._write_all()
-    drive(box, [Tick(S)], SETTINGS)
-    box.stop()
-    found = replay(read_lines(parts_of(tmp_path)))
-    assert found.incomplete == "30 commands were not written"
-    assert found.stepped == 50
-    assert found.commands == 51
-
-
-def test_a_full_disk_ends_the_log_and_nothing_else(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    box = BlackBox(tmp_path, SETTINGS)
-    box.start()
-
-    def full(line: str) -> None:
-        raise OSError(28, "No space left on device")
-
-    box._put = full  # type: ignore[method-assign]
-    drive(box, [Tick(number * MS) for number in range(10)], SETTINGS)
-    until(lambda: "the event log ends here: No space left on device" in caplog.text)
-    assert drive(box, [Tick(S), Act(S, "panic")], SETTINGS)
-    box.stop()
-    assert caplog.text.count("event log") == 1
-
-
-def test_a_folder_that_cannot_be_had_is_told_and_the_music_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    with caplog.at_level(logging.WARNING):
-        box = BlackBox(tmp_path / "file" / "log", SETTINGS)
-        box.start()
-    assert "no event log" in caplog.text
-    assert drive(box, [Act(S, "panic")], SETTINGS)
-    box.stop()
-    assert box.lost == 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.001)
-
-
-# -- The command ---------------------------------------------------------------------------------
-
-
-def test_replay_prints_and_writes_what_was_sent(tmp_path: Path) -> None:
-    rig = Rig(Session(SETTINGS)).add(clock(8)).add(play(60, 0, 400 * MS)).run(4 * S)
-    log = tmp_path / "a.jsonl"
-    log.write_text("\n".join(logged(rig, dict(SETTINGS))))
-    ran = CliRunner().invoke(main, ["replay", str(log), "--midi", str(tmp_path / "out.mid")])
-    assert ran.exit_code == 0, ran.output
-    assert "replay    exact: the effects of all" in ran.output
-    assert "notes and clock played in" in ran.output
-    score = parse_midi((tmp_path / "out.mid").read_bytes())
-    tracks = {track.name: track for track in score.tracks}
-    assert [(n.onset_tick, n.pitch, n.length_ticks) for n in tracks["played in"].notes] == [
-        (0, 60, 400)
-    ]
-    ons = [(round(due / MS), data[1]) for _, due, data in rig.sent if data[0] == 0x90]
-    assert ons
-    assert [(n.onset_tick, n.pitch) for n in tracks["sent"].notes] == sorted(ons)
-
-
-def test_replay_exits_with_1_when_it_differs(song: tuple[Rig, list[str]], tmp_path: Path) -> None:
-    log = tmp_path / "a.jsonl"
-    log.write_text("\n".join([song[1][0].replace('"seed":4', '"seed":5'), *song[1][1:]]))
-    ran = CliRunner().invoke(main, ["replay", str(log)])
-    assert ran.exit_code == 1
-    assert "DIFFERS at line" in ran.output
-    assert json.loads(CliRunner().invoke(main, ["replay", str(log), "--json"]).output)[
-        "difference"
-    ]["line"]
-
-
-def test_replay_of_nothing_is_one_line(tmp_path: Path) -> None:
-    ran = CliRunner().invoke(main, ["replay", str(tmp_path)])
-    assert ran.exit_code == 2
-    assert ran.stderr.count("\n") == 1
-    assert "no logs here" in ran.stderr
 
 
 def test_outcomes_that_are_nothing_are_equal() -> None:

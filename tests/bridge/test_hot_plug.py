@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bridge import midi_ports
+from bridge import midi_ports, midi_systems
 from bridge.commands import MidiIn
 from bridge.hot_plug import RtMidiWatcher
-from bridge.midi_ports import PortAwayError, RtMidiPorts, same_port
+from bridge.midi_ports import PortAwayError, RtMidiPorts
+from bridge.port_names import same_port
 
 KEYS, SYNTH = "Keys:Keys MIDI 1 20:0", "Synth:Synth MIDI 1 24:0"
 
@@ -52,7 +53,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
         made.append(Device())
         return made[-1]
 
-    monkeypatch.setattr(midi_ports, "_try_device", make)
+    monkeypatch.setattr(midi_systems, "try_device", make)
     monkeypatch.setattr(midi_ports, "SETTLE_S", 0.0)
     monkeypatch.setattr(Device, "there", [KEYS, SYNTH])
     return made
@@ -63,8 +64,8 @@ class Rig:
         self.heard: list[MidiIn] = []
         self.told: list[str] = []
         opened = {
-            "in": midi_ports._open_existing("in", KEYS, ["alsa"]),
-            "out": midi_ports._open_existing("out", SYNTH, ["alsa"]),
+            "in": midi_systems.open_existing("in", KEYS, ["alsa"]),
+            "out": midi_systems.open_existing("out", SYNTH, ["alsa"]),
         }
         self.ports = RtMidiPorts(opened["in"], opened["out"], self.heard.append)
         self.watcher = RtMidiWatcher(self.ports, {"in": KEYS, "out": SYNTH}, self.told.append)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.midi_ports import NullPorts, PortError, list_ports, match_port, open_ports
+from bridge.midi_ports import NullPorts, open_ports
+from bridge.midi_systems import list_ports
+from bridge.port_names import PortError, match_port
 
 ALSA = ["Midi Through:Midi Through Port-0 14:0", "USB Keys:USB Keys MIDI 1 20:0"]
 JACK = ["ardour:MIDI Clock out", "ardour:Melody/midi_out 1", "system:midi_capture_1"]

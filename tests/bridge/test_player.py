@@ -155,6 +155,7 @@ def test_a_note_falling_due_during_a_flood_goes_out_in_the_midst_of_it(make_rig:
 
 
 def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -> None:
+    """Never sent early, however loaded the machine; in time at least once in a hundred notes."""
     rig = make_rig(lambda _: [], wake_ns=None)
     sent_ns: list[int] = []
     asked_ns: list[int] = []
@@ -169,11 +170,18 @@ def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -
         return [SendMidi(command.at_ns, ON), SendMidi(command.at_ns, OFF)]
 
     rig.session.react = react
-    due_ns = rig.session.due = time.perf_counter_ns() + 500_000_000
     rig.player.start()
-    _until(lambda: len(sent_ns) == 2)
+    for _ in range(100):
+        sent_ns.clear()
+        asked_ns.clear()
+        due_ns = rig.session.due = time.perf_counter_ns() + 20_000_000
+        rig.inbox.wake.set()  # the thread looks when the next note falls due
+        _until(lambda: len(sent_ns) == 2)
+        assert due_ns <= sent_ns[0]
+        if asked_ns[0] < due_ns:  # else the system woke the thread too late
+            break
     rig.player.stop()
-    assert asked_ns[0] < due_ns <= sent_ns[0]
+    assert asked_ns[0] < due_ns
 
 
 def test_effects_go_where_they_belong_and_notes_go_first(make_rig: MakeRig) -> None:

@@ -12,7 +12,6 @@ from bridge.commands import (
     EngineState,
     MidiIn,
     OscOut,
-    RequestPlan,
     SendMidi,
     SetParameter,
     Subscribe,
@@ -51,20 +50,16 @@ def test_each_sent_note_is_told_by_osc() -> None:
 def test_a_decision_for_every_beat_as_late_as_the_engine_allows() -> None:
     live = rig().add(clock(25)).add(melody(25)).run(8 * S)
     times = [when for when, _ in live.requests]
-    # Two before the first answer; 50 ms of engine time fit a sixteenth before each beat.
-    assert times == [
-        1.125,
-        *(1.625 + 0.5 * i for i in range(1)),
-        *(2.375 + 0.5 * i for i in range(12)),
-    ]
+    # At the first note, to learn how fast the engine is; 50 ms fit a sixteenth before each beat.
+    assert times == [0.125, *(1.375 + 0.5 * i for i in range(14))]
     assert [request.id for _, request in live.requests] == list(range(1, len(times) + 1))
 
 
 def test_a_request_tells_what_is_known() -> None:
     live = rig().add(clock(25)).add(melody(25)).run(8 * S)
-    when, request = live.requests[6]
+    when, request = live.requests[7]
     assert when == 4.375  # step 210, for beat 9
-    assert request.known == (Span(LEAD, 24, 210), Span(ACCOMPANIMENT, 96, 216))
+    assert request.known == (Span(LEAD, 24, 210), Span(ACCOMPANIMENT, 168, 216))
     assert (request.first_step, request.end_step) == (24, 216 + 9 * 24)
     lead = [n for n in request.notes if n.voice == LEAD]
     assert [(n.onset_step, n.pitch) for n in lead] == [
@@ -73,7 +68,7 @@ def test_a_request_tells_what_is_known() -> None:
     assert [n.length_steps for n in lead] == [24] * 7 + [210 - 192]
     ours = [n for n in request.notes if n.voice == ACCOMPANIMENT]
     assert [(n.onset_step, n.end_step) for n in ours[::3]] == [
-        (96 + 24 * i, 120 + 24 * i) for i in range(5)
+        (168 + 24 * i, 192 + 24 * i) for i in range(2)  # the last two beats
     ]
 
 
@@ -177,6 +172,23 @@ def test_an_engine_slower_than_a_beat_still_delivers(delay_ms: int) -> None:
     live = rig(delay_ns=lambda request: delay_ms * MS).add(clock(64)).add(melody(64)).run(30 * S)
     assert live.tally == {"fresh": 56} or set(live.tally) == {"fresh", "stale"}
     assert live.session.conductor.performer.scheduler.late == 0
+
+
+def test_an_engine_of_three_beats_a_plan_causes_no_rest() -> None:
+    """It is asked early enough to be ready when its turn begins."""
+    live = rig(delay_ns=lambda request: 1400 * MS).add(clock(64)).add(melody(64)).run(30 * S)
+    assert set(live.tally) == {"fresh", "stale"}
+
+
+def test_one_slow_plan_makes_no_reply_old() -> None:
+    """The plan before it bridges the time; then decisions are as late as they were."""
+
+    def delay(request: object) -> int:
+        return 2200 * MS if 3 * S < live.now_ns < 3.6 * S else 10 * MS
+
+    live = rig(delay_ns=delay).add(clock(48)).add(melody(48))
+    live.run(24 * S)
+    assert live.tally == {"fresh": 42, "stale": 2}
 
 
 def test_an_engine_that_slows_down_twofold_causes_no_rest() -> None:
@@ -360,4 +372,4 @@ def test_a_meter_of_seven_eighths_has_bars_of_84_steps() -> None:
 def test_clock_that_stops_coming_goes_on_and_says_so() -> None:
     live = rig().add(clock(8)).add(melody(24)).run(8 * S)
     assert {when for when, _ in live.ons} >= {6.0, 6.5, 7.0, 7.5}
-    assert not any(isinstance(e, RequestPlan | SendMidi) and now < 1 * S for now, e in live.effects)
+    assert not any(isinstance(e, SendMidi) and now < 1 * S for now, e in live.effects)

@@ -36,7 +36,7 @@ def test_next_bar_knows_the_whole_bar_it_answers() -> None:
     # At step 498 (beat 20.75) for output beat 21, which answers beat 17.
     assert when == 10.375
     assert Span(LEAD, 17 * 24 - 192, 498) in request.known
-    assert Span(ACCOMPANIMENT, 17 * 24 - 192, 17 * 24) in request.known
+    assert Span(ACCOMPANIMENT, 17 * 24 - 2 * 24, 17 * 24) in request.known
 
 
 def test_next_bar_of_an_engine_slower_than_a_beat_is_two_bars_behind() -> None:

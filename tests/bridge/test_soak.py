@@ -28,8 +28,10 @@ from tests.stage_figures import figure
 BEAT_NS, BEATS = 500 * MS, 4
 JITTER_NS = 1 * MS
 ENGINE_NS = 60 * MS
-MOST_LEAK = 0.2
-"""Objects a bar: a note remembered too long would be three."""
+MOST_LEAK = 1.5
+"""Objects a bar: a note remembered too long would be three. In so few bars the song's memory, which
+fills and is emptied in turn, is 0.6."""
+MOST_LEAK_IN_HOURS = 0.2
 SCALE = (72, 74, 76, 77, 79, 81, 83, 84)
 
 
@@ -148,9 +150,9 @@ def growth(samples: Sequence[int]) -> float:
 
 
 def leak(blocks: Sequence[int]) -> float:
-    """Objects more a bar, from the second quarter to the last."""
+    """Objects more a bar, from the middle of the second quarter to that of the last."""
     quarter = len(blocks) // 4
-    return (max(blocks[-quarter:]) - max(blocks[quarter : 2 * quarter])) / (2 * quarter)
+    return (median(blocks[-quarter:]) - median(blocks[quarter : 2 * quarter])) / (2 * quarter)
 
 
 def test_a_leak_would_be_seen() -> None:
@@ -197,12 +199,13 @@ def test_playing_makes_no_garbage_that_only_the_collector_could_take() -> None:
 def test_ten_thousand_bars() -> None:
     soak = Soak(10_000).run()
     check(soak)
+    assert leak(soak.blocks) < MOST_LEAK_IN_HOURS
     drift_ms = max(abs(drift) for drift in soak.drift_ns[2500:]) / MS
     ends = [median(part) / MS for part in (soak.drift_ns[2500:3500], soak.drift_ns[-1000:])]
     figure("10,000 bars: drift against the clock, worst bar", f"{drift_ms:.3f} ms", "< 1 ms")
     figure("10,000 bars: drift, late less early", f"{ends[1] - ends[0]:.4f} ms", "< 1 ms")
     figure("10,000 bars: growth of objects", f"{100 * growth(soak.blocks):.2f} %", "< 1 %")
-    figure("10,000 bars: objects more a bar", f"{leak(soak.blocks):.2f}", f"< {MOST_LEAK}")
+    figure("10,000 bars: objects more a bar", f"{leak(soak.blocks):.2f}", f"< {MOST_LEAK_IN_HOURS}")
     figure("10,000 bars: growth of memory", f"{100 * growth(soak.rss_kb):.2f} %", "< 1 %")
     hours = soak.now_ns / S / 3600
     beats = f"{soak.session.tally.beats:,} beats in {hours:.1f} h, rest 0, late 0"

@@ -112,3 +112,24 @@ def test_memory_equals_a_plain_list(moves: list[tuple[int, int, bool]]) -> None:
     found = sorted((n.onset_step, n.end_step) for n in track.notes(-100, 5000, 0))
     assert found == sorted((on, end) for on, end, _ in model)
     assert len(track) == len(model)
+
+
+def test_what_is_carried_on_lies_before_the_new_place_and_replaces_what_lay_there() -> None:
+    track = Track()
+    for onset, pitch in ((0, 60), (96, 61), (150, 62), (180, 63), (192, 64)):
+        track.add(Entry(onset, onset + 24, pitch, 90, 0))
+    track.jump(96)
+    track.carry(192, 96, 96)
+    assert [(n.onset_step, n.pitch) for n in track.notes(-96, 300, 300)] == [
+        (0, 61),
+        (54, 62),
+        (84, 63),
+        (96, 61),
+        (150, 62),
+        (180, 63),
+        (192, 64),
+    ]
+    assert [n.length_steps for n in track.notes(0, 96, 300)] == [24, 24, 12]  # none sounds across
+    assert len(track) == 7
+    track.advance(160)
+    assert [n.onset_step for n in track.notes(-96, 300, 300)] == [0, 54, 84, 180, 192]

@@ -120,7 +120,7 @@ def test_pulses_quantised_to_audio_periods_stay_locked(bpm: float) -> None:
 @pytest.mark.parametrize(
     ("frames", "bpm"),
     [(512, bpm) for bpm in (180.0, 225, 230, 234.375, 240, 260, 300, 400)]
-    + [(1024, bpm) for bpm in (90.0, 110, 117.1875, 120, 140, 180)],
+    + [(1024, bpm) for bpm in (90.0, 110, 117.1875, 120, 140, 180, 230, 240, 250, 260, 280)],
 )
 def test_no_pulse_is_lost_or_gained_where_an_audio_period_is_as_long_as_a_pulse(
     frames: int, bpm: float, phase: float

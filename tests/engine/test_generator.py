@@ -347,3 +347,9 @@ def test_paper_register_lock(paper_generator: Generator) -> None:
 def test_a_roll_of_another_range_is_refused() -> None:
     with pytest.raises(ValueError, match="rows do not fit"):
         PianoRoll(np.zeros((2, 2, 56, 24), np.bool_))
+
+
+def test_an_output_that_is_no_number_is_not_taken_for_silence() -> None:
+    generator, _ = recording(answer=float("nan"))
+    with pytest.raises(ArithmeticError, match="not a number"):
+        generator.fill(to_harmonize(4 * BEAT))

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from bridge.bench_live import LEAD_IN_NS, Score, clock_score, merge, tune, tune_score
-from bridge.bench_rig import wait_for
+from bridge.bench_live import LEAD_IN_NS, Score, check_reply, clock_score, merge, tune, tune_score
+from bridge.bench_rig import OscPeer, memory_mb, wait_for
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
@@ -84,46 +85,89 @@ def test_music_goes_on_through_what_a_clock_may_do(
     assert "Traceback" not in played.daemon.errors
 
 
+FLOOD_BEATS = 32
+"""Long enough for four bars after the flood on a machine where it takes twice as long."""
+
+
 def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
     """20,000 messages in half a second."""
     played = band("--no-log")
-    score = merge(tune_score(tune(BEATS // 4), BPM), clock_score(BEATS, BPM))
-    packet = b"/diffuse/temperature\0\0\0\0,f\0\0\x3f\x80\0\0"
-    address = ("127.0.0.1", played.daemon.osc_port)
-    with (
-        ThreadPoolExecutor(1) as pool,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
-    ):
+    score = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
+    before_mb = memory_mb([played.daemon.process.pid])
+    with ThreadPoolExecutor(1) as pool:
         played.start_ns = time.perf_counter_ns() + 50_000_000
         playing = played.midi.play_aside(score, played.start_ns, pool)
         wait_for(lambda: len(played.notes) >= 12, 20, "a bar of the reply")
+        flood(played.daemon.osc_port)
+        answers_a_ping(played.osc)
+        assert not playing.done()  # while the music goes on
+        playing.result()
+    figures = unharmed(played)
+    # Acted on are 200 in 10 ms. A busy machine gives the daemon no time to hear them all.
+    assert figures["osc_dropped"] + unheard(played.daemon.osc_port) > 0, figures
+    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted. On a
+    # busy machine this process may hear one more by half a beat too late.
+    recorded = check_reply(played.notes, played.start_ns + LEAD_IN_NS, BPM, FLOOD_BEATS)
+    delay = recorded["way_through_ports_ms"] / 1000 * BPM / 60
+    heard = {round(beat - delay) for beat in played.beats(BPM)}
+    missing = set(range(8, FLOOD_BEATS)) - heard
+    assert figures["late"] <= 1, figures
+    assert len(missing) <= figures["late"] + 1, (sorted(heard), figures)
+    assert memory_mb([played.daemon.process.pid]) < before_mb + 16
+
+
+def flood(port: int) -> None:
+    """20,000 messages, 400 in every 10 ms; where sending takes longer, as fast as it goes."""
+    packet = b"/diffuse/temperature\0\0\0\0,f\0\0\x3f\x80\0\0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         begun_s = time.monotonic()
         for part in range(50):
             for _ in range(400):
-                flood.sendto(packet, address)
+                sender.sendto(packet, ("127.0.0.1", port))
             time.sleep(max(0.0, begun_s + 0.01 * (part + 1) - time.monotonic()))
-        playing.result()
-    while played.osc.receive(0.2) is not None:  # the answers fill our own socket
-        pass
+
+
+def answers_a_ping(osc: OscPeer) -> None:
+    """Once our own socket is emptied, which the answers to the flood have filled."""
+    for _ in range(10):
+        osc.send("/diffuse/ping")
+        heard = iter(lambda: osc.receive(0.1), None)
+        if any(message.address == "/diffuse/out/pong" for message in heard):
+            return
+    raise AssertionError("no answer to a ping")
+
+
+def unheard(port: int) -> int:
+    """Packets that the system dropped before the daemon read them (Linux)."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[-1]) for row in rows if int(row[1].partition(":")[2], 16) == port)
+
+
+def unharmed(played: Band) -> dict[str, float]:
+    """Nothing hangs, nothing was lost or chosen not to be; the daemon's figures."""
+    played.wait_silent()
     figures = played.osc.stats()
-    assert figures["faults"] == 0
-    assert figures["late"] == 0
-    assert played.sounding() == []
-    heard = {round(beat) for beat in played.beats(BPM)}
-    assert len(heard & set(range(8, BEATS))) >= 14
+    assert (figures["faults"], figures["unsent"]) == (0, 0), figures
+    # The first beat of all may be too soon for the engine.
+    assert figures["rest"] + figures["silent"] <= 1, figures
+    return figures
 
 
 def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
+    """1,500 notes on and off in 0.3 s, besides the tune."""
     played = band("--no-log")
-    flood: Score = [
+    before_mb = memory_mb([played.daemon.process.pid])
+    score: Score = [
         (LEAD_IN_NS + 8 * BEAT_NS + index * 200_000, (0x90 if on else 0x80, 40 + index % 60, 80))
         for index in range(1500)
         for on in (True, False)
     ]
-    tune_and_clock = merge(tune_score(tune(BEATS // 4), BPM), clock_score(BEATS, BPM))
-    beats = perform(played, merge(tune_and_clock, flood))
-    figures = played.osc.stats()
-    assert figures["faults"] == 0
-    assert figures["late"] == 0
-    assert played.sounding() == []
-    assert len({round(beat) for beat in beats} & set(range(12, BEATS))) >= 10
+    tune_and_clock = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
+    beats = perform(played, merge(tune_and_clock, score))
+    assert unharmed(played)["late"] <= 1
+    # JACK has room for some 170 messages a period: on a busy machine clocks are lost with the
+    # notes, and the song is a little behind from there on. It goes on, though.
+    after = [beat for beat in beats if beat >= 12]
+    assert all(later - earlier < 2.5 for earlier, later in pairwise(after)), after
+    assert max(after) >= FLOOD_BEATS - 3
+    assert memory_mb([played.daemon.process.pid]) < before_mb + 16

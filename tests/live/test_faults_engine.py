@@ -58,8 +58,8 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def perform(played: Band, bars: int, bpm: float, strike: Callable[[], None]) -> list[Message]:
-    """Play, with `strike` in the middle of the reply's first bar; gives what was told over OSC."""
+def perform(played: Band, bars: int, bpm: float, strike: Callable[[], object]) -> list[Message]:
+    """Play, with `strike` in the middle of a bar; gives what was told over OSC."""
     played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
     score = merge(tune_score(tune(bars), bpm), clock_score(4 * bars, bpm))
     played.start_ns = time.perf_counter_ns() + 50_000_000
@@ -121,7 +121,7 @@ def test_music_goes_on_when_the_engine_fails(
 def test_a_plan_that_is_late_is_told_by_the_state(band: StartBand, orders: Path) -> None:
     """The beats meanwhile are played from the plan before it; then all is as it was."""
     played = band("--no-log", program=PROGRAM)
-    told = perform(played, 6, BPM, lambda: bool(orders.write_text("late 1")))
+    told = perform(played, 6, BPM, lambda: orders.write_text("late 1"))
     states = [each.arguments[0] for each in told if each.address == "/diffuse/out/state"]
     assert states.count("late") == 1, states
     assert states[states.index("late") + 1] == "playing"
@@ -130,7 +130,7 @@ def test_a_plan_that_is_late_is_told_by_the_state(band: StartBand, orders: Path)
 def test_a_network_that_gives_no_numbers_is_told(band: StartBand, orders: Path) -> None:
     """The shipped model with weights that are not numbers for one plan: not taken for silence."""
     played = band("--no-log", "--preset", "default", program=PROGRAM)
-    told = perform(played, 6, 100.0, lambda: bool(orders.write_text("nan-weights 1")))
+    told = perform(played, 6, 100.0, lambda: orders.write_text("nan-weights 1"))
     figures = played.osc.stats()
     assert errors(told) == ["the network's output is not a number"]
     assert played.daemon.errors.count("not a number") == 1

@@ -1,37 +1,65 @@
+"""`bench live` on real ports. What depends on the machine's speed has room, nothing else has."""
+
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+
+NEVER = ("stuck_notes", "unsent", "faults", "engine_restarts", "exit_code")
+"""What may not be, on any machine: a note that hangs or is lost, an engine that dies."""
+COUNTED = ("fresh", "stale", "rest", "late", "silent")
+
+
+def bench(*words: str) -> dict[str, Any]:
+    """What `bench live` measured with the fixture preset."""
+    command = [sys.executable, "-m", "bridge", "bench", "live", "--preset", "fixture", "--json"]
+    ended = subprocess.run([*command, *words], capture_output=True, text=True, timeout=150)
+    assert ended.returncode == 0, ended.stderr
+    result: dict[str, Any] = json.loads(ended.stdout)
+    assert {name: result[name] for name in NEVER if result[name]} == {}, ended.stdout
+    # Beyond 25 ms. A note that the system holds up for less than 50 ms is played nevertheless;
+    # on a quiet machine there is none (make stage), with both cores overloaded a tenth.
+    assert result["off_grid"] <= result["notes"] // 4, ended.stdout
+    # The books agree with the recording: what was counted as played was heard.
+    assert result["beats_heard"] >= result["fresh"] + result["stale"], ended.stdout
+    return result
 
 
 @pytest.mark.parametrize("mode", ["live", "next-bar"])
 def test_the_bench_plays_and_counts(jack: str, mode: str) -> None:
-    words = ["bench", "live", "--bars", "8", "--bpm", "180", "--preset", "fixture", "--json"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "bridge", *words, "--mode", mode],
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
-    wrong = {
-        name: result[name]
-        for name in ("stale", "rest", "late", "silent", "stuck_notes", "off_grid", "unsent")
-        if result[name]
-    }
-    assert wrong == {}
-    assert result["faults"] == result["engine_restarts"] == result["exit_code"] == 0
-    assert result["fresh_percent"] == 100
-    # In next-bar the first bar is listened to; the last beat is not over when Stop comes.
-    assert result["fresh"] >= (30 if mode == "live" else 26)
-    assert result["beats_heard"] >= result["fresh"]
+    result = bench("--bars", "8", "--bpm", "180", "--mode", mode)
+    # In next-bar the first bar is listened to; the last beat may not be over when Stop comes.
+    beats = sum(result[name] for name in COUNTED)
+    assert beats in ((30, 31) if mode == "live" else (26, 27, 28)), json.dumps(result)
+    assert result["silent"] == 0, json.dumps(result)  # the fixture always has a chord
+    # A system that gives the daemon no processor for 50 ms (late), or the engine none for three
+    # beats (stale, rest), may do so twice in these eleven seconds.
+    assert beats - result["fresh"] <= 2, json.dumps(result)
     assert result["machine"]["cores"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("times", "rests"),
+    [
+        (5, range(1)),  # a plan takes 650 ms, more than a beat
+        (20, range(1, 20)),  # and 2.6 s, more than a bar: the first plan comes too late
+    ],
+)
+def test_an_engine_that_is_slower_rests_but_is_never_late(
+    jack: str, times: int, rests: range
+) -> None:
+    """The fixture takes as long for a plan as the shipped model on a quiet machine."""
+    slow = ("--delay-ms", "130", "--slow-down", str(times), "--set", "listen_bars=1")
+    result = bench("--bars", "8", "--bpm", "120", *slow)
+    assert result["late"] == 0, json.dumps(result)
+    assert result["rest"] in rests, json.dumps(result)
+    assert result["fresh"] + result["stale"] > 0, json.dumps(result)
 
 
 def test_the_bench_tells_what_it_does_not_know() -> None:
