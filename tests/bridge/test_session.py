@@ -68,7 +68,8 @@ def test_a_request_tells_what_is_known() -> None:
     assert [n.length_steps for n in lead] == [24] * 7 + [210 - 192]
     ours = [n for n in request.notes if n.voice == ACCOMPANIMENT]
     assert [(n.onset_step, n.end_step) for n in ours[::3]] == [
-        (168 + 24 * i, 192 + 24 * i) for i in range(2)  # the last two beats
+        (168 + 24 * i, 192 + 24 * i)
+        for i in range(2)  # the last two beats
     ]
 
 
