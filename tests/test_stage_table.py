@@ -33,6 +33,28 @@ def test_figures_of_a_bench_are_read_off_its_json() -> None:
     assert ran.figures == [("a p50", "1", "")]
 
 
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ({}, []),
+        ({"late": 1}, ["late 1"]),
+        ({"rest": 2, "fresh_percent": 98.0}, ["rest 2", "fresh 98.0 %"]),
+        ({"slow_down": 5.0, "fresh_percent": 20.0}, []),
+        ({"slow_down": 5.0, "rest": 3}, ["rest 3"]),
+        ({"slow_down": 20.0, "rest": 30}, []),
+    ],
+)
+def test_a_live_run_that_breaks_a_promise_fails(
+    change: dict[str, float], broken: list[str]
+) -> None:
+    kept = {"stuck_notes": 0, "unsent": 0, "faults": 0, "late": 0, "rest": 0, "slow_down": 1.0,
+            "fresh_percent": 100.0}  # fmt: skip
+    code = f"print({json.dumps(json.dumps(kept | change))})"
+    ran = run(Row("live", ("-c", code), lambda found: [], stage_table._live_broken), {})
+    assert ran.ok == (not broken)
+    assert ran.tail.splitlines()[: len(broken)] == broken
+
+
 def test_the_table_has_a_line_for_every_figure_and_run() -> None:
     row = Row("soak", ())
     text = table([Ran(row, True, 12.4, [("drift", "0.1 ms", "< 1 ms")]), Ran(row, False, 3.0)])
