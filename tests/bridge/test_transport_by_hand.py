@@ -113,8 +113,8 @@ def test_switching_the_clock_while_playing(daw: Daw) -> None:
     assert daw.position == pytest.approx(before + 48), "on at the internal tempo, 120"
     assert daw.transport.set_clock("midi") == [E.STOPPED]
     assert daw.pulses(2) == [E.WAITING]
-    with pytest.raises(ValueError, match="auto, midi or internal"):
-        daw.transport.set_clock("link")
+    with pytest.raises(ValueError, match="auto, midi, internal or link"):
+        daw.transport.set_clock("linked")
 
 
 @pytest.mark.parametrize("bpm", [0.0, -1.0, float("nan"), float("inf")])
