@@ -16,7 +16,7 @@ from bridge.hearing import PREROLL_NS, Hearing, Place
 from bridge.input import Change, NoteEvent, NoteGate
 from bridge.knobs import Knobs
 from bridge.link_transport import LinkTransport
-from bridge.performer import Performer, steps_in
+from bridge.performer import LATE_NS, Performer, steps_in
 from bridge.planner import Answer
 from bridge.policies import make_policy
 from bridge.song import Song
@@ -355,10 +355,13 @@ class Conductor:
     def _send(self, now_ns: int) -> list[Effect]:
         offset, transport = self._offset_steps, self.transport
         place = self.position - offset
+        # Read off the line that says when notes were due: after a leap in tempo the steps of the
+        # last 50 ms are not those that the new tempo makes in 50 ms.
+        oldest = min(transport.position_steps(now_ns - LATE_NS) - offset, place)
         if not offset:
-            return self.performer.due(place, now_ns, transport.bpm, transport.ns_at)
+            return self.performer.due(place, oldest, now_ns, transport.ns_at)
         return self.performer.due(
-            place, now_ns, transport.bpm, lambda step: transport.ns_at(step + offset)
+            place, oldest, now_ns, lambda step: transport.ns_at(step + offset)
         )
 
     def _cross(self) -> list[Effect]:

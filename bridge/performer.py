@@ -136,11 +136,13 @@ class Performer:
             self._requeue()
 
     def due(
-        self, position: float, now_ns: int, bpm: float, ns_at: Callable[[float], int]
+        self, position: float, oldest: float, now_ns: int, ns_at: Callable[[float], int]
     ) -> list[Effect]:
-        """Send what has come due. `position` and `ns_at` have the output offset in them."""
+        """Send what has come due. `position`, `ns_at` and `oldest`, the position LATE_NS ago, have
+        the output offset in them; notes due before `oldest` are dropped.
+        """
         effects: list[Effect] = []
-        for due in self.scheduler.due(position, steps_in(LATE_NS, bpm)):
+        for due in self.scheduler.due(position, position - oldest):
             effects.append(SendMidi(ns_at(due.step), due.data))
             if due.data[0] & 0xF0 == NOTE_ON:
                 self.onsets.append(due.step)

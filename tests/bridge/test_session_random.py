@@ -269,7 +269,8 @@ def check_ledger(rig: Rig) -> None:
     assert +sounding == Counter()
 
 
-@pytest.mark.parametrize("seed", range(SCENES))
+# 159: the clock leaps from 20 to 5 ms a pulse; a note due 82 ms ago was once still played.
+@pytest.mark.parametrize("seed", [*range(SCENES), 159])
 def test_nothing_sticks_nothing_is_late_and_the_log_replays(seed: int) -> None:
     assert check(seed) > 500
 
