@@ -78,7 +78,7 @@ def memory_of(played: Band) -> float:
 
 
 @pytest.mark.stage
-@pytest.mark.timeout(int(MINUTES * 60) + 300)
+@pytest.mark.timeout(int(MINUTES * 90) + 300)  # its log replays many times faster than played
 def test_an_hour_live(band: StartBand, tmp_path: Path) -> None:
     """The default preset; memory and lateness by quarters of the time, the log at the end."""
     bars = max(8, round(MINUTES * BPM / 4))
@@ -95,17 +95,17 @@ def test_an_hour_live(band: StartBand, tmp_path: Path) -> None:
     figures = played.osc.stats()
     stuck = len(played.sounding())
     assert played.daemon.end() == 0
-    log = read_log(tmp_path / "log")
     quarter = len(memory) // 4
     grown = max(memory[-quarter:]) / max(memory[quarter : 2 * quarter]) - 1
-    second, last = (p99_ms(log.late_ns, part) for part in (1, 3))
     time_told = f"{MINUTES:g} min live"
     figure(f"{time_told}: growth of memory", f"{100 * grown:.2f} %", "< 1 %")
-    figure(f"{time_told}: lateness p99, 2nd and 4th quarter", f"{second:.2f}, {last:.2f} ms",
-           "does not grow")  # fmt: skip
     names = ("fresh", "stale", "rest", "late", "silent")
     figure(f"{time_told}: beats", ", ".join(f"{n} {figures[n]:.0f}" for n in names), "late 0")
     figure(f"{time_told}: stuck notes, faults", f"{stuck}, {figures['faults']:.0f}", "0, 0")
+    log = read_log(tmp_path / "log")
+    second, last = (p99_ms(log.late_ns, part) for part in (1, 3))
+    figure(f"{time_told}: lateness p99, 2nd and 4th quarter", f"{second:.2f}, {last:.2f} ms",
+           "does not grow")  # fmt: skip
     figure(f"{time_told}: replay of its log",
            f"exact: {log.exact}, {log.stepped:,} commands", "exact")  # fmt: skip
     assert stuck == 0
