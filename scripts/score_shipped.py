@@ -57,7 +57,7 @@ TOLERANCES = {
 }
 """Of the same weights elsewhere: the bound's noise is drawn alike on every machine and only
 rounding differs; in a harmony one cell that falls the other way changes all that comes after it, so
-those are about four times the spread from seed to seed."""
+those leave room for another reply."""
 
 
 def scores_file(model: Path) -> Path:
