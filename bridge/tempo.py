@@ -7,7 +7,8 @@ steady tempo and a quick one that lets it ramp. They are mixed by how well each 
 pulses: interacting multiple models, Blom and Bar-Shalom 1988.
 
 What neither foretold is a suspect and is kept out of the filters. Four suspects in a row are
-judged together: pulses lost or doubled, a shift of phase, or another tempo.
+judged together: pulses lost or doubled, a shift of phase, another tempo, or a system that held
+them up and let them go at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ Vector = NDArray[np.float64]
 MS_PER_MINUTE = 60_000.0
 SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
 """Periods beyond these are not believed."""
+
+HELD_UP = 0.5
+"""Pulses that come within this share of the shortest period were held up on their way."""
 
 SUSPECTS = 4
 BOOTSTRAP = 4
@@ -171,7 +175,10 @@ class TempoTracker:
         """What do the suspects have in common?"""
         pulses, period_ms = list(self._suspects), self._period_ms
         self._suspects.clear()
-        heard_ms = _believable((pulses[-1][1] - pulses[0][1]) / (len(pulses) - 1))
+        apart_ms = (pulses[-1][1] - pulses[0][1]) / (len(pulses) - 1)
+        if apart_ms < HELD_UP * MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+            return  # counted; of the tempo they say nothing
+        heard_ms = _believable(apart_ms)
         if abs(heard_ms / period_ms - 1) > 0.12:
             self._jitter_ms2 = self._calm_ms2
             self._replay(pulses, heard_ms)

@@ -194,6 +194,22 @@ def test_a_shift_of_phase_keeps_the_count() -> None:
     assert tracker.pulses_at(to_ns(times[-1])) == pytest.approx(len(times) - 1, abs=0.02)
 
 
+@pytest.mark.parametrize("held", [5, 6, 12])
+def test_pulses_held_up_and_let_go_at_once_are_no_tempo(held: int) -> None:
+    """Seen on an overloaded machine: 115 ms of nothing, then six pulses 0.1 ms apart. They were
+    taken for 500 bpm, and when nothing came for a while the music went on at that."""
+    times = pulse_times(np.full(8 * BEAT, period_ms(120)))
+    heard = times.copy()
+    heard[96 - held : 96] = times[95] + 0.1 * np.arange(held)
+    tracker = TempoTracker()
+    tracker.restart(to_ns(0), 0)
+    for index, at_ms in enumerate(heard[1:], 1):
+        tracker.pulse(to_ns(at_ms))
+        assert tracker.bpm == pytest.approx(120, rel=0.05), index
+    assert tracker.last_pulse == len(times) - 1
+    assert tracker.pulses_at(to_ns(times[-1])) == pytest.approx(len(times) - 1, abs=0.1)
+
+
 def test_renumbering_moves_neither_tempo_nor_phase() -> None:
     tracker = TempoTracker()
     tracker.restart(to_ns(0), 0)
