@@ -21,6 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
+from engine.replay_score import all_known
+
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#000000", "#7f7f7f")
 """Okabe and Ito's, which colour-blind readers tell apart; yellow darkened for a white ground."""
 _MARKERS = "osD^vPX*"
@@ -81,11 +83,12 @@ def replay(found: Any) -> Figure:
     _lines(dissonant, _by_horizon(one, replies, _dissonant))
     for panel, of in ((f1, _f1), (dissonant, _dissonant)):
         for name in one["models"]:
-            _across(panel, of(replies[f"{name}, all known"]), f"{name}, all known")
+            _across(panel, of(replies[all_known(name)]), all_known(name))
         _across(panel, of(replies["wrong piece"]), "wrong piece")
         panel.set_xlabel("commit horizon, beats")
         panel.set_ylim(bottom=0)
-        panel.xaxis.set_major_locator(FixedLocator(sorted({h["beats"] for h in one["horizons"]})))
+        beats = sorted({row["horizon_beats"] for row in one["horizons"]})
+        panel.xaxis.set_major_locator(FixedLocator(beats))
     _across(dissonant, human["dissonant"], "composers")
     _label(f1, "note F1 with the composer", "higher is better")
     _label(dissonant, "dissonant share of sounding pairs", "nearer to the composers is better")
@@ -114,7 +117,7 @@ def _by_sampler(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Line]:
 def _by_horizon(one: Mapping[str, Any], replies: Mapping[str, Any], of: Any) -> dict[str, Line]:
     return {
         name: sorted(
-            (row["beats"], of(replies[row["player"]]))
+            (row["horizon_beats"], of(replies[row["player"]]))
             for row in one["horizons"]
             if row["model"] == name
         )

@@ -33,12 +33,12 @@ def reply(f1: float, dissonant: float) -> dict[str, Any]:
 
 REPLAY: dict[str, Any] = {
     "models": ["a"], "task": "replay", "windows": 8,
-    "horizons": [{"model": "a", "player": f"a, horizon {beats}", "beats": beats}
+    "horizons": [{"model": "a", "player": f"a +{beats}", "horizon_beats": float(beats)}
                  for beats in (4, 0)],
     "harmony": {
         "human": {"profile": {"dissonant": 0.15}},
-        "replies": {"a, horizon 0": reply(0.11, 0.1), "a, horizon 4": reply(0.08, 0.2),
-                    "a, all known": reply(0.13, 0.12), "wrong piece": reply(0.05, 0.25)},
+        "replies": {"a +0": reply(0.11, 0.1), "a +4": reply(0.08, 0.2),
+                    "a all": reply(0.13, 0.12), "wrong piece": reply(0.05, 0.25)},
     },
 }  # fmt: skip
 
@@ -70,8 +70,8 @@ def test_replay_is_a_line_over_horizons() -> None:
         f1, dissonant = replay(found).axes
         assert drawn(f1) == {"a": [(0, 0.11), (4, 0.08)]}
         assert drawn(dissonant) == {"a": [(0, 0.1), (4, 0.2)]}
-        assert levels(f1) == {"a, all known": 0.13, "wrong piece": 0.05}
-        assert levels(dissonant) == {"a, all known": 0.12, "wrong piece": 0.25, "composers": 0.15}
+        assert levels(f1) == {"a all": 0.13, "wrong piece": 0.05}
+        assert levels(dissonant) == {"a all": 0.12, "wrong piece": 0.25, "composers": 0.15}
 
 
 @pytest.mark.parametrize(("name", "found"), [("samplers", STUDY), ("replay", REPLAY)])

@@ -18,6 +18,7 @@ from engine.held_out import EvaluateSettings, draw_windows
 from engine.replay_score import replay_scores, towards_wrong, whole_notes
 from engine.request import FillRequest, Plan, PlanRequest, SampleSettings
 from engine.roll import PianoRoll, roll_to_notes
+from scripts import plots
 
 SMALL = EvaluateSettings(windows=6, beats=12)
 
@@ -57,6 +58,7 @@ def test_a_perfect_engine_scores_perfectly(made_pack: Path) -> None:
         assert reply["profile"] == found["harmony"]["human"]["profile"]
     assert (found["windows"], found["lead_in_beats"]) == (6, 8)
     assert found["harmony"]["replies"]["wrong piece"]["note_f1"] < 0.5
+    assert len(plots.replay(found).axes) == 2  # what is told can be drawn
 
 
 def test_every_player_is_scored_and_the_same_seed_gives_the_same(
