@@ -254,7 +254,7 @@ def test_a_new_plan_moves_ends_of_what_sounds_and_of_what_is_queued() -> None:
     answer(planner, ask(planner, 96, turn), 40)
     performer = Performer(lambda *_: None)
     performer.play(planner.commit(144, turn, song, BARS, Accounts()), Knobs({}), 120.0)
-    performer.due(97.0, 0, 120.0, int)
+    performer.due(97.0, 90.0, 0, int)
     request = ask(planner, 144, turn)
     notes = (Note(96, 40, 10, 1), Note(120, 40, 60, 1), Note(180, 45, 24, 1))
     new = planner.arrived(Plan(request.id, 48, 336, notes, 0, 10), 0)
