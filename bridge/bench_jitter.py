@@ -22,6 +22,7 @@ from typing import Any
 from bridge import presets
 from bridge.bench_live import machine, midi_system
 from bridge.bench_rig import READY_S, RigError, wait_for
+from bridge.bench_stalls import StallMeter
 from bridge.commands import Act, Command, Effect, EngineState, PlanArrived, SendMidi, Value
 from bridge.daemon import SWITCH_S
 from bridge.engine_process import FIXTURE, EngineSpec, warm_up_request
@@ -86,18 +87,23 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure every load; raises PresetError or RigError."""
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     rows: dict[str, dict[str, dict[str, float]]] = {}
+    stalls: dict[str, dict[str, float]] = {}
     with ExitStack() as stack:
         api, system = _midi(stack, say)
+        meter = stack.enter_context(StallMeter())
         for load in LOADS:
             with _under(load, plan):
                 say(f"{load}: {2 * plan.seconds:g} s")
+                since_ns = time.perf_counter_ns()
                 late, shots = play(plan.seconds, api)
                 rows[load] = {"midi-diffuse": figures(late)}
                 rows[load]["sleep loop"] = figures(play_plainly(shots, api))
+                stalls[load] = meter.figures(since_ns)
     with ThreadPoolExecutor(1) as pool:  # a thread of its own, since the priority stays
         priority = pool.submit(raise_priority).result()
     about = machine(load_before)
-    return {"late_ms": rows, "midi": system, "priority": priority, "machine": about}
+    about_run = {"midi": system, "priority": priority, "machine": about}
+    return {"late_ms": rows, "stalls_ms": stalls, **about_run}
 
 
 def play(seconds: float, api: str) -> tuple[list[int], list[Shot]]:
@@ -191,6 +197,10 @@ def table(result: dict[str, Any]) -> str:
     for load, ways in result["late_ms"].items():
         for way, row in ways.items():
             lines.append(f"{load:12}  {way:12}" + "".join(f"{row[name]:9.3f}" for name in SHARES))
+    lines += [
+        f"{load}: the machine itself stood still {row['count']} times, {row['longest']} ms at most"
+        for load, row in result["stalls_ms"].items()
+    ]
     about = result["machine"]
     lines.append(f"{about['cpu']}, {about['cores']} cores, load before {about['load']}")
     lines.append(f"MIDI: {result['midi']}; the player's thread: {result['priority']} priority")

@@ -27,6 +27,7 @@ from bridge.bench_rig import (
     memory_mb,
     pair_notes,
 )
+from bridge.bench_stalls import StallMeter
 from bridge.midi_systems import list_ports
 from bridge.parameters import did_you_mean, one_of
 from bridge.timebase import NS_PER_MS
@@ -143,9 +144,10 @@ def run_bench(plan: BenchPlan, say: Callable[[str], None]) -> dict[str, Any]:
             osc.to_port = daemon.osc_port
             peer = MidiPeer(api)
             stack.callback(peer.close)
+            meter = stack.enter_context(StallMeter())
             minutes = plan.bars * BEATS_IN_BAR / plan.bpm
             say(f"{plan.bars} bars at {plan.bpm:g} bpm, preset {plan.preset}: {minutes:.1f} min")
-            return _measure(plan, daemon, osc, peer, system)
+            return _measure(plan, daemon, osc, peer, meter) | {"midi": system}
     except RigError as err:
         raise BenchError(str(err)) from None
 
@@ -162,7 +164,7 @@ def midi_system(stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]
 
 
 def _measure(
-    plan: BenchPlan, daemon: DaemonProcess, osc: OscPeer, peer: MidiPeer, system: str
+    plan: BenchPlan, daemon: DaemonProcess, osc: OscPeer, peer: MidiPeer, meter: StallMeter
 ) -> dict[str, Any]:
     notes = tune(plan.bars, plan.mode)
     beats = plan.bars * BEATS_IN_BAR
@@ -172,6 +174,7 @@ def _measure(
     start_ns = time.perf_counter_ns() + 200 * NS_PER_MS
     late = sorted(peer.play(score, start_ns))
     time.sleep(0.5)  # the reply's last note-offs are on their way
+    stalls_ms = meter.figures(start_ns)
     figures = osc.stats()
     engines = [int(figures[name]) for name in ("engine_pid", "understudy_pid")]
     megabytes = memory_mb([daemon.process.pid, *(pid for pid in engines if pid)])
@@ -203,8 +206,8 @@ def _measure(
         "ready_s": round(daemon.ready_s, 2),
         "exit_code": code,
         "player_late_p99_ms": round(late[int(0.99 * len(late))] / NS_PER_MS, 3),
+        "stalls_ms": stalls_ms,
         "machine": machine(load_before),
-        "midi": system,
     }
 
 

@@ -51,7 +51,9 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 def jack_server(name: str, period: int = 512) -> Iterator[str]:
     """A JACK server with the dummy driver; this process and its children use it meanwhile.
 
-    Real-time where that is allowed: on a busy machine it loses messages else.
+    Real-time where that is allowed. Synchronous: a client that is late makes the server wait. By
+    default (asynchronous) the server goes on without it, which loses what it was to hear and plays
+    what it said before once more: 4 lost and 4 doubled in 4,000 messages on a quiet machine.
     """
     if shutil.which("jackd") is None:
         raise RigError("jackd is missing: apt install jackd2")
@@ -60,7 +62,7 @@ def jack_server(name: str, period: int = 512) -> Iterator[str]:
     os.environ.update(wanted)
     realtime = ["-R", "-P", "60"] if _may_be_realtime() else ["-r"]
     driver = ["-d", "dummy", "-r", "48000", "-p", str(period)]
-    command = ["jackd", "-n", name, *realtime, *driver]
+    command = ["jackd", "-n", name, "-S", *realtime, *driver]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: bool(list_ports("jack")), 10, "the JACK server")

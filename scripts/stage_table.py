@@ -29,7 +29,7 @@ BRIDGE = ("-m", "bridge", "bench")
 
 def _live(found: dict[str, Any]) -> list[Figure]:
     beats = ", ".join(f"{name} {found[name]}" for name in ("fresh", "stale", "rest", "late"))
-    late = found["lateness_ms"]
+    late, stalls = found["lateness_ms"], found["stalls_ms"]
     place = f"{found['bars']} bars live at {found['bpm']:g} bpm, preset {found['preset']}"
     if found["slow_down"] > 1:
         place += f", engine slowed {found['slow_down']:g}x"
@@ -38,6 +38,8 @@ def _live(found: dict[str, Any]) -> list[Figure]:
         (f"{place}: stuck, unsent, faults",
          f"{found['stuck_notes']}, {found['unsent']}, {found['faults']}", "0, 0, 0"),
         (f"{place}: lateness p50, p99, max", f"{late['p50']}, {late['p99']}, {late['max']} ms", ""),
+        (f"{place}: the machine itself stood still for 5 ms or more",
+         f"{stalls['count']} times, {stalls['longest']} ms at most", ""),
         (f"{place}: engine p50, p95",
          f"{found['engine_ms']['p50']}, {found['engine_ms']['p95']} ms", "p95 <= 400 ms"),
         (f"{place}: memory, CPU", f"{found['memory_mb']} MB, {found['cpu_percent']} %",

@@ -61,7 +61,15 @@ BRIDGE_IO = {
     "realtime",
     "daemon",
 }
-BRIDGE_FACES = {"demo", "demo_ways", "bench_jitter", "bench_live", "bench_rig", "__main__"}
+BRIDGE_FACES = {
+    "demo",
+    "demo_ways",
+    "bench_jitter",
+    "bench_live",
+    "bench_rig",
+    "bench_stalls",
+    "__main__",
+}
 """Besides every `cli*`. What is in neither set is pure: no sockets, threads or ports."""
 
 IMPURE = {

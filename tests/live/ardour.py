@@ -42,11 +42,13 @@ function wait(seconds)
   for _ = 1, math.floor(seconds * 50) do ARDOUR.LuaAPI.usleep(20000) end
 end
 
+-- Or give up when the transport has stood still for four seconds.
 function reach(sample)
-  local left = 60 * 50
-  while session:transport_sample() < sample and left > 0 do
+  local now, left = session:transport_sample(), 200
+  while now < sample and left > 0 do
     ARDOUR.LuaAPI.usleep(20000)
-    left = left - 1
+    left = session:transport_sample() == now and left - 1 or 200
+    now = session:transport_sample()
   end
 end
 

@@ -22,6 +22,7 @@ from bridge.bench_rig import (
     pair_notes,
     wait_for,
 )
+from bridge.bench_stalls import StallMeter
 from bridge.midi_ports import Tap
 
 
@@ -34,6 +35,10 @@ def need(program: str) -> None:
         pytest.skip(text)
 
 
+HELD_UP_MS = 20.0
+"""So long a stall may make a note late: with what is on its way already it passes 50 ms."""
+
+
 @dataclass
 class Band:
     """A daemon that is ready, with a MIDI and an OSC client."""
@@ -41,6 +46,7 @@ class Band:
     daemon: DaemonProcess
     midi: MidiPeer
     osc: OscPeer
+    meter: StallMeter
     start_ns: int = 0
 
     def play(self, notes: Sequence[TuneNote], beats: float, bpm: float) -> None:
@@ -64,6 +70,17 @@ class Band:
         """Onsets of the reply in beats since the first clock, as recorded."""
         zero_ns = self.start_ns + LEAD_IN_NS
         return [(note.on_ns - zero_ns) * bpm / 60e9 for note in self.notes]
+
+    def stalls(self, least_ms: float = HELD_UP_MS) -> int:
+        """How often since it began to play the machine itself stood still for so long.
+
+        What a test may forgive, and only that: on a machine that runs all the time it is 0.
+        """
+        return len(self.meter.longer_than(least_ms, self.start_ns))
+
+    def longest_stall_ms(self) -> float:
+        """How long it stood still at most."""
+        return self.meter.figures(self.start_ns)["longest"]
 
     def wait_sounding(self) -> None:
         wait_for(lambda: bool(self.sounding()), 10, "a note of the reply")
@@ -112,8 +129,15 @@ def jack() -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def meter() -> Iterator[StallMeter]:
+    """Tells when the machine itself stood still."""
+    with StallMeter() as watching:
+        yield watching
+
+
 @pytest.fixture
-def band(jack: str) -> Iterator[StartBand]:
+def band(jack: str, meter: StallMeter) -> Iterator[StartBand]:
     """Starts bands: `band("--reply", "loop")`; preset fixture unless another is given.
 
     program: what Python is to run, such as a daemon with faults.
@@ -131,6 +155,6 @@ def band(jack: str) -> Iterator[StartBand]:
             osc.to_port = daemon.osc_port
             midi = MidiPeer()
             stack.callback(midi.close)
-            return Band(daemon, midi, osc)
+            return Band(daemon, midi, osc, meter)
 
         yield start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -14,10 +15,15 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(150)]
 
 DAEMON_IN, DAEMON_OUT = "midi-diffuse-in:midi-diffuse in", "midi-diffuse-out:midi-diffuse out"
 BARS = 8
+PERFORMANCES = 5
 BLIP_BEATS = 0.1
 """Ardour says Stop a little after the end of its loop: what began there is cut at once."""
 EARLIEST_BEATS, LATEST_BEATS = -0.15, 0.05
-"""Ardour records what comes back up to a tenth of a beat early: its latency alignment."""
+"""Of the median. Ardour records what comes back up to a tenth of a beat early: its latency
+alignment."""
+FURTHEST_BEATS = 0.25
+"""Of any one note: JACK's time stands still while the machine does, ours does not. A host that
+takes the processor away for 100 ms, as shared ones do, moves a note by that."""
 
 
 def melody(beats_per_bar: int) -> list[Note]:
@@ -36,9 +42,11 @@ def chords(take: list[Note]) -> dict[int, set[int]]:
     found = defaultdict[int, set[int]](set)
     for note in take:
         beat = round(note.onset_beats)
-        assert EARLIEST_BEATS <= note.onset_beats - beat <= LATEST_BEATS, note
+        assert abs(note.onset_beats - beat) <= FURTHEST_BEATS, note
         assert note.pitch not in found[beat], note
         found[beat].add(note.pitch)
+    off_beats = median(note.onset_beats - round(note.onset_beats) for note in take)
+    assert EARLIEST_BEATS <= off_beats <= LATEST_BEATS
     return dict(found)
 
 
@@ -49,11 +57,11 @@ def answers(beats: range, beats_per_bar: int) -> dict[int, set[int]]:
 
 def recorded(daw: Ardour, steps: list[str]) -> list[list[Note]]:
     """The takes of a performance. Now and then Ardour 7.3 rolls without recording: then again."""
-    for _ in range(3):
+    for _ in range(PERFORMANCES):
         daw.perform(DAEMON_IN, DAEMON_OUT, steps)
         if takes := daw.takes():
             return takes
-    raise AssertionError("Ardour recorded nothing in three performances")
+    raise AssertionError(f"Ardour recorded nothing in {PERFORMANCES} performances")
 
 
 def studio(band: StartBand, folder: Path, jack: str, bpm: float, beats_per_bar: int) -> Ardour:

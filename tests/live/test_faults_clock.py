@@ -75,11 +75,11 @@ def test_music_goes_on_through_what_a_clock_may_do(
     beats = perform(played, merge(tune_score(tune(BEATS // 4), BPM), clock))
     figures = played.osc.stats()
     assert played.sounding() == []
-    assert figures["late"] == 0
+    assert figures["late"] <= played.stalls(), figures
     assert figures["faults"] == 0
     # After the disturbance, from the next bar on, a note on every beat.
     after = [beat for beat in beats if 16.5 <= beat < BEATS]
-    assert len({round(beat) for beat in after}) >= 6, beats
+    assert len({round(beat) for beat in after}) >= 7 - figures["late"], beats
     assert all(later - earlier < 2.5 for earlier, later in pairwise(after))
     assert played.daemon.errors.count("MIDI clock stopped coming") == told
     assert "Traceback" not in played.daemon.errors
@@ -105,14 +105,13 @@ def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
     figures = unharmed(played)
     # Acted on are 200 in 10 ms. A busy machine gives the daemon no time to hear them all.
     assert figures["osc_dropped"] + unheard(played.daemon.osc_port) > 0, figures
-    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted. On a
-    # busy machine this process may hear one more by half a beat too late.
+    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted.
     recorded = check_reply(played.notes, played.start_ns + LEAD_IN_NS, BPM, FLOOD_BEATS)
     delay = recorded["way_through_ports_ms"] / 1000 * BPM / 60
     heard = {round(beat - delay) for beat in played.beats(BPM)}
     missing = set(range(8, FLOOD_BEATS)) - heard
-    assert figures["late"] <= 1, figures
-    assert len(missing) <= figures["late"] + 1, (sorted(heard), figures)
+    assert figures["late"] <= played.stalls(), figures
+    assert len(missing) <= figures["late"], (sorted(heard), figures)
     assert memory_mb([played.daemon.process.pid]) < before_mb + 16
 
 
@@ -164,7 +163,7 @@ def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
     ]
     tune_and_clock = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
     beats = perform(played, merge(tune_and_clock, score))
-    assert unharmed(played)["late"] <= 1
+    assert unharmed(played)["late"] <= played.stalls()
     # JACK has room for some 170 messages a period: on a busy machine clocks are lost with the
     # notes, and the song is a little behind from there on. It goes on, though.
     after = [beat for beat in beats if beat >= 12]

@@ -21,7 +21,6 @@ from tests.live.conftest import Band, StartBand
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 BPM = 120.0
-LOST_AT_MOST = 2
 PROGRAM = (str(Path(__file__).with_name("faulty_daemon.py")),)
 
 
@@ -106,12 +105,10 @@ def test_music_goes_on_when_the_engine_fails(
     told = perform(played, fault.bars, BPM, strike)
     figures = played.osc.stats()
     # From the reply's first bar to the last, a chord on every beat: of this plan or an older one.
-    # The daemon's books must say so exactly (below). Here, where it is recorded, a JACK client that
-    # misses a cycle on a loaded machine loses what came in it, whole chords: seen twice in a bar.
     missing = set(range(4, 4 * fault.bars)) - beats_heard(played, BPM)
-    assert len(missing) <= LOST_AT_MOST, (missing, played.beats(BPM), figures)
+    assert len(missing) <= figures["late"], (missing, played.beats(BPM), figures)
     assert (figures["rest"], figures["silent"], figures["faults"]) == (0, 0, 0), figures
-    assert figures["late"] == 0, figures
+    assert figures["late"] <= played.stalls(), figures
     assert figures["engine_restarts"] == fault.restarts
     assert (int(figures["engine_pid"]) == pid) == (not fault.restarts)
     assert len(errors(told)) == bool(fault.told), told

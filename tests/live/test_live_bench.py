@@ -14,6 +14,12 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 NEVER = ("stuck_notes", "unsent", "faults", "engine_restarts", "exit_code")
 """What may not be, on any machine: a note that hangs or is lost, an engine that dies."""
 COUNTED = ("fresh", "stale", "rest", "late", "silent")
+CHORD = 3
+
+
+def stalls(result: dict[str, Any]) -> int:
+    """How often the machine itself stood still, when once it did so for long enough to matter."""
+    return int(result["stalls_ms"]["count"]) if result["stalls_ms"]["longest"] >= 20 else 0
 
 
 def bench(*words: str) -> dict[str, Any]:
@@ -23,9 +29,8 @@ def bench(*words: str) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     result: dict[str, Any] = json.loads(ended.stdout)
     assert {name: result[name] for name in NEVER if result[name]} == {}, ended.stdout
-    # Beyond 25 ms. A note that the system holds up for less than 50 ms is played nevertheless;
-    # on a quiet machine there is none (make stage), with both cores overloaded a tenth.
-    assert result["off_grid"] <= result["notes"] // 4, ended.stdout
+    # Beyond 25 ms. A note that the machine holds up for less than 50 ms is played nevertheless.
+    assert result["off_grid"] <= CHORD * stalls(result), ended.stdout
     # The books agree with the recording: what was counted as played was heard.
     assert result["beats_heard"] >= result["fresh"] + result["stale"], ended.stdout
     return result
@@ -38,9 +43,9 @@ def test_the_bench_plays_and_counts(jack: str, mode: str) -> None:
     beats = sum(result[name] for name in COUNTED)
     assert beats in ((30, 31) if mode == "live" else (26, 27, 28)), json.dumps(result)
     assert result["silent"] == 0, json.dumps(result)  # the fixture always has a chord
-    # A system that gives the daemon no processor for 50 ms (late), or the engine none for three
-    # beats (stale, rest), may do so twice in these eleven seconds.
+    # The engine, a process like any other, may get no processor for a beat or two of these 32.
     assert beats - result["fresh"] <= 2, json.dumps(result)
+    assert result["late"] <= stalls(result), json.dumps(result)
     assert result["machine"]["cores"] >= 1
 
 
@@ -57,7 +62,7 @@ def test_an_engine_that_is_slower_rests_but_is_never_late(
     """A fixture that takes 130 ms a plan, asked for all of it: it has no fewer steps to give."""
     slow = ("--delay-ms", "130", "--slow-down", str(times), "--set", "listen_bars=1")
     result = bench("--bars", "8", "--bpm", "120", *slow)
-    assert result["late"] == 0, json.dumps(result)
+    assert result["late"] <= stalls(result), json.dumps(result)
     assert result["rest"] in rests, json.dumps(result)
     assert result["fresh"] + result["stale"] > 0, json.dumps(result)
 

@@ -31,7 +31,8 @@ def chords(band: Band) -> dict[int, tuple[int, ...]]:
     delay = statistics.median(place - round(place) for place in places)
     # The way there and back: two to four periods of 10.7 ms, and none of it before the beat.
     assert -5 < delay * BEAT_MS < 50
-    assert max(abs(place - delay - round(place - delay)) for place in places) * BEAT_MS < 30
+    off = max(abs(place - delay - round(place - delay)) for place in places)
+    assert off * BEAT_MS < 30 + band.longest_stall_ms()
     found: dict[int, list[PlayedNote]] = {}
     for place, note in zip(places, band.notes, strict=True):
         found.setdefault(round(place - delay), []).append(note)
@@ -41,7 +42,8 @@ def chords(band: Band) -> dict[int, tuple[int, ...]]:
 def no_faults(band: Band) -> None:
     figures = band.osc.stats()
     assert band.sounding() == []
-    assert (figures["late"], figures["faults"], figures["unsent"]) == (0, 0, 0)
+    assert (figures["faults"], figures["unsent"]) == (0, 0)
+    assert figures["late"] <= band.stalls(), figures
     assert band.daemon.end() == 0
     assert [x for x in band.daemon.errors.splitlines() if "engine starting" not in x] == []
 
