@@ -298,12 +298,17 @@ def pair_notes(received: Sequence[tuple[int, Bytes]]) -> list[PlayedNote]:
     return sorted(notes, key=lambda note: (note.on_ns, note.pitch))
 
 
-def memory_mb(pids: Sequence[int]) -> float:
+def memory_mb(pids: Sequence[int], of: Sequence[str] = ("Pss",)) -> float:
     """Resident memory of the processes, in MB; pages they share are counted once (Linux)."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
+                if line.partition(":")[0] in of:
                     total += int(line.split()[1])
     return total / 1024
+
+
+PRIVATE = ("Private_Clean", "Private_Dirty")
+"""What the processes have for themselves: grows only with them. `Pss` also moves, by tens of MB,
+when any other program on the machine begins or ends to use the same libraries."""

@@ -15,6 +15,7 @@ import threading
 import time
 from types import TracebackType
 
+from bridge.bench_rig import wait_for
 from bridge.realtime import raise_priority
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
@@ -22,13 +23,16 @@ EVERY_NS = 4 * NS_PER_MS
 """How often a core is looked at; it costs a fiftieth of its time."""
 LEAST_NS = 5 * NS_PER_MS
 """Shorter ones are not told of."""
+UP_S = 20.0
 
 
 class StallMeter:
     """Watches every core while it is open: `with StallMeter() as meter`."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, int]] = []  # by reader threads; append only
+        # By reader threads; append only.
+        self._up: list[str] = []
+        self._found: list[tuple[int, int]] = []
         self._watches: list[subprocess.Popen[str]] = []
         self._readers: list[threading.Thread] = []
 
@@ -40,6 +44,7 @@ class StallMeter:
             reader.start()
             self._watches.append(watch)
             self._readers.append(reader)
+        wait_for(lambda: len(self._up) == len(self._watches), UP_S, "the watches of the cores")
         return self
 
     def __exit__(
@@ -57,7 +62,10 @@ class StallMeter:
         return [watch.pid for watch in self._watches]
 
     def take(self, line: str) -> None:
-        """Remember what a watch told: `<when, monotonic ns> <how long, ns>`."""
+        """Remember what a watch told: `up`, or `<when, monotonic ns> <how long, ns>`."""
+        if line.strip() == "up":
+            self._up.append(line)
+            return
         at_ns, length_ns = map(int, line.split())
         self._found.append((at_ns, length_ns))
 
@@ -85,6 +93,7 @@ def watch_core(core: int) -> None:
     if core >= 0:
         os.sched_setaffinity(0, {core})
     raise_priority()
+    print("up", flush=True)
     due_ns = time.perf_counter_ns()
     while True:
         due_ns += EVERY_NS

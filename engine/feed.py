@@ -17,8 +17,11 @@ from engine.checkpoint import Family
 from engine.chorales import SPLITS, Chorales, PieceWindows, load_chorales
 from engine.corpus_table import CORPORA
 from engine.dataset import Batch, Pack, Windows, load_pack, merged_batch
+from engine.in_c import in_c, some_alone
 
 _AHEAD = 3
+_ALONE = 0.4
+"""Of the windows to harmonize from nothing, so a tenth of all."""
 MUSIC: dict[str, Callable[[Path], Pack | Chorales]] = {
     "pack": load_pack,
     "chorales": load_chorales,
@@ -47,10 +50,16 @@ def measure_prior(windows: Drawing, family: Family, count: int = 200) -> NDArray
     return np.asarray(target.mean(axis=(0, 3, 4)))[:, :, None, None]
 
 
-def shaped(batch: Batch, family: Family) -> Batch:
-    """The batch as the family's network has its rolls; chorales come as such."""
-    packed = family.music == "pack"
-    return merged_batch(batch, family.pitches) if family.merged and packed else batch
+def shaped(batch: Batch, family: Family, rng: np.random.Generator | None = None) -> Batch:
+    """The batch as the family's network has its rolls; chorales come as such.
+
+    rng: in training, what decides which windows are played alone.
+    """
+    if family.music != "pack":
+        return batch
+    if family.merged:
+        return merged_batch(batch, family.pitches)
+    return in_c(batch if rng is None else some_alone(batch, _ALONE, rng))
 
 
 @contextmanager
@@ -77,7 +86,7 @@ def prefetched(
             for index in itertools.count(first):
                 count, length = kinds[index % len(kinds)]
                 windows.rng = np.random.default_rng((seed, index))
-                batch = shaped(windows.batch(count, length), family)
+                batch = shaped(windows.batch(count, length), family, windows.rng)
                 while not over.is_set():
                     with suppress(queue.Full):
                         ready.put(batch, timeout=0.2)

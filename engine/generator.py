@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from engine.dataset import density_bucket
 from engine.export import ModelError, load, pick_device
 from engine.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
+from engine.in_c import playing_shift
 from engine.request import FillRequest, Plan, PlanRequest, SampleSettings
-from engine.roll import Cells, PianoRoll, roll_to_notes
+from engine.roll import Cells, PianoRoll, roll_to_notes, shifted
 from engine.sheet import Sheet, Window
 
 __all__ = ["Generator", "ModelError"]
@@ -44,6 +45,7 @@ class Generator:
         self.metadata: dict[str, Any] = {**metadata, "device": str(device)}
         self.pitches = PitchRange(*metadata["pitches"])
         self.merged = bool(metadata.get("merged", False))
+        self.in_key = bool(metadata.get("sizes", {}).get("in_key", 0))
         self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
 
     @classmethod
@@ -108,9 +110,18 @@ class Generator:
             # As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
             steps = max(1, round(settings.steps * settings.variation))
             doubling = "allow"  # one voice: coming back, what the lead plays is the lead's alone
+        moves = [self._move(*each) for each in zip(windows, sheets, strict=True)]
+        windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
         cells, probability = self._sample(windows, sheets, steps, doubling)
-        for index, sheet in enumerate(sheets):
-            sheet.take(part, cells[index], probability[index])
+        for index, (sheet, move) in enumerate(zip(sheets, moves, strict=True)):
+            sheet.take(part, shifted(cells[index], -move), shifted(probability[index], -move))
+
+    def _move(self, window: Window, sheet: Sheet) -> int:
+        """Semitones by which the network hears a window higher of which it is told no note."""
+        if not self.in_key:
+            return 0
+        seed = sheet.request.settings.seed
+        return playing_shift(window.cells, window.known, window.allowed, seed, self.pitches.low)
 
     def _sample(
         self, windows: list[Window], sheets: list[Sheet], steps: int, doubling: str

@@ -19,8 +19,10 @@ from engine.bound import free_steps, window_bound
 from engine.corpus import SPLITS
 from engine.dataset import Batch, Pack, merged_batch
 from engine.generator import Generator
-from engine.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
+from engine.grid import LEAD, PAPER, PIANO, STEPS_PER_BEAT, PitchRange
 from engine.held_out import CHUNK, EvaluateSettings, draw_windows, pick
+from engine.in_c import KEY_NATS, in_c, untold
+from engine.merged import alone
 
 Report = Callable[[str], None]
 _NO_BOUND = "known cells are written over the noise: that gives no likelihood"
@@ -57,15 +59,16 @@ def _on_merged(
 ) -> dict[str, Any]:
     """All models on the same windows as merged rolls m of 33..88: one voice, one plane.
 
-    A two-voice model gives no p(m), but m is a function of its rolls: p(m) is the sum of p(x) over
-    all x that merge to m, so the bound on -log p(x) of any one of them is a bound on -log p(m). We
-    take the composer's x without the notes outside 33..88. It also pays for who plays what and
-    for where notes begin, so this can only make a two-voice model look worse than it is.
+    A two-voice model is asked for m as an accompaniment to a lead that is known to rest: a roll
+    x(m) for every m (`merged.alone`), so p(x(m) | a lead that rests) is a distribution over m.
+    It has not all of its weight on such x, and 32 more pitches to be silent on, which can only
+    make the model look worse than it is.
     """
     whole = within(draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows), PAPER)
+    rolls = {True: whole, False: _alone(whole)}
     bounds = {
-        name: _bounds(generator, whole, wanted, named(report, f"{name}, merged rolls"))
-        for name, generator in generators.items()
+        name: _bounds(each, rolls[each.merged], wanted, named(report, f"{name}, merged rolls"))
+        for name, each in generators.items()
     }
     merged = _as_paper(whole)
     return _table(bounds, {}, merged, _baselines(pack, wanted, merged, _as_paper, report))
@@ -77,6 +80,14 @@ def within(batch: Batch, pitches: PitchRange) -> Batch:
     target = np.zeros_like(batch.target)
     target[..., rows, :] = batch.target[..., rows, :]
     return replace(batch, target=target, context=target)
+
+
+def _alone(batch: Batch) -> Batch:
+    """All music as the accompaniment to a lead that is known to rest."""
+    target = np.stack([alone(cells) for cells in batch.target])
+    mask = np.zeros_like(batch.mask)
+    mask[:, LEAD] = True
+    return replace(batch, target=target, context=target, mask=mask)
 
 
 def named(report: Report, name: str) -> Report:
@@ -95,6 +106,9 @@ def _as_paper(batch: Batch) -> Batch:
 def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report: Report) -> Floats:
     """The bound of each window, float64 [B], on rolls as the model has them."""
     batch = merged_batch(whole, generator.pitches) if generator.merged else whole
+    key: Floats = np.zeros(len(batch.target))
+    if generator.in_key:
+        key, batch = KEY_NATS * untold(batch).astype(np.float64), in_c(batch)
     sampler: Any = generator.sampler
     random = torch.Generator(generator.device).manual_seed(wanted.seed)
     nats = []
@@ -106,7 +120,7 @@ def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report
         )  # fmt: skip
         nats.append(bound.numpy())
         report(f"likelihood of {start + len(part.target)} of {len(batch.target)} windows")
-    return np.concatenate(nats)
+    return np.asarray(np.concatenate(nats) + key)
 
 
 def _baselines(

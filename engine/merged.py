@@ -19,6 +19,18 @@ def merge(cells: Cells) -> Cells:
     return np.asarray(cells.any(axis=(0, 1)))[None, None]
 
 
+def alone(cells: Cells) -> Cells:
+    """All voices in the accompaniment, bool[2, 2, K, S], as one plane tells them: a note begins
+    where a row of cells does, and a note struck again goes on. The lead rests.
+    """
+    sounds = np.asarray(cells.any(axis=(0, 1)))
+    before = np.zeros_like(sounds)
+    before[..., 1:] = sounds[..., :-1]
+    out = np.zeros_like(cells)
+    out[ACCOMPANIMENT, ONSET], out[ACCOMPANIMENT, SUSTAIN] = sounds & ~before, sounds & before
+    return out
+
+
 def merge_known(cells: Cells, known: Mask) -> Mask:
     """Which merged cells are known, bool[1, 1, K, S]: all that sound in a known voice, and the
     silent ones where every voice is known (elsewhere another voice may come to sound).

@@ -16,9 +16,9 @@ from torch import nn
 
 from engine import checkpoint
 from engine.bound import bound_rate, spread_levels
-from engine.dataset import Batch, load_pack
+from engine.dataset import load_pack
 from engine.exact import Retouch
-from engine.feed import make_windows
+from engine.feed import make_windows, shaped
 from engine.inputs import logits_of, to_inputs
 
 
@@ -70,6 +70,7 @@ def _fit(
     prior, schedule = state["prior"], str(state["schedule"])
     assert isinstance(prior, torch.Tensor)
     prior = prior.float()
+    family = checkpoint.family_of(str(state["family"]))
     windows = make_windows(load_pack(settings.data), 0, settings.seed)
     generator = torch.Generator(settings.device)
     for weights in network.parameters():
@@ -79,7 +80,7 @@ def _fit(
     for step in range(settings.steps):
         windows.rng = np.random.default_rng((settings.seed, step))
         generator.manual_seed(settings.seed * 1_000_003 + step)
-        told: Batch = windows.batch(settings.batch, settings.beats)
+        told = shaped(windows.batch(settings.batch, settings.beats), family, windows.rng)
         told = replace(told, context=told.target)
         level = spread_levels(settings.batch, generator, torch.device(settings.device))
         inputs, target, free = to_inputs(told, level, prior, schedule, generator)

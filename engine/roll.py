@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.grid import ONSET, PIANO, SUSTAIN, GridError, PitchRange
 
+T = TypeVar("T", bound=np.generic)
 Cells = NDArray[np.bool_]
 """bool[voice, plane, pitch, step]"""
 
@@ -153,3 +155,13 @@ def fold_into(notes: Iterable[Note], pitches: PitchRange) -> tuple[list[Note], i
         moved += pitch != note.pitch
         folded.append(replace(note, pitch=pitch))
     return folded, moved
+
+
+def shifted(cells: NDArray[T], semitones: int) -> NDArray[T]:
+    """Cells [V, P, K, S] that much higher; what comes in from beyond the edge is 0."""
+    size = cells.shape[2]
+    out = np.zeros_like(cells)
+    out[:, :, max(semitones, 0) : size + semitones] = cells[
+        :, :, max(-semitones, 0) : size - semitones
+    ]
+    return out

@@ -11,7 +11,7 @@ from engine.constraints import Scores, allowed_cells, same_rhythm, whole_notes
 from engine.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
 from engine.merged import merge, merge_known, split
 from engine.request import FillRequest, Mask
-from engine.roll import Cells, PianoRoll
+from engine.roll import Cells, PianoRoll, shifted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +22,16 @@ class Window:
     known: Mask
     allowed: NDArray[np.bool_]
     first_step: int
+
+    def higher(self, semitones: int) -> Window:
+        """The same, so many semitones higher; what leaves the range is lost, what comes is not
+        allowed to sound."""
+        if not semitones:
+            return self
+        cells, known, allowed = (
+            shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
+        )
+        return Window(cells, known, allowed, self.first_step)
 
     def merged(self) -> Window:
         """The same for a network with one voice and one plane (the paper's)."""

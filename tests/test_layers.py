@@ -37,6 +37,7 @@ ENGINE_TORCH_CORE = {
     "noise",
     "sampler",
     "export",
+    "in_c",
     "generator",
     "checkpoint",
     "dataset",

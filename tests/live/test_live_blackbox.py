@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.bench_live import clock_score, merge, tune, tune_score
-from bridge.bench_rig import memory_mb
+from bridge.bench_rig import PRIVATE, memory_mb
 from bridge.blackbox_replay import Replay, replay
 from bridge.blackbox_writer import parts_of, read_lines
 from bridge.cli_status import ask
@@ -74,7 +74,7 @@ def test_status_says_when_nothing_answers() -> None:
 def memory_of(played: Band) -> float:
     figures = played.osc.stats()
     pids = [int(figures[name]) for name in ("engine_pid", "understudy_pid")]
-    return memory_mb([played.daemon.process.pid, *(pid for pid in pids if pid)])
+    return memory_mb([played.daemon.process.pid, *(pid for pid in pids if pid)], PRIVATE)
 
 
 @pytest.mark.stage
