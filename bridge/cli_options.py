@@ -9,7 +9,7 @@ import click
 
 from bridge.commands import Value
 from bridge.knobs import Knobs
-from bridge.parameters import PARAMETERS, Parameter, ParameterError, check, find
+from bridge.parameters import FILE_DEFAULTS, PARAMETERS, Parameter, ParameterError, check, find
 from bridge.presets import Preset
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -54,12 +54,12 @@ def table_options(
 
 
 def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value) -> Knobs:
-    """The table's defaults, then the preset's, then what was given on the command line.
+    """The file commands' defaults, then the preset's, then what was given on the command line.
 
     Raises ParameterError when the register is upside down.
     """
     wished = {name: value for name, value in given.items() if value is not None}
-    knobs = Knobs({**preset.settings, **wished, **fixed})
+    knobs = Knobs({**FILE_DEFAULTS, **preset.settings, **wished, **fixed})
     low, high = knobs.integer("low"), knobs.integer("high")
     if low > high:
         raise ParameterError(f"low {low} is above high {high}; give both")
@@ -72,7 +72,8 @@ def _dashed(name: str) -> str:
 
 def _help(row: Parameter) -> str:
     facts = [row.describe_range()] if row.kind != "text" else []
-    if row.default != "":
-        shown = f"{row.default:g}" if isinstance(row.default, float) else str(row.default)
+    default = FILE_DEFAULTS[row.name]
+    if default != "":
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
         facts.append(f"default {shown}")
     return f"{row.doc} ({'; '.join(facts)})" if facts else row.doc

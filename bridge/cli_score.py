@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.generator import Generator
     from engine.request import PlanRequest, SampleSettings
 
+LIVE_TASKS = ("live", "replay")
+"""Tasks of `evaluate` that are played as the daemon plays."""
+
 
 def load_model(model: Path, device: str) -> Generator:
     """A generator from an export, or from a checkpoint or its folder. Raises ModelError."""
@@ -108,17 +111,19 @@ def evaluate(
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
     names = presets or (() if models else ("default",))
-    candidates: dict[str, scoring.Candidate] = {}
+    generators: dict[str, Generator] = {}
     for model in (*models, *(preset_model(name) for name in names)):
         generator = load_model(model, device)
-        settings = as_played(generator, asked, options["seed"])
-        name = _unused(str(generator.metadata["name"]), candidates)
-        candidates[name] = scoring.Candidate(generator, settings)
+        generators[_unused(str(generator.metadata["name"]), generators)] = generator
     found, say = [], progress(as_json)
     with packed(data) as path:
         pack = load_pack(path)
         for task in tasks:
             wanted = scoring.EvaluateSettings(task=task, **options)
+            candidates = {
+                name: scoring.Candidate(each, as_played(each, asked, wanted.seed, task))
+                for name, each in generators.items()
+            }
             if task == "replay":
                 found.append(replay_scores(candidates, pack, wanted, say, horizons))
             else:
@@ -129,14 +134,18 @@ def evaluate(
         click.echo("\n\n".join(table(one) for one in found))
 
 
-def as_played(generator: Generator, asked: dict[str, Any], seed: int) -> SampleSettings:
-    """The model's own sampling, else the parameters' defaults; what is asked for goes first."""
-    from bridge.parameters import DEFAULTS
+def as_played(
+    generator: Generator, asked: dict[str, Any], seed: int, task: str = "harmonize"
+) -> SampleSettings:
+    """The model's own sampling, else the parameters' defaults for files, or for live where the
+    task is of that kind; what is asked for goes first."""
+    from bridge.parameters import DEFAULTS, FILE_DEFAULTS
     from engine.request import SampleSettings
 
     own = generator.metadata.get("sampling") or {}
     given = {name: value for name, value in asked.items() if value is not None}
-    best: dict[str, Any] = {**DEFAULTS, **own, **given}
+    defaults = DEFAULTS if task in LIVE_TASKS else FILE_DEFAULTS
+    best: dict[str, Any] = {**defaults, **own, **given}
     return SampleSettings(**{name: best[name] for name in asked}, seed=seed, voices=88)
 
 

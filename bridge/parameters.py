@@ -25,7 +25,8 @@ class Parameter:
     """One knob. `kind` is float, int, bool, choice or text; ranges are inclusive.
 
     scope: `sample` rows also steer the file commands, `live` rows the daemon only.
-    cc: MIDI controller on the control channel, or None.
+    cc: MIDI controller on the control channel, or None. for_files: the file commands' default,
+    where it is another: they have time.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Parameter:
     unit: str = ""
     cc: int | None = None
     scope: str = "live"
+    for_files: Value | None = None
 
     def describe_range(self) -> str:
         """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
@@ -117,8 +119,26 @@ PARAMETERS: tuple[Parameter, ...] = (
         scope="sample",
     ),
     _b("bypass", False, "stay silent (plans go on, so that coming back is instant)", cc=16),
-    _i("steps", 10, 1, 100, "sampler calls: more is finer and slower", cc=17, scope="sample"),
-    _f("temperature", 0.7, 0.1, 2.0, "lower is safer, higher bolder", cc=18, scope="sample"),
+    _i(
+        "steps",
+        10,
+        1,
+        100,
+        "sampler calls: more is finer and slower",
+        cc=17,
+        scope="sample",
+        for_files=20,
+    ),
+    _f(
+        "temperature",
+        0.7,
+        0.1,
+        2.0,
+        "lower is safer, higher bolder",
+        cc=18,
+        scope="sample",
+        for_files=1.0,
+    ),
     _f(
         "density",
         -1.0,
@@ -250,7 +270,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     _b("echo_guard", True, "ignore our own notes when they come back in", cc=43),
     _c("style", "any", STYLES, "style the model is asked for", cc=44, scope="sample"),
-    _c("sampler", "renoise", SAMPLERS, "reverse process (docs/training.md)", scope="sample"),
+    _c(
+        "sampler",
+        "renoise",
+        SAMPLERS,
+        "reverse process (docs/training.md)",
+        scope="sample",
+        for_files="renoise-coupled",
+    ),
     _c(
         "device",
         "auto",
@@ -294,6 +321,10 @@ BY_NAME: dict[str, Parameter] = {row.name: row for row in PARAMETERS}
 ACTION_BY_NAME: dict[str, Action] = {row.name: row for row in ACTIONS}
 CONTROL_CHANNEL = 16
 DEFAULTS: dict[str, Value] = {row.name: row.default for row in PARAMETERS}
+FILE_DEFAULTS: dict[str, Value] = DEFAULTS | {
+    row.name: row.for_files for row in PARAMETERS if row.for_files is not None
+}
+"""What the file commands start from (docs/benchmarks.md, Samplers)."""
 
 
 def one_of(choices: Iterable[str]) -> str:

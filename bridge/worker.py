@@ -32,6 +32,8 @@ HANG_NS = 30 * NS_PER_S
 """An answer that takes longer than this never comes: the process is replaced."""
 LEAST_HANG_NS, HANG_TIMES = 5 * NS_PER_S, 10
 """So much longer than the slowest of its last answers is too long, too, but never less."""
+MOST_ERRORS = 4
+"""So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
 RECENT = 32
 LOAD_NS = 120 * NS_PER_S
 """The same for loading and warming up."""
@@ -46,7 +48,8 @@ HISTORY = 4096
 
 @dataclass(slots=True, eq=False)
 class _Child:
-    """One engine process. `busy_ns` is since when it works on a request, or loads.
+    """One engine process. `busy_ns` is since when it works on a request, or loads. `errors`: how
+    many requests in a row it failed at.
 
     An understudy has no spec yet and is not busy: it waits for its cue.
     """
@@ -58,6 +61,7 @@ class _Child:
     busy_ns: int | None
     request: PlanRequest | None = None
     ready: bool = False
+    errors: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -230,13 +234,14 @@ class EngineWorker:
             return
         child.busy_ns = child.request = None
         if kind == PLAN:
+            child.errors = 0
             self._backoff_ns = FIRST_BACKOFF_NS
             self.elapsed_ns.append(plan.elapsed_ns)
             self._report(PlanArrived(time.perf_counter_ns(), plan))
         elif kind == READY:
             self._take_over(child, head)
         elif kind == ERROR:
-            self._say("error", head["text"])
+            self._failed(child, head["text"])
         elif kind == REFUSED:
             self._refused(child, head["text"])
 
@@ -250,6 +255,15 @@ class EngineWorker:
         device = child.metadata.get("device", "this machine")
         took_ms = head["call_ns"] / NS_PER_MS
         self._say("ready", f"{name} on {device}, {took_ms:.0f} ms a plan")
+
+    def _failed(self, child: _Child, text: str) -> None:
+        """It could not answer a request; it may the next, but not for ever."""
+        child.errors += 1
+        if child.errors < MOST_ERRORS:
+            self._say("error", text)
+            return
+        child.process.kill()
+        self._lost(child, f"the engine failed {child.errors} times in a row ({text})")
 
     def _refused(self, child: _Child, text: str) -> None:
         """The model cannot be loaded: trying again would not help."""

@@ -20,8 +20,7 @@ import numpy as np
 from PIL import Image
 
 from bridge import demo, presets
-from bridge.knobs import Knobs
-from bridge.parameters import DEFAULTS
+from bridge.cli_options import knobs_for
 from engine import metrics, midi_write, render
 from engine.corpus import SPLITS
 from engine.corpus_table import CORPORA
@@ -86,7 +85,7 @@ def harmonized(pack: Pack, style: str, count: int, seed: int) -> Iterator[Harmon
     preset = presets.load(style)
     assert preset.model is not None
     generator = Generator.load(preset.model)
-    knobs = Knobs(DEFAULTS | preset.complete())
+    knobs = knobs_for(preset, {})
     batch = melodies(pack, style, count, seed)
     for index in range(count):
         composed = PianoRoll(whole_notes(batch.target[index]))

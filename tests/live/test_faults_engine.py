@@ -118,6 +118,21 @@ def test_music_goes_on_when_the_engine_fails(
     assert "Traceback" not in played.daemon.errors
 
 
+def test_an_engine_that_fails_every_time_is_replaced(band: StartBand, orders: Path) -> None:
+    played = band("--no-log", program=PROGRAM)
+    pid = int(played.osc.stats()["engine_pid"])
+    told = perform(played, 7, BPM, lambda: orders.write_text("raise 4"))
+    figures = played.osc.stats()
+    first, second = errors(told)
+    assert "the model broke" in first
+    assert "failed 4 times in a row (" in second
+    assert "the model broke" in second
+    assert figures["engine_restarts"] == 1
+    assert int(figures["engine_pid"]) != pid
+    assert set(range(16, 28)) - beats_heard(played, BPM) == set()
+    assert played.sounding() == []
+
+
 def test_a_plan_that_is_late_is_told_by_the_state(band: StartBand, orders: Path) -> None:
     """The beats meanwhile are played from the plan before it; then all is as it was."""
     played = band("--no-log", program=PROGRAM)
