@@ -24,13 +24,24 @@ NEAR = 0.01
 FEWEST, MOST = 8, 96
 ODD_SHARE = 0.1
 """Intervals that may fit no whole number of periods."""
+KEPT_ODD_SHARE = 0.75
+"""And so many for a period once found: a busy machine hands messages over later than the period's
+end, but its period stays what it is. Of intervals of any length a fifth would fit the
+periods that matter here."""
+AGAIN = 4
+"""Intervals after which it is judged anew."""
 
 
 class AudioPeriods:
-    """Watches when messages arrive. Owner: the transport thread."""
+    """Watches when messages arrive. Owner: the transport thread.
+
+    length_ms: the audio period, or 0 where arrivals do not look like one.
+    """
 
     def __init__(self) -> None:
+        self.length_ms = 0.0
         self._intervals: deque[float] = deque(maxlen=MOST)
+        self._since = 0
         self._last_ms = 0.0
 
     def restart(self, at_ms: float) -> None:
@@ -39,23 +50,30 @@ class AudioPeriods:
 
     def heard(self, at_ms: float) -> None:
         """A message came at `at_ms`."""
-        if at_ms - self._last_ms >= TOGETHER_MS:
-            self._intervals.append(at_ms - self._last_ms)
-            self._last_ms = at_ms
+        if at_ms - self._last_ms < TOGETHER_MS:
+            return
+        self._intervals.append(at_ms - self._last_ms)
+        self._last_ms = at_ms
+        self._since += 1
+        if self._since >= AGAIN and len(self._intervals) >= FEWEST:
+            self._since = 0
+            self._judge()
 
-    @property
-    def length_ms(self) -> float:
-        """The audio period, or 0 where arrivals do not look like one."""
-        if len(self._intervals) < FEWEST:
-            return 0.0
+    def _judge(self) -> None:
         ordered = sorted(self._intervals)
         # The second shortest: one alone may be a mishap. Half the period seen is a shorter one.
-        shortest = [ms for ms in ordered if ms <= ordered[1] + WOBBLE_MS]
-        seen_ms = median(shortest)
+        seen_ms = median([ms for ms in ordered if ms <= ordered[1] + WOBBLE_MS])
         nearest_ms = min(PERIODS_MS, key=lambda ms: abs(ms - seen_ms))
-        if abs(nearest_ms - seen_ms) > NEAR * nearest_ms:
-            return 0.0
+        near = abs(nearest_ms - seen_ms) <= NEAR * nearest_ms
+        if near and self._odd_share(nearest_ms) <= ODD_SHARE:
+            self.length_ms = nearest_ms
+        elif self.length_ms and self._odd_share(self.length_ms) > KEPT_ODD_SHARE:
+            self.length_ms = 0.0
+
+    def _odd_share(self, length_ms: float) -> float:
+        """Share of the intervals that are no whole number of periods of this length."""
         odd = sum(
-            abs(ms - round(ms / nearest_ms) * nearest_ms) > WOBBLE_MS for ms in self._intervals
+            abs(ms - max(round(ms / length_ms), 1) * length_ms) > WOBBLE_MS
+            for ms in self._intervals
         )
-        return nearest_ms if odd <= ODD_SHARE * len(self._intervals) else 0.0
+        return odd / len(self._intervals)
