@@ -21,6 +21,9 @@ from engine.roll import Cells, Note, drop_orphans, roll_to_notes
 Scores = NDArray[np.float32]
 """[voice, pitch, step]: how much a note that begins in this cell is wished for."""
 
+LEAST_STEPS = 3
+"""The shortest note that is made: a thirty-second."""
+
 
 def allowed_pitches(settings: SampleSettings, pitches: PitchRange) -> NDArray[np.bool_]:
     """bool[V, K]: register and key, scale or chord lock. They bind the accompaniment only."""
@@ -50,13 +53,31 @@ def allowed_cells(
     return allowed
 
 
+def drop_specks(cells: Cells, known: Mask) -> Cells:
+    """Without the notes shorter than LEAST_STEPS that nobody told; leaves orphans.
+
+    Few calls of the sampler leave them behind; composers hardly write them. What the end of the
+    roll cuts off stays.
+    """
+    steps, later = cells.shape[-1], LEAST_STEPS - 1
+    goes_on = np.pad(cells[:, SUSTAIN], ((0, 0), (0, 0), (0, later)), constant_values=True)
+    long = np.logical_and.reduce([goes_on[..., i : i + steps] for i in range(1, LEAST_STEPS)])
+    out = cells.copy()
+    out[:, ONSET] &= long | known[:, ONSET]
+    return out
+
+
 def whole_notes(request: FillRequest, cells: Cells) -> Cells:
-    """Whole notes, none on the lead's pitch, at most `voices` at once; known cells bit-exact."""
+    """Whole notes, no specks, none on the lead's pitch, at most `voices` at once.
+
+    Known cells stay bit-exact.
+    """
     known, settings = request.known, request.settings
     cells = cells.copy()
     cells[:, SUSTAIN] &= ~cells[:, ONSET]
     # Nothing sounds already where nobody said so; it would take a real note's place.
     cells[:, SUSTAIN, :, 0] &= known[:, SUSTAIN, :, 0]
+    cells = drop_specks(cells, known)
     cells[LEAD:ACCOMPANIMENT] = drop_orphans(cells[LEAD:ACCOMPANIMENT])
     if settings.doubling == "avoid":
         cells[ACCOMPANIMENT] &= ~np.asarray(cells[LEAD].any(axis=0)) | known[ACCOMPANIMENT]

@@ -6,8 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.constraints import allowed_cells, allowed_pitches, same_rhythm, whole_notes
-from engine.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, SUSTAIN, PitchRange
+from engine.constraints import (
+    LEAST_STEPS,
+    allowed_cells,
+    allowed_pitches,
+    same_rhythm,
+    whole_notes,
+)
+from engine.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, SUSTAIN, MeterMap, PitchRange
 from engine.request import FillRequest, SampleSettings
 from engine.roll import Note, PianoRoll, drop_orphans, notes_to_roll, roll_to_notes
 
@@ -33,6 +39,19 @@ def known_until(step: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     known = np.zeros((2, 2, 88, STEPS), np.bool_)
     known[..., :step] = True
     return known
+
+
+def test_specks_go_but_what_was_told_or_is_cut_off_stays() -> None:
+    told, cut = Note(0, 60, 2, ACCOMPANIMENT), Note(STEPS - 2, 62, 2, ACCOMPANIMENT)
+    kept = [Note(12, 64, LEAST_STEPS, ACCOMPANIMENT), Note(24, 64, 24, ACCOMPANIMENT)]
+    specks = [Note(20 + i, 50 + i, 1 + i % 2, i % 2) for i in range(4)]
+    cells = notes_to_roll([told, cut, *kept, *specks], 0, STEPS).cells
+    known = known_until(6)
+    request = FillRequest(PianoRoll(cells & known, PIANO), known, MeterMap(), SampleSettings())
+    found = roll_to_notes(PianoRoll(whole_notes(request, cells), PIANO))
+    assert [(n.onset_step, n.pitch) for n in found] == [
+        (n.onset_step, n.pitch) for n in (told, *kept, cut)
+    ]
 
 
 def test_register_and_lock_bind_the_accompaniment_only() -> None:
