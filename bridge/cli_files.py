@@ -79,7 +79,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 @click.command()
 @file_options(MIDI_SUFFIXES)
 @_MELODY
-@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS, task="harmonize")
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
 

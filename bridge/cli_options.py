@@ -9,7 +9,15 @@ import click
 
 from bridge.commands import Value
 from bridge.knobs import Knobs
-from bridge.parameters import FILE_DEFAULTS, PARAMETERS, Parameter, ParameterError, check, find
+from bridge.parameters import (
+    BY_TASK,
+    FILE_DEFAULTS,
+    PARAMETERS,
+    Parameter,
+    ParameterError,
+    check,
+    find,
+)
 from bridge.presets import Preset
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -33,7 +41,7 @@ def _metavar(row: Parameter) -> str:
 
 
 def table_options(
-    names: Iterable[str] = SAMPLE_ROWS, *, leave_out: Iterable[str] = ()
+    names: Iterable[str] = SAMPLE_ROWS, *, leave_out: Iterable[str] = (), task: str = ""
 ) -> Callable[[AnyFunction], AnyFunction]:
     """One option for each row; an option not given is None, so that the preset decides."""
     rows = [find(name) for name in names if name not in set(leave_out)]
@@ -45,7 +53,7 @@ def table_options(
                 row.name,
                 callback=_checked,
                 metavar=_metavar(row),
-                help=_help(row),
+                help=_help(row, task),
             )
             function = option(function)
         return function
@@ -58,8 +66,9 @@ def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value)
 
     Raises ParameterError when the register is upside down.
     """
+    for_task = BY_TASK.get(str(fixed.get("mode")), {})
     wished = {name: value for name, value in given.items() if value is not None}
-    knobs = Knobs({**FILE_DEFAULTS, **preset.settings, **wished, **fixed})
+    knobs = Knobs({**FILE_DEFAULTS, **for_task, **preset.settings, **wished, **fixed})
     low, high = knobs.integer("low"), knobs.integer("high")
     if low > high:
         raise ParameterError(f"low {low} is above high {high}; give both")
@@ -70,9 +79,9 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _help(row: Parameter) -> str:
+def _help(row: Parameter, task: str) -> str:
     facts = [row.describe_range()] if row.kind != "text" else []
-    default = FILE_DEFAULTS[row.name]
+    default = (FILE_DEFAULTS | BY_TASK.get(task, {}))[row.name]
     if default != "":
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         facts.append(f"default {shown}")

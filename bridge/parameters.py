@@ -137,7 +137,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         "lower is safer, higher bolder",
         cc=18,
         scope="sample",
-        for_files=1.0,
     ),
     _f(
         "density",
@@ -325,6 +324,9 @@ FILE_DEFAULTS: dict[str, Value] = DEFAULTS | {
     row.name: row.for_files for row in PARAMETERS if row.for_files is not None
 }
 """What the file commands start from (docs/benchmarks.md, Samplers)."""
+BY_TASK: dict[str, dict[str, Value]] = {"harmonize": {"temperature": 1.0}}
+"""And what they do otherwise: where a melody leads, the reply may be bold; what has less to go by
+falls apart."""
 
 
 def one_of(choices: Iterable[str]) -> str:

@@ -85,7 +85,7 @@ def harmonized(pack: Pack, style: str, count: int, seed: int) -> Iterator[Harmon
     preset = presets.load(style)
     assert preset.model is not None
     generator = Generator.load(preset.model)
-    knobs = knobs_for(preset, {})
+    knobs = knobs_for(preset, {}, mode="harmonize")
     batch = melodies(pack, style, count, seed)
     for index in range(count):
         composed = PianoRoll(whole_notes(batch.target[index]))
