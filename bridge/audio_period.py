@@ -8,26 +8,26 @@ just as a repeated pulse would. Knows nothing of tempo.
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
 
 KHZ = (44.1, 48.0)
-FRAMES = (128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
+FRAMES = (256, 384, 512, 768, 1024, 2048, 4096)
 PERIODS_MS = tuple(frames / khz for khz in KHZ for frames in FRAMES)
-"""The usual ones; twice the rate is half the frames."""
+"""The usual ones; twice the rate is half the frames. No clock is so fast that
+shorter ones matter."""
 
 TOGETHER_MS = 1.0
 """What comes this close together came in one period."""
 WOBBLE_MS = 0.5
 """How far off its period's end a message may be handed over."""
-NEAR = 0.01
-"""Share by which a period may seem longer or shorter than it is."""
 FEWEST, MOST = 8, 96
-ODD_SHARE = 0.1
-"""Intervals that may fit no whole number of periods."""
+ODD_SHARE = 0.45
+"""Intervals that may fit no whole number of periods: a busy machine hands messages over later than
+the period's end, and that spoils two intervals each time."""
+HALF_SHARE = 0.6
+"""So many of the odd ones at whole numbers of the half, and the half is the period."""
 KEPT_ODD_SHARE = 0.75
-"""And so many for a period once found: a busy machine hands messages over later than the period's
-end, but its period stays what it is. Of intervals of any length a fifth would fit the
-periods that matter here."""
+"""And so many for a period once found: it stays what it is, however busy the machine. Of intervals
+of any length a tenth to a fifth would fit."""
 AGAIN = 4
 """Intervals after which it is judged anew."""
 
@@ -60,20 +60,25 @@ class AudioPeriods:
             self._judge()
 
     def _judge(self) -> None:
-        ordered = sorted(self._intervals)
-        # The second shortest: one alone may be a mishap. Half the period seen is a shorter one.
-        seen_ms = median([ms for ms in ordered if ms <= ordered[1] + WOBBLE_MS])
-        nearest_ms = min(PERIODS_MS, key=lambda ms: abs(ms - seen_ms))
-        near = abs(nearest_ms - seen_ms) <= NEAR * nearest_ms
-        if near and self._odd_share(nearest_ms) <= ODD_SHARE:
-            self.length_ms = nearest_ms
-        elif self.length_ms and self._odd_share(self.length_ms) > KEPT_ODD_SHARE:
-            self.length_ms = 0.0
+        most = ODD_SHARE * len(self._intervals)
+        # A longer one is harder to fit, so it counts for more than a shorter one found before.
+        longest_ms = max((ms for ms in PERIODS_MS if len(self._odd(ms)) <= most), default=0.0)
+        if self.length_ms and len(self._odd(self.length_ms)) <= KEPT_ODD_SHARE * len(
+            self._intervals
+        ):
+            longest_ms = max(longest_ms, self.length_ms)
+        self.length_ms = longest_ms / 2 if self._is_half(longest_ms) else longest_ms
 
-    def _odd_share(self, length_ms: float) -> float:
-        """Share of the intervals that are no whole number of periods of this length."""
-        odd = sum(
-            abs(ms - max(round(ms / length_ms), 1) * length_ms) > WOBBLE_MS
-            for ms in self._intervals
-        )
-        return odd / len(self._intervals)
+    def _is_half(self, length_ms: float) -> bool:
+        """Where a pulse lasts about two periods, only a few intervals tell that it is the half."""
+        odd = self._odd(length_ms) if length_ms / 2 in PERIODS_MS else []
+        halves = [ms for ms in odd if _off_ms(ms, length_ms / 2) <= WOBBLE_MS]
+        return len(halves) >= max(2, HALF_SHARE * len(odd))
+
+    def _odd(self, length_ms: float) -> list[float]:
+        """The intervals that are no whole number of periods of this length."""
+        return [ms for ms in self._intervals if _off_ms(ms, length_ms) > WOBBLE_MS]
+
+
+def _off_ms(interval_ms: float, length_ms: float) -> float:
+    return abs(interval_ms - max(round(interval_ms / length_ms), 1) * length_ms)
