@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 
+import numpy as np
+from numpy.typing import NDArray
+
 KHZ = (44.1, 48.0)
 FRAMES = (256, 384, 512, 768, 1024, 2048, 4096)
-PERIODS_MS = tuple(frames / khz for khz in KHZ for frames in FRAMES)
+PERIODS_MS = np.array(sorted(frames / khz for khz in KHZ for frames in FRAMES))
 """The usual ones; twice the rate is half the frames. No clock is so fast that
 shorter ones matter."""
 
@@ -60,25 +63,27 @@ class AudioPeriods:
             self._judge()
 
     def _judge(self) -> None:
-        most = ODD_SHARE * len(self._intervals)
+        intervals = np.array(self._intervals)
+        odd = _odd(intervals, PERIODS_MS[:, None]).mean(axis=1)
         # A longer one is harder to fit, so it counts for more than a shorter one found before.
-        longest_ms = max((ms for ms in PERIODS_MS if len(self._odd(ms)) <= most), default=0.0)
-        if self.length_ms and len(self._odd(self.length_ms)) <= KEPT_ODD_SHARE * len(
-            self._intervals
-        ):
-            longest_ms = max(longest_ms, self.length_ms)
-        self.length_ms = longest_ms / 2 if self._is_half(longest_ms) else longest_ms
-
-    def _is_half(self, length_ms: float) -> bool:
-        """Where a pulse lasts about two periods, only a few intervals tell that it is the half."""
-        odd = self._odd(length_ms) if length_ms / 2 in PERIODS_MS else []
-        halves = [ms for ms in odd if _off_ms(ms, length_ms / 2) <= WOBBLE_MS]
-        return len(halves) >= max(2, HALF_SHARE * len(odd))
-
-    def _odd(self, length_ms: float) -> list[float]:
-        """The intervals that are no whole number of periods of this length."""
-        return [ms for ms in self._intervals if _off_ms(ms, length_ms) > WOBBLE_MS]
+        kept = (odd <= KEPT_ODD_SHARE) & (self.length_ms == PERIODS_MS)
+        longest_ms = float(PERIODS_MS[(odd <= ODD_SHARE) | kept].max(initial=0.0))
+        self.length_ms = longest_ms / 2 if _is_half(intervals, longest_ms) else longest_ms
 
 
-def _off_ms(interval_ms: float, length_ms: float) -> float:
-    return abs(interval_ms - max(round(interval_ms / length_ms), 1) * length_ms)
+def _is_half(intervals: NDArray[np.float64], length_ms: float) -> bool:
+    """Where a pulse lasts about two periods, only a few intervals tell that it is the half."""
+    if length_ms / 2 not in PERIODS_MS:
+        return False
+    odd = intervals[_odd(intervals, length_ms)]
+    halves = len(odd) - int(_odd(odd, length_ms / 2).sum())
+    return halves >= max(2, HALF_SHARE * len(odd))
+
+
+def _odd(
+    intervals: NDArray[np.float64], length_ms: float | NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which intervals are no whole number of periods of this length."""
+    times = np.maximum(np.rint(intervals / length_ms), 1)
+    off: NDArray[np.bool_] = np.abs(intervals - times * length_ms) > WOBBLE_MS
+    return off
