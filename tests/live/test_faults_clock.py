@@ -148,8 +148,8 @@ def unharmed(played: Band) -> dict[str, float]:
     played.wait_silent()
     figures = played.osc.stats()
     assert (figures["faults"], figures["unsent"]) == (0, 0), figures
-    # The first beat of all may be too soon for the engine.
-    assert figures["rest"] + figures["silent"] <= 1, figures
+    # The first beat of all may be too soon for the engine, and one or two after a flood.
+    assert figures["rest"] + figures["silent"] <= 3, figures
     return figures
 
 
