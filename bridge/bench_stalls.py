@@ -15,7 +15,6 @@ import threading
 import time
 from types import TracebackType
 
-from bridge.bench_rig import wait_for
 from bridge.realtime import raise_priority
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
@@ -23,7 +22,6 @@ EVERY_NS = 4 * NS_PER_MS
 """How often a core is looked at; it costs a fiftieth of its time."""
 LEAST_NS = 5 * NS_PER_MS
 """Shorter ones are not told of."""
-UP_S = 20.0
 
 
 class StallMeter:
@@ -31,7 +29,6 @@ class StallMeter:
 
     def __init__(self) -> None:
         # By reader threads; append only.
-        self._up: list[str] = []
         self._found: list[tuple[int, int]] = []
         self._watches: list[subprocess.Popen[str]] = []
         self._readers: list[threading.Thread] = []
@@ -40,11 +37,12 @@ class StallMeter:
         for core in sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [-1]:
             command = [sys.executable, "-m", "bridge.bench_stalls", str(core)]
             watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            self._watches.append(watch)
+            assert watch.stdout is not None
+            watch.stdout.readline()  # it is up
             reader = threading.Thread(target=self._read, args=(watch,), daemon=True)
             reader.start()
-            self._watches.append(watch)
             self._readers.append(reader)
-        wait_for(lambda: len(self._up) == len(self._watches), UP_S, "the watches of the cores")
         return self
 
     def __exit__(
@@ -62,10 +60,7 @@ class StallMeter:
         return [watch.pid for watch in self._watches]
 
     def take(self, line: str) -> None:
-        """Remember what a watch told: `up`, or `<when, monotonic ns> <how long, ns>`."""
-        if line.strip() == "up":
-            self._up.append(line)
-            return
+        """Remember what a watch told: `<when, monotonic ns> <how long, ns>`."""
         at_ns, length_ns = map(int, line.split())
         self._found.append((at_ns, length_ns))
 

@@ -8,6 +8,7 @@ accompaniment's, and a note begins where a row of cells does.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.grid import ACCOMPANIMENT, LEAD, ONSET, SUSTAIN
 from engine.request import Mask
@@ -23,12 +24,18 @@ def alone(cells: Cells) -> Cells:
     """All voices in the accompaniment, bool[2, 2, K, S], as one plane tells them: a note begins
     where a row of cells does, and a note struck again goes on. The lead rests.
     """
-    sounds = np.asarray(cells.any(axis=(0, 1)))
+    out = np.zeros_like(cells)
+    out[ACCOMPANIMENT] = _struck(np.asarray(cells.any(axis=(0, 1))))
+    return out
+
+
+def _struck(sounds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """One plane [K, S] as two, [2, K, S]: a note begins where a row of cells does."""
     before = np.zeros_like(sounds)
     before[..., 1:] = sounds[..., :-1]
-    out = np.zeros_like(cells)
-    out[ACCOMPANIMENT, ONSET], out[ACCOMPANIMENT, SUSTAIN] = sounds & ~before, sounds & before
-    return out
+    planes = np.zeros((2, *sounds.shape), np.bool_)
+    planes[ONSET], planes[SUSTAIN] = sounds & ~before, sounds & before
+    return planes
 
 
 def merge_known(cells: Cells, known: Mask) -> Mask:
@@ -50,8 +57,4 @@ def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
     new = filled[0, 0] & ~sounds.any(axis=0)
     sounds[ACCOMPANIMENT] |= new & ~told[ACCOMPANIMENT]
     sounds[LEAD] |= new & told[ACCOMPANIMENT] & ~told[LEAD]
-    before = np.zeros_like(sounds)
-    before[..., 1:] = sounds[..., :-1]
-    out = np.zeros_like(cells)
-    out[:, ONSET], out[:, SUSTAIN] = sounds & ~before, sounds & before
-    return np.where(known, cells, out)
+    return np.where(known, cells, np.stack([_struck(voice) for voice in sounds]))

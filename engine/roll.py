@@ -159,6 +159,8 @@ def fold_into(notes: Iterable[Note], pitches: PitchRange) -> tuple[list[Note], i
 
 def shifted(cells: NDArray[T], semitones: int) -> NDArray[T]:
     """Cells [V, P, K, S] that much higher; what comes in from beyond the edge is 0."""
+    if not semitones:
+        return cells
     size = cells.shape[2]
     out = np.zeros_like(cells)
     out[:, :, max(semitones, 0) : size + semitones] = cells[

@@ -26,8 +26,6 @@ class Window:
     def higher(self, semitones: int) -> Window:
         """The same, so many semitones higher; what leaves the range is lost, what comes is not
         allowed to sound."""
-        if not semitones:
-            return self
         cells, known, allowed = (
             shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
         )

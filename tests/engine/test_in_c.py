@@ -39,7 +39,6 @@ def batch(mask: np.ndarray[Any, np.dtype[np.bool_]], made_pack: Path) -> Batch:
 def test_a_shift_moves_notes_and_loses_what_leaves() -> None:
     cells = scale([21, 60, 108])
     up = shifted(cells, 2)
-    assert (up == scale([23, 62, 108])).all() is np.False_
     assert up[:, :, 23 - 21].any()
     assert up[:, :, 62 - 21].any()
     assert not up[:, :, 0].any()

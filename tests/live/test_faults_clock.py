@@ -143,13 +143,13 @@ def unheard(port: int) -> int:
     return sum(int(row[-1]) for row in rows if int(row[1].partition(":")[2], 16) == port)
 
 
-def unharmed(played: Band) -> dict[str, float]:
+def unharmed(played: Band, rests: int = 1) -> dict[str, float]:
     """Nothing hangs, nothing was lost or chosen not to be; the daemon's figures."""
     played.wait_silent()
     figures = played.osc.stats()
     assert (figures["faults"], figures["unsent"]) == (0, 0), figures
-    # The first beat of all may be too soon for the engine, and one or two after a flood.
-    assert figures["rest"] + figures["silent"] <= 3, figures
+    # The first beat of all may be too soon for the engine.
+    assert figures["rest"] + figures["silent"] <= rests, figures
     return figures
 
 
@@ -164,7 +164,8 @@ def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
     ]
     tune_and_clock = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
     beats = perform(played, merge(tune_and_clock, score))
-    assert unharmed(played)["late"] <= played.stalls()
+    # Where clocks are lost (below) the engine may be asked too late for a beat or two.
+    assert unharmed(played, rests=3)["late"] <= played.stalls()
     # JACK has room for some 170 messages a period: on a busy machine clocks are lost with the
     # notes, and the song is a little behind from there on. It goes on, though.
     after = [beat for beat in beats if beat >= 12]
