@@ -218,7 +218,7 @@ def _words(command: Command) -> tuple[str, list[Any]]:
     if isinstance(command, Act):
         return "act", [command.sender, command.name, *command.arguments]
     if isinstance(command, EngineState):
-        return "engine", [command.state, command.detail]
+        return "engine", [command.state, command.detail, command.plan_ns, command.calls]
     if isinstance(command, LinkHeard):
         return "link", [getattr(command, name) for name in _LINK]
     assert isinstance(command, PlanArrived)
@@ -270,8 +270,9 @@ def _read_act(at_ns: int, words: list[Any]) -> Act:
 
 
 def _read_engine(at_ns: int, words: list[Any]) -> EngineState:
-    state, detail = words
-    return EngineState(at_ns, str(state), str(detail))
+    state, detail, *pace = words
+    plan_ns, calls = pace or (0, 0)  # logs of the first versions do not tell
+    return EngineState(at_ns, str(state), str(detail), int(plan_ns), int(calls))
 
 
 def _read_link(at_ns: int, words: list[Any]) -> LinkHeard:

@@ -67,11 +67,17 @@ class PlanArrived:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """The engine process is now `starting`, `ready`, `error` (one request failed) or `down`."""
+    """The engine process is now `starting`, `ready`, `error` (one request failed) or `down`.
+
+    plan_ns, calls: of a `ready` and warm one, how long a plan took it and in how many sampler
+    calls; else 0.
+    """
 
     at_ns: int
     state: str
     detail: str = ""
+    plan_ns: int = 0
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,18 @@ class Decider:
         self.steps = pace.steps_within(self._knobs.integer("steps"), bpm)
         self.horizon_steps = pace.horizon_steps(self.steps, bpm)
 
-    def engine(self, state: str) -> None:
-        """The engine is `ready`, `starting`, `down`, or failed one request (`error`)."""
+    def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
+        """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
+
+        plan_ns, calls: as in EngineState.
+        """
         self.planner.outstanding = None
         if state == "error":
             return
         if state == "starting":
             self.planner.pace.forget()
         if state == "ready":
+            self.planner.pace.expect(plan_ns, calls)
             self.hurry()
         self.engine_up = state == "ready"
 

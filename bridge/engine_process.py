@@ -33,8 +33,8 @@ from engine.roll import Note
 
 FIXTURE = "fixture"
 WARM_UPS, WARM_UP_S = 8, 3.0
-AGREE = 0.2
-"""Warm when three calls in a row agree within this share of the slowest; at most WARM_UPS, and on
+WARM, AGREE = 3, 0.2
+"""Warm when WARM calls in a row agree within this share of the slowest; at most WARM_UPS, and on
 a slow machine, which would never be ready, no more than three beyond WARM_UP_S."""
 
 
@@ -110,7 +110,9 @@ def serve_engine(conn: Connection, cue: Cue | None) -> None:
         except Exception as err:  # whatever a damaged file makes torch raise
             conn.send_bytes(pack(REFUSED, {"text": _one_line(err)}))
             return
-        ready = {"call_ns": median_ns, "metadata": _plain(engine.metadata)}
+        ready = {"plan_ns": round(median_ns * spec.slow_down), "metadata": _plain(engine.metadata)}
+        # The first call of all is slow and tells nothing of the next.
+        ready["calls"] = spec.warm_up.steps if cue.calls >= WARM else 0
         conn.send_bytes(pack(READY, ready))
         for request in _requests(conn):
             conn.send_bytes(_answer(engine, request, spec.slow_down))
@@ -155,18 +157,18 @@ def _import_engine() -> None:
 
 
 def _warm_up(engine: Engine, cue: Cue) -> int:
-    """Call until three calls agree; gives their median in ns."""
+    """Call until WARM of them agree; gives their median in ns."""
     request = warm_up_request(cue.spec.warm_up)
     times: list[int] = []
     while len(times) < cue.calls:
         started_ns = time.perf_counter_ns()
         engine.plan(request)
         times.append(time.perf_counter_ns() - started_ns)
-        last = sorted(times[-3:])
+        last = sorted(times[-WARM:])
         agree = last[-1] - last[0] <= AGREE * last[-1]
-        if len(last) == 3 and (agree or sum(times) > WARM_UP_S * 1e9):
+        if len(last) == WARM and (agree or sum(times) > WARM_UP_S * 1e9):
             break
-    last = sorted(times[-3:])
+    last = sorted(times[-WARM:])
     return last[len(last) // 2]
 
 

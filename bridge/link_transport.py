@@ -13,7 +13,7 @@ from collections.abc import Callable
 from bridge.commands import LinkHeard
 from bridge.playhead import TransportEvent, TransportState, steps_per_ns
 from bridge.timebase import NS_PER_MS
-from bridge.transport import JUMP_STEPS, Transport
+from bridge.transport import SIXTEENTH, Transport
 from engine.grid import STEPS_PER_BEAT, Meter
 
 GRACE_NS = 50 * NS_PER_MS
@@ -126,12 +126,13 @@ class LinkTransport(Transport):
             events.append(TransportEvent.REANCHORED)
         place = self._map.position(at_ns)
         step = STEPS_PER_BEAT * (heard.beat - self._origin_beats) + (at_ns - heard.at_ns) * rate
-        if abs(step - place) > JUMP_STEPS:
+        # A session tells where it is, to the microsecond: what is farther off is elsewhere.
+        if abs(step - place) > SIXTEENTH:
             # Sessions met, or the bars are new: its beats have other numbers now.
             bars = round((place - step) / (STEPS_PER_BEAT * self._quantum_beats))
             self._origin_beats -= bars * self._quantum_beats
             step += bars * STEPS_PER_BEAT * self._quantum_beats
-        if abs(step - place) > JUMP_STEPS:
+        if abs(step - place) > SIXTEENTH:
             return [self._play_from(at_ns, step, rate), *events]
         self._map.bend(at_ns, step, rate)
         return events

@@ -29,12 +29,17 @@ class Pace:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
+        self._expected: list[tuple[int, int]] = []
         self._steps = 0
 
     @property
     def known(self) -> bool:
-        """Was a plan measured?"""
-        return bool(self._samples)
+        """Was a plan measured, if only while the engine warmed up?"""
+        return bool(self._samples or self._expected)
+
+    def expect(self, elapsed_ns: int, steps: int) -> None:
+        """What a plan took while the engine warmed up: good until one is measured. 0: not known."""
+        self._expected = [(max(1, steps), elapsed_ns)] if elapsed_ns > 0 else []
 
     def measured(self, elapsed_ns: int, steps: int) -> None:
         """A plan took `elapsed_ns` with `steps` sampler calls."""
@@ -43,6 +48,7 @@ class Pace:
     def forget(self) -> None:
         """The engine or the model changed: measure anew."""
         self._samples.clear()
+        self._expected = []
         self._steps = 0
 
     def p95_ns(self, steps: int) -> float:
@@ -51,10 +57,11 @@ class Pace:
         One slow plan alone moves nothing once there are a few: for that there is the plan before
         it, while a longer horizon makes every reply older, for half a minute.
         """
-        if not self._samples:
+        samples = self._samples or self._expected
+        if not samples:
             return UNKNOWN_NS
         per_call = self._line()[1]
-        ordered = sorted(ns + per_call * (steps - calls) for calls, ns in self._samples)
+        ordered = sorted(ns + per_call * (steps - calls) for calls, ns in samples)
         return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > FEW else 1)])
 
     def median_ns(self, steps: int) -> float:
@@ -87,7 +94,7 @@ class Pace:
     def _line(self) -> tuple[float, float]:
         """Fixed time and time per call, in ns, by the medians of the fewest and the most calls."""
         groups: dict[int, list[int]] = {}
-        for calls, ns in self._samples:
+        for calls, ns in self._samples or self._expected:
             groups.setdefault(calls, []).append(ns)
         if not groups:
             return 0.0, 0.0

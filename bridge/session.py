@@ -175,7 +175,7 @@ class Session:
 
     def _engine(self, command: EngineState) -> list[Effect]:
         before, self.engine_state = self.engine_state, command.state
-        self.conductor.decider.engine(command.state)
+        self.conductor.decider.engine(command.state, command.plan_ns, command.calls)
         if command.state == "ready":
             return [OscOut("/diffuse/out/ready", ())]
         if command.state == "error":

@@ -31,6 +31,9 @@ SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
 HELD_UP = 0.5
 """Pulses that come within this share of the shortest period were held up on their way."""
 
+EVEN = 0.35
+"""Pulses of a clock are no farther from equal distances than this share of one."""
+
 SUSPECTS = 4
 BOOTSTRAP = 4
 LOCKED = 12
@@ -176,7 +179,7 @@ class TempoTracker:
         pulses, period_ms = list(self._suspects), self._period_ms
         self._suspects.clear()
         apart_ms = (pulses[-1][1] - pulses[0][1]) / (len(pulses) - 1)
-        if apart_ms < HELD_UP * MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+        if not self._even(pulses, apart_ms):
             return  # counted; of the tempo they say nothing
         heard_ms = _believable(apart_ms)
         if abs(heard_ms / period_ms - 1) > 0.12:
@@ -193,6 +196,14 @@ class TempoTracker:
                 self._update(index + lost, at_ms)
         else:
             self._replay(pulses, period_ms, 0.02)
+
+    def _even(self, pulses: list[tuple[int, float]], apart_ms: float) -> bool:
+        """Do they come as a clock sends them? What was held up comes all at once, or by and by."""
+        if apart_ms < HELD_UP * MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+            return False
+        begun_ms = pulses[0][1]
+        off_ms = [abs(at_ms - begun_ms - k * apart_ms) for k, (_, at_ms) in enumerate(pulses)]
+        return max(off_ms) <= max(EVEN * apart_ms, 1.15 * self._coarse_ms)
 
     # -- The filters: ms since the origin; arrays [model, state] and [model, state, state] --------
 

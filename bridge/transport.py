@@ -22,8 +22,9 @@ DROPOUT_NS = NS_PER_S // 2
 """A clock silent for so long is gone: over four pulses at 20 bpm."""
 
 SIXTEENTH = STEPS_PER_BEAT // 4
-JUMP_STEPS = SIXTEENTH
-"""A correction of the position beyond this is a jump, not a bend."""
+JUMP_STEPS = STEPS_PER_BEAT
+"""A correction of the position beyond this is a jump, not a bend. A jump forgets the plans: pulses
+that a busy machine held up for a quarter of a second must not bring one about."""
 
 
 class Transport(Playhead):

@@ -14,6 +14,9 @@ from bridge.song import Fold, Song
 from bridge.window import WINDOW_STEPS, Known, Turn
 from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 
+FIRST_HEARD_STEPS = STEPS_PER_BEAT // 4
+"""So much of a melody at least is to be known for the first chord under it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -96,7 +99,7 @@ class Along:
         self._anchor = bars.first_bar_of(onset_step)
         self._grow(scene)
         wait = max(listen, self.lag_bars)
-        start = bars.plus(self._anchor, wait) if wait else bars.next_beat(onset_step)
+        start = bars.plus(self._anchor, wait) if wait else _soonest(onset_step, scene)
         self.turn = Turn(start, shift_steps=self._shift(start, scene))
 
     def bar_line(self, line: int, scene: Scene) -> None:
@@ -121,6 +124,15 @@ class Along:
 
     def _shift(self, line: int, scene: Scene) -> int:
         return scene.bars.bar(line)[0] - scene.bars.plus(line, -self.lag_bars)
+
+
+def _soonest(onset_step: int, scene: Scene) -> int:
+    """The next beat that a plan can reach which knows of the note at `onset_step`, or one more.
+
+    A chord from a plan that knows of no note would be in any key.
+    """
+    reach = min(scene.horizon_steps, STEPS_PER_BEAT)
+    return scene.bars.next_beat(onset_step + FIRST_HEARD_STEPS + reach - 1)
 
 
 class Exchange:

@@ -253,8 +253,10 @@ class EngineWorker:
             _end(old)
         name = child.spec.name if child.spec else ""
         device = child.metadata.get("device", "this machine")
-        took_ms = head["call_ns"] / NS_PER_MS
-        self._say("ready", f"{name} on {device}, {took_ms:.0f} ms a plan")
+        plan_ns, calls = int(head["plan_ns"]), int(head["calls"])
+        detail = f"{name} on {device}, {plan_ns / NS_PER_MS:.0f} ms a plan"
+        warm_ns = plan_ns if calls else 0
+        self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, calls))
 
     def _failed(self, child: _Child, text: str) -> None:
         """It could not answer a request; it may the next, but not for ever."""

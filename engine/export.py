@@ -71,6 +71,7 @@ def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
         "schedule": state["schedule"],
         "window_beats": int(state["settings"]["beats"]),
         "corpora": state["corpora"],
+        "densities": state.get("densities", []),
         "trained_steps": state["progress"]["step"],
         "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
         "valid_loss": state["progress"]["valid"],

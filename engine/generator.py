@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.dataset import density_bucket
+from engine.density import with_density
 from engine.export import ModelError, load, pick_device
 from engine.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.in_c import playing_shift
@@ -46,6 +47,7 @@ class Generator:
         self.pitches = PitchRange(*metadata["pitches"])
         self.merged = bool(metadata.get("merged", False))
         self.in_key = bool(metadata.get("sizes", {}).get("in_key", 0))
+        self.densities = metadata.get("densities", [])
         self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
 
     @classmethod
@@ -69,7 +71,7 @@ class Generator:
         density, locks, voices and rhythm. Sums over a batch may differ in their last bit from
         those of one request, and so, rarely, a cell. Raises ValueError where they do not fit.
         """
-        sheets = [Sheet.of(request) for request in requests]
+        sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
         if not sheets:
             return []
         if len({(s.original.shape, _loop_of(s.request.settings)) for s in sheets}) > 1:
@@ -129,6 +131,10 @@ class Generator:
         """Call the scripted loop: cells and the last call's probabilities, both [B, V, P, K, S]."""
         requests = [sheet.request for sheet in sheets]
         common = requests[0].settings
+        styles = [self._style(request.settings) for request in requests]
+        densities = [_density(request.settings) for request in requests]
+        # Where nothing is told there is nothing to follow more closely.
+        guidance = common.guidance if any(styles + densities) else 1.0
         phases = [_phase(*each) for each in zip(requests, windows, strict=True)]
 
         def batch(arrays: Sequence[NDArray[Any]]) -> Tensor:
@@ -144,14 +150,14 @@ class Generator:
                 batch([window.allowed for window in windows]).float(),
                 batch([phase for phase, _ in phases]),
                 batch([bar for _, bar in phases]),
-                whole([self._style(request.settings) for request in requests]),
-                whole([_density(request.settings) for request in requests]),
+                whole(styles),
+                whole(densities),
                 whole([request.settings.seed for request in requests]),
                 whole([window.first_step for window in windows]),
                 steps,
                 common.sampler,
                 float(common.temperature),
-                float(common.guidance),
+                float(guidance),
                 float(common.variation),
                 doubling,
             )

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from engine import checkpoint
 from engine.bound import bound_rate, free_steps, spread_levels, window_bound
-from engine.dataset import Batch
+from engine.dataset import Batch, Windows
+from engine.density import measure_densities
 from engine.exact import Evidence
 from engine.export import weights_of
 from engine.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
@@ -148,6 +149,8 @@ class Run:
         self.progress = Progress()
         windows = make_windows(self.pack, 0, settings.seed)
         self.prior = torch.from_numpy(measure_prior(windows, family)).float().to(self.device)
+        two_voices = isinstance(windows, Windows) and not family.merged
+        self.densities = measure_densities(windows) if two_voices else []
 
     @property
     def checkpoint_path(self) -> Path:
@@ -187,6 +190,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
             "prior": self.prior,
+            "densities": self.densities,
             "schedule": self.schedule,
             "styles": list(STYLES),
             "settings": settings,

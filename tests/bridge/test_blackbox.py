@@ -60,7 +60,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(SetParameter, INTS, TEXTS, VALUES, PEERS),
     st.builds(AskParameter, INTS, TEXTS, PEERS),
     st.builds(Act, INTS, TEXTS, st.lists(VALUES, max_size=3).map(tuple), PEERS),
-    st.builds(EngineState, INTS, TEXTS, TEXTS),
+    st.builds(EngineState, INTS, TEXTS, TEXTS, INTS, INTS),
     st.builds(
         PlanArrived,
         INTS,

@@ -293,6 +293,22 @@ def test_the_horizon_is_a_sixteenth_or_as_many_as_the_engine_needs() -> None:
     assert pace.horizon_steps(10, 240.0) == LONGEST_HORIZON_STEPS
 
 
+def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
+    pace = Pace()
+    pace.expect(0, 0)
+    assert not pace.known
+    pace.expect(340 * MS, 10)
+    assert pace.known
+    assert pace.p95_ns(10) == 340 * MS
+    assert pace.steps_within(10, 120.0) == 10
+    assert pace.steps_within(10, 200.0) == 6  # 225 of 300 ms
+    assert pace.horizon_steps(6, 200.0) == 24  # 244 ms are 19.6 steps
+    pace.measured(100 * MS, 10)
+    assert pace.p95_ns(10) == 100 * MS
+    pace.forget()
+    assert not pace.known
+
+
 def test_fewer_calls_when_the_beat_is_too_short_for_all() -> None:
     pace = Pace()
     assert pace.steps_within(10, 120.0) == 10

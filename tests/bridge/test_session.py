@@ -55,6 +55,20 @@ def test_a_decision_for_every_beat_as_late_as_the_engine_allows() -> None:
     assert [request.id for _, request in live.requests] == list(range(1, len(times) + 1))
 
 
+@pytest.mark.parametrize(("warm_ms", "first"), [(50, 0.5), (340, 1.0)])
+def test_without_a_bar_to_listen_to_the_first_plan_knows_the_first_note(
+    warm_ms: int, first: float
+) -> None:
+    """An engine too slow for the next beat, by what its warm-up took, answers on the one after."""
+    live = rig({"listen_bars": 0}, delay_ns=lambda request: warm_ms * MS)
+    live.add([EngineState(0, "ready", "", warm_ms * MS, 10)])
+    live.add(clock(25)).add(melody(25)).run(6 * S)
+    assert live.ons[0][0] == first
+    assert set(live.tally) == {"fresh"}
+    used = [request for when, request in live.requests if when < first]
+    assert [n.pitch for n in used[-1].notes if n.voice == LEAD] == [72]
+
+
 def test_a_request_tells_what_is_known() -> None:
     live = rig().add(clock(25)).add(melody(25)).run(8 * S)
     when, request = live.requests[7]

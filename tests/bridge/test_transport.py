@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -207,6 +208,23 @@ def test_tempo_jump_keeps_count_and_never_runs_backwards(daw: Daw) -> None:
     assert daw.position == pytest.approx(96, abs=0.02)
     assert daw.transport.bpm == pytest.approx(90, rel=1e-3)
     assert daw.events == [E.STARTED]
+
+
+def test_a_clock_that_stood_still_for_a_moment_is_met_again_without_a_jump(daw: Daw) -> None:
+    """An audio drop-out of 150 ms, 7.2 pulses: every position on the way is played, and no plan is
+    forgotten, for the song is where it was."""
+    daw.send(daw.transport.start)
+    daw.pulses(96)
+    daw.clock.advance(150 * NS_PER_MS)
+    positions = []
+    for _ in range(36):
+        daw.send(daw.transport.clock_pulse)
+        positions.append(daw.position)
+        daw.clock.advance(daw.pulse_ns)
+    assert daw.events == [E.STARTED]
+    steps = np.diff(positions)
+    assert (steps.min(), steps.max()) == (pytest.approx(0.5, abs=0.05), pytest.approx(1, abs=0.05))
+    assert positions[-1] == pytest.approx(131, abs=0.1)
 
 
 def test_before_the_second_pulse_the_tempo_is_the_one_that_was_set(daw: Daw) -> None:

@@ -85,7 +85,7 @@ def test_music_goes_on_through_what_a_clock_may_do(
     assert "Traceback" not in played.daemon.errors
 
 
-FLOOD_BEATS = 32
+FLOOD_BEATS = 48
 """Long enough for four bars after the flood on a machine where it takes twice as long."""
 
 

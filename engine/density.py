@@ -1,0 +1,85 @@
+"""How busy an accompaniment is to be where nobody says: as under such a melody composers have it.
+
+In most training windows the network is told how many onsets a beat the accompaniment has, and it
+plays more like composers when it is told. So what the musician leaves open is drawn, by the seed,
+for the whole request: sampling p(density | melody) first, then p(accompaniment | both).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dataset import DENSITY_BUCKETS, Batch, density_bucket
+from engine.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
+from engine.request import FillRequest
+
+Densities = Sequence[Sequence[float]]
+"""Row: the melody's bucket, 1 to 12, less one. Column: the accompaniment's. Rows sum to 1."""
+_BATCH, _BEATS = 16, 8
+_NEAR = 1.0
+"""A row also takes of its neighbours, e times less of each further one: windows are few."""
+_KEY = 0xDE75
+"""Keeps these draws apart from others of the same seed."""
+
+
+class Windows(Protocol):
+    """What draws training windows."""
+
+    def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
+        """`size` windows of `beats`."""
+        ...
+
+
+def measure_densities(windows: Windows, count: int = 512) -> list[list[float]]:
+    """How busy accompaniments are under how busy melodies, in `count` windows in which both play.
+
+    Empty where they never do.
+    """
+    counts = np.zeros((DENSITY_BUCKETS, DENSITY_BUCKETS))
+    for _ in range(count // _BATCH):
+        target = windows.batch(_BATCH, _BEATS, augment=0.0).target
+        for lead, ours in zip(*(_onsets_per_beat(target[:, v]) for v in (LEAD, ACCOMPANIMENT)),
+                              strict=True):  # fmt: skip
+            if lead and ours:
+                counts[density_bucket(lead) - 1, density_bucket(ours) - 1] += 1
+    if not counts.any():
+        return []
+    place = np.arange(DENSITY_BUCKETS)
+    rows = np.exp(-np.abs(place[:, None] - place) / _NEAR) @ counts
+    table: list[list[float]] = np.round(rows / rows.sum(axis=1, keepdims=True), 5).tolist()
+    return table
+
+
+def with_density(request: FillRequest, densities: Densities) -> FillRequest:
+    """The request, told a density if it wants a whole accompaniment to a melody and tells none."""
+    settings, known = request.settings, request.known
+    whole = known[LEAD].all() and not known[ACCOMPANIMENT].any() and settings.variation == 1.0
+    if settings.density is not None or not densities or not whole:
+        return request
+    lead = request.roll.cells[LEAD]
+    drawn = draw_density(densities, float(_onsets_per_beat(lead[None])[0]), settings.seed)
+    return replace(request, settings=replace(settings, density=drawn))
+
+
+def draw_density(densities: Densities, lead_onsets_per_beat: float, seed: int) -> float:
+    """Onsets a beat for the accompaniment of a melody with so many, decided by the seed."""
+    row = np.cumsum(densities[density_bucket(lead_onsets_per_beat) - 1])
+    u = np.random.default_rng((seed % 2**64, _KEY)).random() * row[-1]
+    return onsets_per_beat(1 + int(np.searchsorted(row, u, side="right")))
+
+
+def onsets_per_beat(bucket: int) -> float:
+    """The middle of a bucket, the inverse of `dataset.density_bucket`."""
+    return math.exp2((bucket - 1) / 3) - 1
+
+
+def _onsets_per_beat(voices: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of each voice in bool[B, P, K, S]."""
+    beats = voices.shape[-1] / STEPS_PER_BEAT
+    return np.asarray(voices[:, ONSET].sum(axis=(1, 2)) / beats)
