@@ -324,7 +324,10 @@ FILE_DEFAULTS: dict[str, Value] = DEFAULTS | {
     row.name: row.for_files for row in PARAMETERS if row.for_files is not None
 }
 """What the file commands start from (docs/benchmarks.md, Samplers)."""
-BY_TASK: dict[str, dict[str, Value]] = {"harmonize": {"temperature": 1.0}}
+BY_TASK: dict[str, dict[str, Value]] = {
+    "harmonize": {"temperature": 1.0},
+    "generate": {"guidance": 2.0},
+}
 """And what they do otherwise: where a melody leads, the reply may be bold; what has less to go by
 falls apart."""
 

@@ -3,6 +3,8 @@
 In most training windows the network is told how many onsets a beat the accompaniment has, and it
 plays more like composers when it is told. So what the musician leaves open is drawn, by the seed,
 for the whole request: sampling p(density | melody) first, then p(accompaniment | both).
+Where there is no melody either, it is drawn from the middle half of all: thin music made of nothing
+has been mere holes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from engine.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
 from engine.request import FillRequest
 
 Densities = Sequence[Sequence[float]]
-"""Row: the melody's bucket, 1 to 12, less one. Column: the accompaniment's. Rows sum to 1."""
+"""Row: the melody's bucket, 1 to 12, or 0 for any. Column: the accompaniment's, less one. Rows sum
+to 1."""
+ANY = 0
 _BATCH, _BEATS = 16, 8
 _NEAR = 1.0
 """A row also takes of its neighbours, e times less of each further one: windows are few."""
@@ -52,25 +56,30 @@ def measure_densities(windows: Windows, count: int = 512) -> list[list[float]]:
         return []
     place = np.arange(DENSITY_BUCKETS)
     rows = np.exp(-np.abs(place[:, None] - place) / _NEAR) @ counts
+    rows = np.concatenate([counts.sum(axis=0, keepdims=True), rows])
     table: list[list[float]] = np.round(rows / rows.sum(axis=1, keepdims=True), 5).tolist()
     return table
 
 
 def with_density(request: FillRequest, densities: Densities) -> FillRequest:
-    """The request, told a density if it wants a whole accompaniment to a melody and tells none."""
+    """The request, told a density if it wants a whole accompaniment and tells none: one to a
+    melody, or music made of nothing."""
     settings, known = request.settings, request.known
-    whole = known[LEAD].all() and not known[ACCOMPANIMENT].any() and settings.variation == 1.0
-    if settings.density is not None or not densities or not whole:
+    told = known[LEAD].all()
+    whole = (told or not known[LEAD].any()) and not known[ACCOMPANIMENT].any()
+    if settings.density is not None or settings.variation < 1.0 or not densities or not whole:
         return request
-    lead = request.roll.cells[LEAD]
-    drawn = draw_density(densities, float(_onsets_per_beat(lead[None])[0]), settings.seed)
+    lead = float(_onsets_per_beat(request.roll.cells[LEAD][None])[0])
+    drawn = draw_density(densities, density_bucket(lead) if told else ANY, settings.seed)
     return replace(request, settings=replace(settings, density=drawn))
 
 
-def draw_density(densities: Densities, lead_onsets_per_beat: float, seed: int) -> float:
-    """Onsets a beat for the accompaniment of a melody with so many, decided by the seed."""
-    row = np.cumsum(densities[density_bucket(lead_onsets_per_beat) - 1])
+def draw_density(densities: Densities, lead_bucket: int, seed: int) -> float:
+    """Onsets a beat for the accompaniment of a melody in that bucket, decided by the seed."""
+    row = np.cumsum(densities[lead_bucket])
     u = np.random.default_rng((seed % 2**64, _KEY)).random() * row[-1]
+    if lead_bucket == ANY:
+        u = 0.25 * row[-1] + 0.5 * u
     return onsets_per_beat(1 + int(np.searchsorted(row, u, side="right")))
 
 

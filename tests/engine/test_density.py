@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.dataset import Batch, density_bucket
 from engine.density import draw_density, measure_densities, onsets_per_beat, with_density
@@ -19,8 +20,8 @@ BEATS = 8
 
 def table(lead: int, ours: int) -> list[list[float]]:
     """Under a melody of bucket `lead` always `ours`, else always 1."""
-    rows = [[0.0] * 12 for _ in range(12)]
-    for place, row in enumerate(rows, start=1):
+    rows = [[0.0] * 12 for _ in range(13)]
+    for place, row in enumerate(rows):
         row[(ours if place == lead else 1) - 1] = 1.0
     return rows
 
@@ -44,17 +45,33 @@ def test_it_is_drawn_for_the_melody_at_hand() -> None:
     told = with_density(request(), busy).settings.density
     assert told is not None
     assert density_bucket(told) == 9
-    assert density_bucket(draw_density(busy, 0.5, 0)) == 1
+    assert density_bucket(draw_density(busy, 3, 0)) == 1
+
+
+def test_without_a_melody_it_is_drawn_like_most() -> None:
+    nothing = replace(request(), known=np.zeros_like(request().known))
+    told = with_density(nothing, table(0, 7)).settings.density
+    assert told is not None
+    assert density_bucket(told) == 7
+    spread = [[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0]] * 13
+    drawn = {density_bucket(draw_density(spread, 0, seed)) for seed in range(200)}
+    assert drawn == {3, 4, 5, 6, 7, 8}, "of the middle half"
 
 
 def test_draws_are_as_often_as_the_table_has_them_and_the_seed_s_alone() -> None:
-    rows = [[0.0, 0.25, 0.0, 0.75, *[0.0] * 8]] * 12
-    drawn = [draw_density(rows, 1.0, seed) for seed in range(400)]
-    assert drawn == [draw_density(rows, 1.0, seed) for seed in range(400)]
+    rows = [[0.0, 0.25, 0.0, 0.75, *[0.0] * 8]] * 13
+    drawn = [draw_density(rows, 4, seed) for seed in range(400)]
+    assert drawn == [draw_density(rows, 4, seed) for seed in range(400)]
     counts = Counter(density_bucket(each) for each in drawn)
     assert set(counts) == {2, 4}
     assert counts[4] == pytest.approx(300, abs=35)
-    assert draw_density(rows, 1.0, -1) in drawn
+    assert draw_density(rows, 4, -1) in drawn
+
+
+def half_of_the_melody() -> NDArray[np.bool_]:
+    known = request().known.copy()
+    known[LEAD, ..., BEATS * STEPS_PER_BEAT // 2 :] = False
+    return known
 
 
 @pytest.mark.parametrize(
@@ -62,7 +79,7 @@ def test_draws_are_as_often_as_the_table_has_them_and_the_seed_s_alone() -> None
     [
         request(density=3.0),  # said
         request(variation=0.5),  # what there is keeps its own
-        replace(request(), known=np.zeros_like(request().known)),  # no melody
+        replace(request(), known=half_of_the_melody()),
         replace(request(), known=np.ones_like(request().known)),  # of it some is there
     ],
 )
@@ -92,8 +109,10 @@ class Made:
 
 def test_the_table_says_what_the_windows_are_like() -> None:
     found = measure_densities(Made((1, 2), (4, 8), (1, 0)), 64)
-    slow, fast = (found[density_bucket(count) - 1] for count in (1.0, 4.0))
-    assert [sum(row) for row in found] == pytest.approx([1.0] * 12, abs=1e-3)
+    either, slow, fast = (found[bucket] for bucket in (0, density_bucket(1), density_bucket(4)))
+    assert [sum(row) for row in found] == pytest.approx([1.0] * 13, abs=1e-3)
+    assert either[density_bucket(2.0) - 1] == pytest.approx(0.5, abs=0.05)
+    assert either[density_bucket(8.0) - 1] == pytest.approx(0.5, abs=0.05)
     assert slow[density_bucket(2.0) - 1] > 0.9
     assert fast[density_bucket(8.0) - 1] > 0.9
     assert np.count_nonzero(slow) == 2  # and a little of what its neighbours have
