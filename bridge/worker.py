@@ -7,20 +7,17 @@ nothing of the Session: it appends PlanArrived and EngineState to the inbox.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
 import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections.abc import Callable
+from multiprocessing.connection import wait
 from typing import Any
 
 from bridge.commands import Command, EngineState, PlanArrived, SetParameter
-from bridge.engine_process import Cue, EngineSpec, serve_engine
+from bridge.engine_child import EngineChild, end, spawn
+from bridge.engine_process import Cue, EngineSpec
 from bridge.engine_wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
 from bridge.inbox import Wake
 from bridge.realtime import HELPER_PRIORITY, raise_priority
@@ -46,25 +43,6 @@ HISTORY = 4096
 """Engine times kept for the statistics."""
 
 
-@dataclass(slots=True, eq=False)
-class _Child:
-    """One engine process. `busy_ns` is since when it works on a request, or loads. `errors`: how
-    many requests in a row it failed at.
-
-    An understudy has no spec yet and is not busy: it waits for its cue.
-    """
-
-    spec: EngineSpec | None
-    process: SpawnProcess
-    conn: Connection
-    pid: int
-    busy_ns: int | None
-    request: PlanRequest | None = None
-    ready: bool = False
-    errors: int = 0
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
 class EngineWorker:
     """Keeps one engine process serving.
 
@@ -86,9 +64,9 @@ class EngineWorker:
         self._pending: deque[PlanRequest] = deque(maxlen=1)
         self._repeated: PlanRequest | None = None
         self._wanted: deque[EngineSpec] = deque(maxlen=1)
-        self._serving: _Child | None = None
-        self._coming: _Child | None = None
-        self._understudy: _Child | None = None
+        self._serving: EngineChild | None = None
+        self._coming: EngineChild | None = None
+        self._understudy: EngineChild | None = None
         self._understudy_ns = 0
         self._stopping = False
         self._retry: tuple[int, EngineSpec] | None = None
@@ -143,10 +121,10 @@ class EngineWorker:
                 self._replace_hung(time.perf_counter_ns())
         finally:
             for child in self._children:
-                _end(child)
+                end(child)
 
     @property
-    def _children(self) -> list[_Child]:
+    def _children(self) -> list[EngineChild]:
         children = (self._serving, self._coming, self._understudy)
         return [child for child in children if child is not None]
 
@@ -176,16 +154,16 @@ class EngineWorker:
         self._retry = None
         self.refused = ""
         if self._coming is not None:
-            _end(self._coming)
+            end(self._coming)
             self._coming = None
         serving = self._serving
         if serving is not None and serving.spec is not None and spec.same_engine(serving.spec):
             serving.spec = spec
             return
         self._say("starting", spec.name)
-        self._coming = self._call_up(cue) or _spawn(cue)
+        self._coming = self._call_up(cue) or spawn(cue)
 
-    def _call_up(self, cue: Cue) -> _Child | None:
+    def _call_up(self, cue: Cue) -> EngineChild | None:
         """Give the cue to the understudy, if there is one and it is of use."""
         child = self._understudy
         if child is None or not cue.spec.understudy:
@@ -194,7 +172,7 @@ class EngineWorker:
         try:
             child.conn.send(cue)
         except OSError:  # it has died
-            _end(child)
+            end(child)
             return None
         child.spec, child.busy_ns = cue.spec, time.perf_counter_ns()
         return child
@@ -205,7 +183,7 @@ class EngineWorker:
         if serving is None or serving.spec is None or not serving.spec.understudy:
             return
         if self._coming is None and self._understudy is None and now_ns >= self._understudy_ns:
-            self._understudy = _spawn(None)
+            self._understudy = spawn(None)
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
@@ -216,13 +194,13 @@ class EngineWorker:
         with contextlib.suppress(OSError):
             child.conn.send_bytes(pack_request(child.request))
 
-    def _receive(self, child: _Child) -> None:
+    def _receive(self, child: EngineChild) -> None:
         try:
             kind, head, numbers = unpack(child.conn.recv_bytes())
             plan = unpack_plan(head, numbers) if kind == PLAN else NO_PLAN
         except (EOFError, OSError):
             if child is self._understudy:
-                _end(child)
+                end(child)
                 self._understudy = None
                 self._understudy_ns = time.perf_counter_ns() + UNDERSTUDY_NS
             else:
@@ -245,12 +223,12 @@ class EngineWorker:
         elif kind == REFUSED:
             self._refused(child, head["text"])
 
-    def _take_over(self, child: _Child, head: dict[str, Any]) -> None:
+    def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
         old, self._serving, self._coming = self._serving, child, None
         child.ready, child.metadata = True, head["metadata"]
         self.metadata = child.metadata
         if old is not None:
-            _end(old)
+            end(old)
         name = child.spec.name if child.spec else ""
         device = child.metadata.get("device", "this machine")
         plan_ns, calls = int(head["plan_ns"]), int(head["calls"])
@@ -258,7 +236,7 @@ class EngineWorker:
         warm_ns = plan_ns if calls else 0
         self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, calls))
 
-    def _failed(self, child: _Child, text: str) -> None:
+    def _failed(self, child: EngineChild, text: str) -> None:
         """It could not answer a request; it may the next, but not for ever."""
         child.errors += 1
         if child.errors < MOST_ERRORS:
@@ -267,9 +245,9 @@ class EngineWorker:
         child.process.kill()
         self._lost(child, f"the engine failed {child.errors} times in a row ({text})")
 
-    def _refused(self, child: _Child, text: str) -> None:
+    def _refused(self, child: EngineChild, text: str) -> None:
         """The model cannot be loaded: trying again would not help."""
-        _end(child)
+        end(child)
         if child is self._coming:
             self._coming = None
         if self._serving is None:
@@ -281,9 +259,9 @@ class EngineWorker:
             now_ns = time.perf_counter_ns()
             self._report(SetParameter(now_ns, "preset", self._serving.spec.preset))
 
-    def _lost(self, child: _Child, why: str) -> None:
+    def _lost(self, child: EngineChild, why: str) -> None:
         """A process ended by itself: start it anew, later each time that it does not come up."""
-        _end(child)
+        end(child)
         # What it was asked is asked again, but once only: it may be what killed it.
         if child.request not in (None, self._repeated) and not self._pending:
             self._repeated = child.request
@@ -309,7 +287,7 @@ class EngineWorker:
                 child.process.kill()
                 self._lost(child, "the engine did not answer")
 
-    def _hang_ns(self, child: _Child) -> int:
+    def _hang_ns(self, child: EngineChild) -> int:
         """When an answer is given up."""
         limit_ns = LOAD_NS
         if child.ready:
@@ -319,40 +297,3 @@ class EngineWorker:
 
     def _say(self, state: str, detail: str) -> None:
         self._report(EngineState(time.perf_counter_ns(), state, detail))
-
-
-def _spawn(cue: Cue | None) -> _Child:
-    """Start an engine process; without a cue it is an understudy."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(
-        target=serve_engine, args=(theirs, cue), name="midi-diffuse-engine", daemon=True
-    )
-    with _without_interrupts():
-        process.start()
-    theirs.close()  # so that the pipe closes when either side ends
-    spec, busy_ns = (None, None) if cue is None else (cue.spec, time.perf_counter_ns())
-    return _Child(spec, process, ours, process.pid or 0, busy_ns)
-
-
-def _end(child: _Child) -> None:
-    """Close the pipe, which ends the process; then see to it that it did."""
-    child.conn.close()
-    child.process.join(timeout=0.2)
-    if child.process.is_alive():
-        child.process.kill()
-        child.process.join()
-    child.process.close()
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """A process inherits the signal mask: Ctrl-C must not reach it before it can ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
