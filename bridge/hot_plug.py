@@ -15,7 +15,10 @@ from bridge.midi_systems import IN_NAME, OUT_NAME
 from bridge.port_names import PortError, same_port
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 
-POLL_S = 1.0
+POLL_S = 0.25
+"""How often to look at what is cheap to look at; rtmidi's lists of ports are not."""
+RTMIDI_LOOKS = 4
+"""Every so many of these looks goes to them."""
 DIRECTIONS = {"in": "input", "out": "output"}
 
 Tell = Callable[[str], None]
@@ -65,9 +68,13 @@ class RtMidiWatcher:
     def __init__(self, ports: RtMidiPorts, wanted: dict[str, str], tell: Tell) -> None:
         self._ports = ports
         self._presence = Presence(ports, wanted, tell)
+        self._looks = 0
 
     def look(self) -> None:
         """Compare the names of now with those wanted."""
+        self._looks += 1
+        if self._looks % RTMIDI_LOOKS:
+            return
         for direction, wanted in self._presence.wanted.items():
             name = same_port(wanted, self._ports.opened[direction].device.get_ports())
             if name is None:
@@ -92,11 +99,10 @@ class JackWatcher:
         wanted: dict[str, str],
         tell: Tell,
         library: Any,
-        changed: Callable[[], None],
     ) -> None:
         self._ports, self._tell = ports, tell
         self._presence = Presence(ports, wanted, tell)
-        self._library, self._changed = library, changed
+        self._library = library
         self._players: set[str] = set()
         self._own: dict[str, str | None] = {}
         self._watch = self._try()
@@ -170,7 +176,7 @@ class JackWatcher:
 
     def _try(self) -> JackWatch | None:
         try:
-            return JackWatch(self._library, self._changed)
+            return JackWatch(self._library)
         except ConnectionError:
             return None
 
@@ -183,8 +189,7 @@ class HotPlug:
     """
 
     def __init__(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> None:
-        self._changed = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._watchers = list(self._made(ports, named, tell))
         self._thread = threading.Thread(target=self._run, name="hot-plug", daemon=True)
 
@@ -194,8 +199,7 @@ class HotPlug:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopping = True
-        self._changed.set()
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         for watcher in self._watchers:
@@ -206,15 +210,11 @@ class HotPlug:
         if {opened.key for opened in ports.opened.values()} == {"jack"}:
             library = load_libjack()
             if library is not None:
-                return [JackWatcher(ports, wanted, tell, library, self._changed.set)]
+                return [JackWatcher(ports, wanted, tell, library)]
         return [RtMidiWatcher(ports, wanted, tell)] if wanted else []
 
     def _run(self) -> None:
         raise_priority(HELPER_PRIORITY)
-        while self._watchers and not self._stopping:
-            self._changed.wait(POLL_S)
-            self._changed.clear()
-            if self._stopping:
-                return
+        while self._watchers and not self._stopping.wait(POLL_S):
             for watcher in self._watchers:
                 watcher.look()

@@ -3,6 +3,10 @@
 rtmidi cannot tell: it lists a dead server's ports, sends into the void, and to ask anew makes a
 client, for which it keeps Python's lock for a tenth of a second. Calls made here let go of it.
 The client has no ports, so nobody sees it.
+
+No Python runs on libjack's threads: it cancels them when a client closes or a server dies, and one
+that waits for Python's lock just then takes the lock's mutex along, and the whole program stands
+still for ever. What libjack is to call back are functions in C.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ import contextlib
 import ctypes
 import ctypes.util
 import sys
-from collections.abc import Callable
 from typing import Any
 
 NO_START, INPUT, OUTPUT = 0x01, 0x1, 0x2
@@ -19,28 +22,24 @@ MIDI_TYPE = b"8 bit raw midi"
 ALREADY = 17
 """What `jack_connect` gives for a connection that is there (EEXIST)."""
 
-_ON_SHUTDOWN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_ON_PORT = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p)
-_ON_CONNECT = ctypes.CFUNCTYPE(
-    None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p
-)
-_ON_ERROR = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
-_SILENT = _ON_ERROR(lambda text: None)
+_LIBC = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+_SILENT = ctypes.cast(_LIBC.strlen, ctypes.c_void_p)
+"""Takes an error's text and does nothing with it."""
 
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "jack_client_open": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p)),
     "jack_client_close": (ctypes.c_int, (ctypes.c_void_p,)),
     "jack_activate": (ctypes.c_int, (ctypes.c_void_p,)),
-    "jack_on_shutdown": (None, (ctypes.c_void_p, _ON_SHUTDOWN, ctypes.c_void_p)),
-    "jack_set_port_registration_callback": (
-        ctypes.c_int,
-        (ctypes.c_void_p, _ON_PORT, ctypes.c_void_p),
+    "jack_on_shutdown": (None, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
+    "jack_set_error_function": (None, (ctypes.c_void_p,)),
+    "jack_ringbuffer_create": (ctypes.c_void_p, (ctypes.c_size_t,)),
+    "jack_ringbuffer_write": (
+        ctypes.c_size_t,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
     ),
-    "jack_set_port_connect_callback": (
-        ctypes.c_int,
-        (ctypes.c_void_p, _ON_CONNECT, ctypes.c_void_p),
-    ),
-    "jack_set_error_function": (None, (_ON_ERROR,)),
+    "jack_ringbuffer_read_space": (ctypes.c_size_t, (ctypes.c_void_p,)),
+    "jack_ringbuffer_reset": (None, (ctypes.c_void_p,)),
+    "jack_ringbuffer_free": (None, (ctypes.c_void_p,)),
     "jack_get_ports": (
         ctypes.POINTER(ctypes.c_char_p),
         (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong),
@@ -71,31 +70,26 @@ def load_libjack() -> Any | None:
 
 
 class JackWatch:
-    """A client of a running server that looks on. Owner: one thread; `alive` is for any.
+    """A client of a running server that looks on. Owner: one thread."""
 
-    changed: called on a thread of JACK's when a port or a connection came or went, or the
-    server did; must only note it.
-    """
-
-    def __init__(self, library: Any, changed: Callable[[], None]) -> None:
+    def __init__(self, library: Any) -> None:
         """Raises ConnectionError where no server runs."""
-        self.alive = True
         self._jack = library
-        self._changed = changed
         library.jack_set_error_function(_SILENT)
         self._client = library.jack_client_open(b"midi-diffuse-watch", NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server runs")
-        # Kept here, or they would be collected while JACK still calls them.
-        self._callbacks = (
-            _ON_SHUTDOWN(self._shut_down),
-            _ON_PORT(lambda number, registered, _: changed()),
-            _ON_CONNECT(lambda one, other, connected, _: changed()),
-        )
-        library.jack_on_shutdown(self._client, self._callbacks[0], None)
-        library.jack_set_port_registration_callback(self._client, self._callbacks[1], None)
-        library.jack_set_port_connect_callback(self._client, self._callbacks[2], None)
+        # Holds a byte until the server shuts us down: libjack itself empties it then.
+        self._life = library.jack_ringbuffer_create(2)
+        library.jack_ringbuffer_write(self._life, b"!", 1)
+        empty = ctypes.cast(library.jack_ringbuffer_reset, ctypes.c_void_p)
+        library.jack_on_shutdown(self._client, empty, self._life)
         library.jack_activate(self._client)
+
+    @property
+    def alive(self) -> bool:
+        """Does the server still run?"""
+        return bool(self._jack.jack_ringbuffer_read_space(self._life))
 
     def names(self, flags: int) -> list[str]:
         """Whole names of the MIDI ports, INPUT or OUTPUT."""
@@ -134,17 +128,10 @@ class JackWatch:
         return code in (0, ALREADY)
 
     def close(self) -> None:
-        """Leave the server. A dead one's client is not closed: libjack hangs or crashes at that."""
+        """Leave the server. A dead one's client is not closed: libjack hangs or crashes at that.
+
+        Nor is its `_life` freed, which libjack may still empty.
+        """
         if self.alive:
-            self.alive = False
             self._jack.jack_client_close(self._client)
-        else:
-            _ABANDONED.append(self)
-
-    def _shut_down(self, _: object) -> None:
-        self.alive = False
-        self._changed()
-
-
-_ABANDONED: list[JackWatch] = []
-"""Kept for good: libjack may still call them."""
+            self._jack.jack_ringbuffer_free(self._life)
