@@ -15,17 +15,17 @@ from bridge.midi_systems import IN_NAME, OUT_NAME
 from bridge.port_names import PortError, same_port
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 
-POLL_S = 0.25
-"""How often to look at what is cheap to look at; rtmidi's lists of ports are not."""
-RTMIDI_LOOKS = 4
-"""Every so many of these looks goes to them."""
+RTMIDI_EVERY_S, JACK_EVERY_S = 1.0, 0.25
+"""How often to look: libjack's lists of ports are cheap, and it lets go of Python's lock."""
 DIRECTIONS = {"in": "input", "out": "output"}
 
 Tell = Callable[[str], None]
 
 
 class Watcher(Protocol):
-    """Looks after the ports of one MIDI system."""
+    """Looks after the ports of one MIDI system, every `every_s`."""
+
+    every_s: float
 
     def look(self) -> None:
         """See what went or came back, and act on it."""
@@ -66,15 +66,12 @@ class RtMidiWatcher:
     """ALSA, CoreMIDI, Windows: rtmidi's own lists of ports, which are cheap there."""
 
     def __init__(self, ports: RtMidiPorts, wanted: dict[str, str], tell: Tell) -> None:
+        self.every_s = RTMIDI_EVERY_S
         self._ports = ports
         self._presence = Presence(ports, wanted, tell)
-        self._looks = 0
 
     def look(self) -> None:
         """Compare the names of now with those wanted."""
-        self._looks += 1
-        if self._looks % RTMIDI_LOOKS:
-            return
         for direction, wanted in self._presence.wanted.items():
             name = same_port(wanted, self._ports.opened[direction].device.get_ports())
             if name is None:
@@ -100,6 +97,7 @@ class JackWatcher:
         tell: Tell,
         library: Any,
     ) -> None:
+        self.every_s = JACK_EVERY_S
         self._ports, self._tell = ports, tell
         self._presence = Presence(ports, wanted, tell)
         self._library = library
@@ -190,7 +188,7 @@ class HotPlug:
 
     def __init__(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> None:
         self._stopping = threading.Event()
-        self._watchers = list(self._made(ports, named, tell))
+        self._watcher = self._made(ports, named, tell)
         self._thread = threading.Thread(target=self._run, name="hot-plug", daemon=True)
 
     def start(self) -> None:
@@ -202,19 +200,19 @@ class HotPlug:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
-        for watcher in self._watchers:
-            watcher.close()
+        if self._watcher is not None:
+            self._watcher.close()
 
-    def _made(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> list[Watcher]:
+    def _made(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> Watcher | None:
         wanted = {each: ports.opened[each].name for each in DIRECTIONS if each in named}
         if {opened.key for opened in ports.opened.values()} == {"jack"}:
             library = load_libjack()
             if library is not None:
-                return [JackWatcher(ports, wanted, tell, library)]
-        return [RtMidiWatcher(ports, wanted, tell)] if wanted else []
+                return JackWatcher(ports, wanted, tell, library)
+        return RtMidiWatcher(ports, wanted, tell) if wanted else None
 
     def _run(self) -> None:
         raise_priority(HELPER_PRIORITY)
-        while self._watchers and not self._stopping.wait(POLL_S):
-            for watcher in self._watchers:
-                watcher.look()
+        watcher = self._watcher
+        while watcher is not None and not self._stopping.wait(watcher.every_s):
+            watcher.look()
