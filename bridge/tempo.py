@@ -28,9 +28,6 @@ MS_PER_MINUTE = 60_000.0
 SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
 """Periods beyond these are not believed."""
 
-HELD_UP = 0.5
-"""Pulses that come within this share of the shortest period were held up on their way."""
-
 EVEN = 0.35
 """Pulses of a clock are no farther from equal distances than this share of one."""
 
@@ -199,7 +196,7 @@ class TempoTracker:
 
     def _even(self, pulses: list[tuple[int, float]], apart_ms: float) -> bool:
         """Do they come as a clock sends them? What was held up comes all at once, or by and by."""
-        if apart_ms < HELD_UP * MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+        if apart_ms < MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
             return False
         begun_ms = pulses[0][1]
         off_ms = [abs(at_ms - begun_ms - k * apart_ms) for k, (_, at_ms) in enumerate(pulses)]
