@@ -3,6 +3,9 @@
 JACK delivers what came during a period all at once. Where a period is longer than the time from
 pulse to pulse (512 frames at 48 kHz from 234 bpm on, 1024 from 117) true pulses arrive in pairs,
 just as a repeated pulse would. Knows nothing of tempo.
+
+A period is told from a steady clock of nearly its length (1024 frames are 21.3 ms, a pulse at 118
+bpm 21.2) by the grid: arrivals of many pulses fall on whole numbers of periods from each other.
 """
 
 from __future__ import annotations
@@ -21,18 +24,22 @@ shorter ones matter."""
 TOGETHER_MS = 1.0
 """What comes this close together came in one period."""
 WOBBLE_MS = 0.5
-"""How far off its period's end a message may be handed over."""
+"""How far apart messages may be handed over that came at one point of the grid."""
 FEWEST, MOST = 8, 96
-ODD_SHARE = 0.45
-"""Intervals that may fit no whole number of periods: a busy machine hands messages over later than
-the period's end, and that spoils two intervals each time."""
-HALF_SHARE = 0.6
-"""So many of the odd ones at whole numbers of the half, and the half is the period."""
-KEPT_ODD_SHARE = 0.75
-"""And so many for a period once found: it stays what it is, however busy the machine. Of intervals
-of any length a tenth to a fifth would fit."""
+FITS, KEPT = 0.55, 0.3
+"""Share of arrivals that must fit a period, and one found before: a busy machine hands messages
+over later than the period's end. Of arrivals at any time a tenth to a fifth would fit."""
+AS_WELL = 0.15
+"""A period fits as well as another where so much less does; then the longer one is meant."""
 AGAIN = 4
-"""Intervals after which it is judged anew."""
+"""Arrivals after which it is judged anew."""
+
+# For _fitting: each period is cut into bins of about WOBBLE_MS, one row of _WIDTH of them a period.
+_BINS = (PERIODS_MS / WOBBLE_MS).astype(np.int64)[:, None]
+_WIDTH = int(_BINS.max())
+_FIRST = np.arange(len(PERIODS_MS))[:, None] * _WIDTH
+_NEXT = _FIRST + (np.arange(_WIDTH) + 1) % _BINS
+_BINS_A_MS = _BINS / PERIODS_MS[:, None]
 
 
 class AudioPeriods:
@@ -43,47 +50,35 @@ class AudioPeriods:
 
     def __init__(self) -> None:
         self.length_ms = 0.0
-        self._intervals: deque[float] = deque(maxlen=MOST)
+        self._arrivals: deque[float] = deque(maxlen=MOST)
         self._since = 0
-        self._last_ms = 0.0
-
-    def restart(self, at_ms: float) -> None:
-        """A message came at `at_ms`, which is on a new time scale."""
-        self._last_ms = at_ms
 
     def heard(self, at_ms: float) -> None:
-        """A message came at `at_ms`."""
-        if at_ms - self._last_ms < TOGETHER_MS:
+        """A message came at `at_ms`, on one time scale for all."""
+        if self._arrivals and at_ms - self._arrivals[-1] < TOGETHER_MS:
             return
-        self._intervals.append(at_ms - self._last_ms)
-        self._last_ms = at_ms
+        self._arrivals.append(at_ms)
         self._since += 1
-        if self._since >= AGAIN and len(self._intervals) >= FEWEST:
+        if self._since >= AGAIN and len(self._arrivals) > FEWEST:
             self._since = 0
             self._judge()
 
     def _judge(self) -> None:
-        intervals = np.array(self._intervals)
-        odd = _odd(intervals, PERIODS_MS[:, None]).mean(axis=1)
-        # A longer one is harder to fit, so it counts for more than a shorter one found before.
-        kept = (odd <= KEPT_ODD_SHARE) & (self.length_ms == PERIODS_MS)
-        longest_ms = float(PERIODS_MS[(odd <= ODD_SHARE) | kept].max(initial=0.0))
-        self.length_ms = longest_ms / 2 if _is_half(intervals, longest_ms) else longest_ms
+        arrivals = np.array(self._arrivals)
+        fit = _fitting(arrivals)
+        least = np.where(self.length_ms == PERIODS_MS, KEPT, FITS)
+        fits = (fit >= least) & (fit >= fit.max() - AS_WELL)
+        self.length_ms = float(PERIODS_MS[fits].max(initial=0.0))
 
 
-def _is_half(intervals: NDArray[np.float64], length_ms: float) -> bool:
-    """Where a pulse lasts about two periods, only a few intervals tell that it is the half."""
-    if length_ms / 2 not in PERIODS_MS:
-        return False
-    odd = intervals[_odd(intervals, length_ms)]
-    halves = len(odd) - int(_odd(odd, length_ms / 2).sum())
-    return halves >= max(2, HALF_SHARE * len(odd))
-
-
-def _odd(
-    intervals: NDArray[np.float64], length_ms: float | NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which intervals are no whole number of periods of this length."""
-    times = np.maximum(np.rint(intervals / length_ms), 1)
-    off: NDArray[np.bool_] = np.abs(intervals - times * length_ms) > WOBBLE_MS
-    return off
+def _fitting(arrivals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each of PERIODS_MS: the share of arrivals on the points of its best grid, or, where that
+    is less, the share that came no sooner than a period after the last."""
+    bins = (arrivals * _BINS_A_MS).astype(np.int64) % _BINS
+    counts = np.bincount((bins + _FIRST).ravel(), minlength=_NEXT.size)
+    # A cluster may lie across the border of two bins.
+    on_grid = (counts.reshape(_NEXT.shape) + counts.take(_NEXT)).max(axis=1)
+    gaps = np.sort(np.diff(arrivals))
+    apart = len(gaps) - gaps.searchsorted(PERIODS_MS - WOBBLE_MS)
+    fitting: NDArray[np.float64] = np.minimum(on_grid / len(arrivals), apart / len(gaps))
+    return fitting

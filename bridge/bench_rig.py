@@ -29,6 +29,7 @@ from bridge.midi_ports import Tap
 from bridge.midi_systems import IN_NAME, OUT_NAME, list_ports
 from bridge.osc_wire import Message, decode, encode
 from bridge.realtime import raise_priority, wait_until
+from bridge.timebase import NS_PER_S
 
 READY_S = 60.0
 Bytes = tuple[int, ...]
@@ -212,12 +213,15 @@ class OscPeer:
 class MidiPeer:
     """Plays into the daemon's input and records its output, through ports of its own.
 
-    received: (monotonic ns, bytes) of each message, in order.
+    received: (monotonic ns, bytes) of each message, in order; when the driver handed it over, not
+    when this process came to look, which may be busy.
     """
 
     def __init__(self, api: str = "jack") -> None:
         number = rtmidi.API_UNIX_JACK if api == "jack" else rtmidi.API_MACOSX_CORE
         self.received: list[tuple[int, Bytes]] = []
+        # By the driver's clock, and what is to be added for ours. Owner: the driver's thread.
+        self._driver_ns, self._apart_ns = 0, 0
         self._out = rtmidi.MidiOut(number, name="test-player")
         recorder = rtmidi.MidiIn(number, name="test-recorder")
         _connect(self._out, IN_NAME)
@@ -225,7 +229,12 @@ class MidiPeer:
         self._tap = Tap(recorder, self._record)
 
     def _record(self, event: tuple[list[int], float], _: object = None) -> None:
-        self.received.append((time.perf_counter_ns(), tuple(event[0])))
+        data, since_last_s = event
+        self._driver_ns += round(since_last_s * NS_PER_S)
+        apart_ns = time.perf_counter_ns() - self._driver_ns
+        # Python may come late, never early: the least is the truth.
+        self._apart_ns = min(self._apart_ns, apart_ns) if self.received else apart_ns
+        self.received.append((self._driver_ns + self._apart_ns, tuple(data)))
 
     def send(self, *data: int) -> None:
         """Send one message now."""

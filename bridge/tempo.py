@@ -13,6 +13,7 @@ them up and let them go at once.
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +32,9 @@ SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
 EVEN = 0.35
 """Pulses of a clock are no farther from equal distances than this share of one."""
 
-SUSPECTS = 4
+SUSPECTS, SPAN = 4, 4
+"""So many are judged, over at least so many coarse audio periods: in one all of them may have come.
+"""
 BOOTSTRAP = 4
 LOCKED = 12
 """Pulses after which the period is known well enough to tell a doubled pulse from a fast one."""
@@ -77,6 +80,8 @@ class TempoTracker:
         self._coarse_ms = 0.0
         self._heard: list[tuple[int, float]] = []
         self._suspects: list[tuple[int, float]] = []
+        # Of the last two beats: (number, ms, period ms) of a pulse as the filters had it then.
+        self._lines: deque[tuple[int, float, float]] = deque(maxlen=2)
         self._begin(0, 0.0, self._first_period_ms, 0.3)
 
     @property
@@ -106,7 +111,6 @@ class TempoTracker:
         """The pulse at `now_ns` is number `pulse`, on a new phase; the tempo is kept as a guess."""
         self._origin_ns = now_ns
         self._newest_ms = 0.0
-        self._arrivals.restart(0.0)
         self.last_pulse = pulse
         self._suspects.clear()
         self._heard = [(pulse, 0.0)]
@@ -118,11 +122,14 @@ class TempoTracker:
         self._index += by
         self._heard = [(index + by, at_ms) for index, at_ms in self._heard]
         self._suspects = [(index + by, at_ms) for index, at_ms in self._suspects]
+        for _ in range(len(self._lines)):
+            index, at_ms, period_ms = self._lines.popleft()
+            self._lines.append((index + by, at_ms, period_ms))
 
     def pulse(self, now_ns: int) -> None:
         """Count a pulse heard at `now_ns`."""
         at_ms = (now_ns - self._origin_ns) / NS_PER_MS
-        self._arrivals.heard(at_ms)
+        self._arrivals.heard(now_ns / NS_PER_MS)
         audio_ms = self._arrivals.length_ms
         self._coarse_ms = audio_ms if audio_ms > COARSE * self._period_ms else 0.0
         error_ms = at_ms - self._foretold(self.last_pulse + 1)
@@ -139,7 +146,7 @@ class TempoTracker:
         else:
             self._learn_jitter(error_ms)
             self._suspects.append((self.last_pulse, at_ms))
-            if len(self._suspects) == SUSPECTS:
+            if len(self._suspects) >= SUSPECTS and self._span_ms() >= SPAN * self._coarse_ms:
                 self._judge()
 
     def _is_double(self, at_ms: float, error_ms: float) -> bool:
@@ -171,6 +178,9 @@ class TempoTracker:
         for index, at_ms in rest:
             self._update(index, at_ms)
 
+    def _span_ms(self) -> float:
+        return self._suspects[-1][1] - self._suspects[0][1]
+
     def _judge(self) -> None:
         """What do the suspects have in common?"""
         pulses, period_ms = list(self._suspects), self._period_ms
@@ -178,6 +188,13 @@ class TempoTracker:
         apart_ms = (pulses[-1][1] - pulses[0][1]) / (len(pulses) - 1)
         if not self._even(pulses, apart_ms):
             return  # counted; of the tempo they say nothing
+        line = next((each for each in self._lines if _on_line(pulses, each)), None)
+        if line is not None:
+            # What came late in between has drawn the filters away.
+            self._jitter_ms2 = self._calm_ms2
+            self._replay(pulses, line[2], 0.02)
+            self._lines.append(line)
+            return
         heard_ms = _believable(apart_ms)
         if abs(heard_ms / period_ms - 1) > 0.12:
             self._jitter_ms2 = self._calm_ms2
@@ -214,6 +231,7 @@ class TempoTracker:
         self._states: Vector = np.tile(start, (2, 1))
         self._covariances: Vector = np.tile(np.diag(spreads), (2, 1, 1))
         self._weights: Vector = np.array([0.7, 0.3])
+        self._lines.clear()
         self._calm_ms2 = self._jitter_ms2
         self._mix()
 
@@ -270,6 +288,15 @@ class TempoTracker:
         if not self._suspects:
             self._calm_ms2 = self._jitter_ms2
         self._mix()
+        if self._updates % STEPS_PER_BEAT == 0:
+            self._lines.append((self._index, self._time, self._period_ms))
+
+
+def _on_line(pulses: list[tuple[int, float]], line: tuple[int, float, float]) -> bool:
+    """Do they come when they should by the tempo and phase of a beat or two ago?"""
+    begun, begun_ms, period_ms = line
+    late_ms = np.mean([at_ms - begun_ms - (index - begun) * period_ms for index, at_ms in pulses])
+    return bool(abs(late_ms) < 0.3 * period_ms)
 
 
 def _believable(period_ms: float) -> float:

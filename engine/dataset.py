@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,15 @@ def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
         piece_beats=beats,
         meters=tuple((rows[a:b, 1], rows[a:b, 2]) for a, b in pairwise(splits)),
     )
+
+
+class Drawing(Protocol):
+    """Draws batches; `rng` decides everything."""
+
+    rng: np.random.Generator
+
+    def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
+        """`size` windows of `beats`, made more various where `augment` is not 0."""
 
 
 def density_bucket(onsets_per_beat: float) -> int:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from engine.checkpoint import Family
 from engine.chorales import SPLITS, Chorales, PieceWindows, load_chorales
 from engine.corpus_table import CORPORA
-from engine.dataset import Batch, Pack, Windows, load_pack, merged_batch
+from engine.dataset import Batch, Drawing, Pack, Windows, load_pack, merged_batch
 from engine.in_c import in_c, some_alone
 
 _AHEAD = 3
@@ -27,16 +26,6 @@ MUSIC: dict[str, Callable[[Path], Pack | Chorales]] = {
     "chorales": load_chorales,
 }
 """What a family's music is read from, by `Family.music`."""
-
-
-class Drawing(Protocol):
-    """Draws batches; `rng` decides everything."""
-
-    rng: np.random.Generator
-
-    def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
-        """`size` windows of `beats`, made more various where `augment` is not 0."""
-        ...
 
 
 def measure_prior(windows: Drawing, family: Family, count: int = 200) -> NDArray[np.float64]:

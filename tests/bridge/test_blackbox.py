@@ -235,3 +235,7 @@ def test_damaged_logs_give_a_log_error_or_a_replay(song: tuple[Rig, list[str]]) 
 
 def test_outcomes_that_are_nothing_are_equal() -> None:
     assert outcome([]) == Outcome()
+
+
+def test_an_older_log_does_not_tell_how_fast_the_engine_was() -> None:
+    assert read_command([5, "engine", "ready", "x"], 10) == EngineState(15, "ready", "x")

@@ -55,11 +55,11 @@ def test_without_a_melody_it_is_drawn_like_most() -> None:
     assert density_bucket(told) == 7
     spread = [[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0]] * 13
     drawn = {density_bucket(draw_density(spread, 0, seed)) for seed in range(200)}
-    assert drawn == {3, 4, 5, 6, 7, 8}, "of the middle half"
+    assert drawn == {3, 4, 5, 6, 7, 8, 9, 10}, "not of the thinnest fifth"
 
 
 def test_draws_are_as_often_as_the_table_has_them_and_the_seed_s_alone() -> None:
-    rows = [[0.0, 0.25, 0.0, 0.75, *[0.0] * 8]] * 13
+    rows = [[0.1, 0.3, 0.0, 0.6, *[0.0] * 8]] * 13  # without the thinnest fifth a quarter is 2
     drawn = [draw_density(rows, 4, seed) for seed in range(400)]
     assert drawn == [draw_density(rows, 4, seed) for seed in range(400)]
     counts = Counter(density_bucket(each) for each in drawn)
@@ -93,6 +93,7 @@ class Made:
 
     def __init__(self, *pairs: tuple[int, int]) -> None:
         self.pairs = pairs
+        self.rng = np.random.default_rng(0)
 
     def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
         assert augment == 0.0

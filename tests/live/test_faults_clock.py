@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -98,21 +99,22 @@ def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
         played.start_ns = time.perf_counter_ns() + 50_000_000
         playing = played.midi.play_aside(score, played.start_ns, pool)
         wait_for(lambda: len(played.notes) >= 12, 20, "a bar of the reply")
-        flood(played.daemon.osc_port)
+        sender = get_context("spawn").Process(target=flood, args=(played.daemon.osc_port,))
+        sender.start()  # a process of its own: this one plays the clock
+        sender.join()
         answers_a_ping(played.osc)
         assert not playing.done()  # while the music goes on
         playing.result()
     figures = unharmed(played)
     # Acted on are 200 in 10 ms. A busy machine gives the daemon no time to hear them all.
     assert figures["osc_dropped"] + unheard(played.daemon.osc_port) > 0, figures
-    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted. This
-    # process, busy with the flood's answers, may hear one more by half a beat too late.
+    # From bar 3 on a chord on every beat; what missed its moment was left out, and counted.
     recorded = check_reply(played.notes, played.start_ns + LEAD_IN_NS, BPM, FLOOD_BEATS)
     delay = recorded["way_through_ports_ms"] / 1000 * BPM / 60
     heard = {round(beat - delay) for beat in played.beats(BPM)}
     missing = set(range(8, FLOOD_BEATS)) - heard
     assert figures["late"] <= played.stalls(), figures
-    assert len(missing) <= figures["late"] + 1, (sorted(heard), figures)
+    assert len(missing) <= figures["late"], (sorted(heard), figures)
     assert memory_mb([played.daemon.process.pid]) < before_mb + 16
 
 
