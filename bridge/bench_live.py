@@ -16,17 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.bench_rig import (
-    Bytes,
-    DaemonProcess,
-    MidiPeer,
-    OscPeer,
-    PlayedNote,
-    RigError,
-    jack_server,
-    memory_mb,
-    pair_notes,
-)
+from bridge.bench_peers import Bytes, MidiPeer, OscPeer, PlayedNote, pair_notes
+from bridge.bench_rig import DaemonProcess, RigError, jack_server, memory_mb
 from bridge.bench_stalls import StallMeter
 from bridge.midi_systems import list_ports
 from bridge.parameters import did_you_mean, one_of

@@ -10,18 +10,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from bridge.blackbox import (
-    NOTHING,
-    Header,
-    LogError,
-    Outcome,
-    outcome,
-    parse,
-    read_command,
-    read_header,
-    read_outcome,
-    told,
-)
+from bridge.blackbox import NOTHING, Outcome, outcome, read_outcome, told
+from bridge.blackbox_lines import Header, LogError, parse, read_command, read_header
 from bridge.commands import Command, EngineState, MidiIn, Tick
 from bridge.parameters import ParameterError
 from bridge.session import Session

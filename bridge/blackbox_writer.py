@@ -22,14 +22,8 @@ from typing import TextIO
 
 import platformdirs
 
-from bridge.blackbox import (
-    MOST_LINE,
-    Header,
-    LogError,
-    command_line,
-    outcome,
-    outcome_line,
-)
+from bridge.blackbox import outcome, outcome_line
+from bridge.blackbox_lines import MOST_LINE, Header, LogError, command_line
 from bridge.commands import Command, Effect, Value
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bridge.blackbox import STORES
+from bridge.blackbox_lines import STORES
 from bridge.blackbox_replay import Replay, replay
 from bridge.blackbox_writer import default_folder, parts_of, read_lines
 from bridge.timebase import NS_PER_MS

@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bridge.bench_rig import DaemonProcess, OscPeer
+from bridge.bench_peers import OscPeer
+from bridge.bench_rig import DaemonProcess
 from bridge.demo_ways import MidiWay, OscWay, Way, our_api
 from bridge.parameters import did_you_mean
 from bridge.presets import shared_dir

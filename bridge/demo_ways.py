@@ -9,7 +9,7 @@ from typing import Protocol
 
 import rtmidi
 
-from bridge.bench_rig import OscPeer, pair_notes
+from bridge.bench_peers import OscPeer, pair_notes
 from bridge.midi_ports import Tap
 from bridge.midi_systems import IN_NAME, OUT_NAME, list_ports
 from bridge.timebase import NS_PER_MS

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.blackbox import (
-    Header,
-    command_line,
-    outcome,
-    outcome_line,
-)
+from bridge.blackbox import outcome, outcome_line
+from bridge.blackbox_lines import Header, command_line
 from bridge.commands import (
     SetParameter,
 )

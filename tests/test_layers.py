@@ -69,6 +69,7 @@ BRIDGE_FACES = {
     "demo_ways",
     "bench_jitter",
     "bench_live",
+    "bench_peers",
     "bench_rig",
     "bench_stalls",
     "__main__",

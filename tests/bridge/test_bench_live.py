@@ -13,7 +13,7 @@ from bridge.bench_live import (
     tune,
     tune_score,
 )
-from bridge.bench_rig import PlayedNote, pair_notes
+from bridge.bench_peers import PlayedNote, pair_notes
 
 BPM = 120.0
 BEAT_NS = 500_000_000

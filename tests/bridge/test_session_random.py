@@ -12,15 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.blackbox import (
-    Header,
-    Recorded,
-    command_line,
-    outcome,
-    outcome_line,
-    parse,
-    read_header,
-)
+from bridge.blackbox import Recorded, outcome, outcome_line
+from bridge.blackbox_lines import Header, command_line, parse, read_header
 from bridge.blackbox_replay import replay
 from bridge.commands import (
     Act,

@@ -14,15 +14,8 @@ import pytest
 import rtmidi
 
 from bridge.bench_live import LEAD_IN_NS, Score, TuneNote, clock_score, merge, tune_score
-from bridge.bench_rig import (
-    DaemonProcess,
-    MidiPeer,
-    OscPeer,
-    PlayedNote,
-    jack_server,
-    pair_notes,
-    wait_for,
-)
+from bridge.bench_peers import MidiPeer, OscPeer, PlayedNote, pair_notes
+from bridge.bench_rig import DaemonProcess, jack_server, wait_for
 from bridge.bench_stalls import StallMeter
 from bridge.midi_ports import Tap
 

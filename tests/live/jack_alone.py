@@ -13,7 +13,8 @@ import os
 import sys
 from dataclasses import astuple
 
-from bridge.bench_rig import MidiPeer, jack_server, pair_notes
+from bridge.bench_peers import MidiPeer, pair_notes
+from bridge.bench_rig import jack_server
 
 
 def main(name: str) -> None:

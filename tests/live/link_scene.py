@@ -15,7 +15,8 @@ from typing import Any
 
 from aalink import Link
 
-from bridge.bench_rig import DaemonProcess, OscPeer, RigError
+from bridge.bench_peers import OscPeer
+from bridge.bench_rig import DaemonProcess, RigError
 from bridge.link_client import look
 from bridge.timebase import NS_PER_S
 

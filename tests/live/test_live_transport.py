@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from bridge.bench_live import clock_score, merge, tune, tune_score
-from bridge.bench_rig import DaemonProcess, MidiPeer, OscPeer, pair_notes, wait_for
+from bridge.bench_peers import MidiPeer, OscPeer, pair_notes
+from bridge.bench_rig import DaemonProcess, wait_for
 from tests.jack_transport import JackTransport
 from tests.live.conftest import Band, MidiListener, StartBand, need
 
