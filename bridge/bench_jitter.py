@@ -3,7 +3,8 @@
 The player plays a busy part: a Session on the internal clock, whose engine answers at once with a
 note on every second step. The same moments are then played by a loop of `time.sleep` and mido, as
 small programs do it, on a thread of its own in the same process. Both are timed alike: from when
-a note is due to when the MIDI system has taken it.
+a note is due to when the MIDI system has taken it. Beside it stands what of that is not the
+machine's own doing: p99 of the messages during which no core stood still (`bridge.bench_stalls`).
 """
 
 from __future__ import annotations
@@ -48,11 +49,15 @@ LOADS = ("idle", "engine busy", "cores busy")
 every core that does nothing but count."""
 SETTINGS: dict[str, Value] = {"clock": "internal", "tempo": BPM, "listen_bars": 0}
 SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+RUNNING = "p99 running"
+"""Of what was sent while no core stood still."""
 SETTLE_S = 0.5
 _MIDO = {"jack": "UNIX_JACK", "core": "MACOSX_CORE"}
 
 Shot = tuple[int, tuple[int, ...]]
 """When a message was due (monotonic ns), and its bytes."""
+Sent = tuple[int, int]
+"""When it was due, and how late it left (ns)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,13 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
             with _under(load, plan):
                 say(f"{load}: {2 * plan.seconds:g} s")
                 since_ns = time.perf_counter_ns()
-                late, shots = play(plan.seconds, api)
-                rows[load] = {"midi-diffuse": figures(late)}
-                rows[load]["sleep loop"] = figures(play_plainly(shots, api))
+                sent, shots = play(plan.seconds, api)
+                plainly = play_plainly(shots, api)
+                time.sleep(SETTLE_S)  # the watches tell what they saw
+                rows[load] = {
+                    "midi-diffuse": figures(sent, meter.stood_still),
+                    "sleep loop": figures(plainly, meter.stood_still),
+                }
                 stalls[load] = meter.figures(since_ns)
     with ThreadPoolExecutor(1) as pool:  # a thread of its own, since the priority stays
         priority = pool.submit(raise_priority).result()
@@ -106,8 +115,8 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
     return {"late_ms": rows, "stalls_ms": stalls, **about_run}
 
 
-def play(seconds: float, api: str) -> tuple[list[int], list[Shot]]:
-    """Let the player play; gives how late each message left, in ns, and what was played when."""
+def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
+    """Let the player play; gives how late each message left, and what was played when."""
     inbox = Inbox()
     session = Watched(Session(SETTINGS))
     before_s = sys.getswitchinterval()
@@ -130,7 +139,9 @@ def play(seconds: float, api: str) -> tuple[list[int], list[Shot]]:
         inbox.put(Act(time.perf_counter_ns(), "start"))
         inbox.put(Act(time.perf_counter_ns(), "note", (72, 90)))
         time.sleep(seconds)
-    return player.lateness.known_ns(), session.shots
+    due_ns = [due_ns for due_ns, _ in session.shots]
+    # Beyond them come the controllers that end everything.
+    return list(zip(due_ns, player.lateness.since(0), strict=False)), session.shots
 
 
 def scale(request: PlanRequest) -> Plan:
@@ -143,7 +154,7 @@ def scale(request: PlanRequest) -> Plan:
     return Plan(request.id, request.first_step, request.end_step, notes, NS_PER_MS, 1)
 
 
-def play_plainly(shots: Sequence[Shot], api: str) -> list[int]:
+def play_plainly(shots: Sequence[Shot], api: str) -> list[Sent]:
     """The same moments by `time.sleep` and mido, with nothing done about priority or garbage."""
     import mido
 
@@ -153,13 +164,13 @@ def play_plainly(shots: Sequence[Shot], api: str) -> list[int]:
         return pool.submit(_sleep_loop, score, port).result()
 
 
-def _sleep_loop(score: list[tuple[int, Any]], port: Any) -> list[int]:
-    late = []
+def _sleep_loop(score: list[tuple[int, Any]], port: Any) -> list[Sent]:
+    sent = []
     for due_ns, message in score:
         time.sleep(max(0, due_ns - time.perf_counter_ns()) / NS_PER_S)
         port.send(message)
-        late.append(time.perf_counter_ns() - due_ns)
-    return late
+        sent.append((due_ns, time.perf_counter_ns() - due_ns))
+    return sent
 
 
 class Nowhere:
@@ -181,26 +192,34 @@ def _plain_port(api: str) -> Any:
     return backend.open_output("sleep loop", virtual=True)
 
 
-def figures(late_ns: Sequence[int]) -> dict[str, float]:
-    """Count, and percentiles in ms."""
-    known = sorted(late_ns) or [0]
-    row: dict[str, float] = {"messages": len(late_ns)}
+def figures(sent: Sequence[Sent], stood_still: Callable[[int, int], bool]) -> dict[str, float]:
+    """Count, and percentiles in ms; `stood_still(from_ns, to_ns)` tells what RUNNING leaves out."""
+    row: dict[str, float] = {"messages": len(sent)}
     for name, share in SHARES.items():
-        at = min(len(known) - 1, int(share * len(known)))
-        row[name] = round(known[at] / NS_PER_MS, 3)
+        row[name] = _percentile_ms(sent, share)
+    running = [each for each in sent if not stood_still(each[0], sum(each))]
+    row[RUNNING] = _percentile_ms(running, SHARES["p99"])
+    row["running"] = len(running)
     return row
+
+
+def _percentile_ms(sent: Sequence[Sent], share: float) -> float:
+    late_ns = sorted(late_ns for _, late_ns in sent) or [0]
+    return round(late_ns[min(len(late_ns) - 1, int(share * len(late_ns)))] / NS_PER_MS, 3)
 
 
 def table(result: dict[str, Any]) -> str:
     """The result for people."""
-    lines = [f"{'ms late':12}  {'played by':12}" + "".join(f"{name:>9}" for name in SHARES)]
+    names = [*SHARES, RUNNING]
+    lines = [f"{'ms late':12}  {'played by':12}" + "".join(f"{name:>13}" for name in names)]
     for load, ways in result["late_ms"].items():
         for way, row in ways.items():
-            lines.append(f"{load:12}  {way:12}" + "".join(f"{row[name]:9.3f}" for name in SHARES))
+            lines.append(f"{load:12}  {way:12}" + "".join(f"{row[name]:13.3f}" for name in names))
     lines += [
         f"{load}: the machine itself stood still {row['count']} times, {row['longest']} ms at most"
         for load, row in result["stalls_ms"].items()
     ]
+    lines.append(f"{RUNNING}: of the messages during which no core was seen standing still")
     about = result["machine"]
     lines.append(f"{about['cpu']}, {about['cores']} cores, load before {about['load']}")
     lines.append(f"MIDI: {result['midi']}; the player's thread: {result['priority']} priority")

@@ -21,7 +21,9 @@ from bridge.timebase import NS_PER_MS, NS_PER_S
 EVERY_NS = 4 * NS_PER_MS
 """How often a core is looked at; it costs a fiftieth of its time."""
 LEAST_NS = 5 * NS_PER_MS
-"""Shorter ones are not told of."""
+"""Shorter ones are not counted."""
+NOTED_NS = NS_PER_MS
+"""Nor, shorter than this, noted: of those of 1 to 4 ms the watch sees some."""
 
 
 class StallMeter:
@@ -71,6 +73,13 @@ class StallMeter:
         ]
         return [length_ms for length_ms in found if length_ms >= least_ms]
 
+    def stood_still(self, from_ns: int, to_ns: int) -> bool:
+        """Was one noted, on any core, that overlaps [from_ns, to_ns]?"""
+        return any(
+            at_ns <= to_ns and from_ns <= at_ns + length_ns
+            for at_ns, length_ns in list(self._found)
+        )
+
     def figures(self, since_ns: int = 0) -> dict[str, float]:
         """How many there were, and the longest, in ms."""
         found = self.longer_than(LEAST_NS / NS_PER_MS, since_ns)
@@ -94,7 +103,7 @@ def watch_core(core: int) -> None:
         due_ns += EVERY_NS
         time.sleep(max(0, due_ns - time.perf_counter_ns()) / NS_PER_S)
         now_ns = time.perf_counter_ns()
-        if now_ns - due_ns >= LEAST_NS:
+        if now_ns - due_ns >= NOTED_NS:
             print(due_ns, now_ns - due_ns, flush=True)
             due_ns = now_ns
 
