@@ -306,3 +306,19 @@ def test_renumbering_moves_neither_tempo_nor_phase() -> None:
     tracker.renumber(-30)
     assert tracker.pulses_at(to_ns(813.0)) == pytest.approx(before - 30, abs=1e-9)
     assert (tracker.bpm, tracker.last_pulse) == (bpm, 9)
+
+
+def test_nor_does_renumbering_hide_that_pulses_are_on_time_again() -> None:
+    late_ms, audio_ms = HELD_UP[120][1], 128 / 48
+    late = np.zeros(480 + len(late_ms))
+    late[240:-240] = np.maximum(late_ms, 0)
+    times = pulse_times(np.full(len(late), period_ms(120)))
+    heard = (np.ceil(np.maximum.accumulate(times + late) / audio_ms) - 0.5) * audio_ms
+    heard += np.arange(len(heard)) % 5 * 0.01
+    tracker = TempoTracker()
+    tracker.restart(to_ns(heard[0]), 0)
+    for index, at_ms in enumerate(heard[1:], 1):
+        if index == 264:
+            tracker.renumber(1000)
+        tracker.pulse(to_ns(at_ms))
+    assert tracker.last_pulse == 1000 + len(heard) - 1
