@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import time
 from collections.abc import Callable, Container
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LIVE_TASKS = ("live", "replay")
 """Tasks of `evaluate` that are played as the daemon plays."""
+_LOG_EVERY_S = 30.0
 
 
 def load_model(model: Path, device: str) -> Generator:
@@ -115,7 +117,7 @@ def evaluate(
     for model in (*models, *(preset_model(name) for name in names)):
         generator = load_model(model, device)
         generators[_unused(str(generator.metadata["name"]), generators)] = generator
-    found, say = [], progress(as_json)
+    found, say = [], progress()
     with packed(data) as path:
         pack = load_pack(path)
         for task in tasks:
@@ -165,11 +167,19 @@ def check_words(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -
             raise click.UsageError(f"{option} wants {one_of(choices)}, not {word!r}{hint}")
 
 
-def progress(quiet: bool) -> Callable[[str], None]:
-    """Progress on stderr, one line that overwrites itself; nothing where nobody looks."""
-    if quiet or not sys.stderr.isatty():
-        return lambda text: None
-    return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+def progress() -> Callable[[str], None]:
+    """Progress on stderr: one line that overwrites itself, or in a log a line each half minute."""
+    if sys.stderr.isatty():
+        return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+    told_s = time.monotonic()
+
+    def log(text: str) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= _LOG_EVERY_S:
+            told_s = time.monotonic()
+            click.echo(text, err=True)
+
+    return log
 
 
 @click.command("engine")
@@ -208,7 +218,7 @@ def bench_engine(
         "harmonize 4 bars": bench.harmonize_request(defaults),
     }
     machine = bench.machine(generator.device)
-    rows = list(bench.bench(models, requests, steps, plans, longest, progress(as_json)))
+    rows = list(bench.bench(models, requests, steps, plans, longest, progress()))
     if as_json:
         found = {"machine": machine, "rows": [asdict(row) for row in rows]}
         click.echo(json.dumps(found, indent=2))

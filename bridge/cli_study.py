@@ -84,7 +84,7 @@ def bench_samplers(
         found = {
             "model": generator.metadata["name"],
             "machine": bench.machine(generator.device),
-            **study.study(generator, load_pack(path), wanted, progress(as_json)),
+            **study.study(generator, load_pack(path), wanted, progress()),
         }
     click.echo(json.dumps(found, indent=2) if as_json else table(found, wanted))
 
