@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _TITLES = {
     "calls": "samplers and calls",
     "temperature": "temperature",
+    "spacing": "spacing of the noise levels",
+    "corrections": "calls spent at low noise",
 }
 _COLUMNS = (
     ("F1", "note_f1"),
@@ -102,7 +104,9 @@ def table(found: Mapping[str, Any], wanted: StudySettings) -> str:
 
 
 def _way(row: Mapping[str, Any]) -> str:
-    return f"{row['sampler']}, {row['steps']}, {row['temperature']:g}"
+    pace = f"^{row['spacing']:g}" if row["spacing"] != 1 else ""
+    pace += f" {row['corrections']} low" if row["corrections"] else ""
+    return f"{row['sampler']}, {row['steps']}, {row['temperature']:g}{pace}"
 
 
 def _composer(human: Mapping[str, Any]) -> dict[str, Any]:

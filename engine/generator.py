@@ -24,6 +24,7 @@ from engine.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.in_c import playing_shift
 from engine.request import FillRequest, Plan, PlanRequest, SampleSettings
 from engine.roll import Cells, PianoRoll, roll_to_notes, shifted
+from engine.sampler import Sampler
 from engine.sheet import Sheet, Window
 
 __all__ = ["Generator", "ModelError"]
@@ -55,6 +56,12 @@ class Generator:
         """Read an export. Raises ModelError with one clear line."""
         chosen = pick_device(device)
         return cls(*load(path, chosen), chosen)
+
+    def paced(self, spacing: float, corrections: int) -> Generator:
+        """The same network in a loop with other noise levels (see `engine.sampler.Sampler`)."""
+        old: Any = self.sampler
+        loop = (old.prior, old.schedule, old.low_pitch, old.exact, spacing, corrections)
+        return Generator(Sampler(old.network, *loop), self.metadata, self.device)
 
     def fill(self, request: FillRequest) -> PianoRoll:
         """The request's roll with its free cells filled; known cells are bit-exact.

@@ -31,9 +31,14 @@ def ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor)
     return torch.where(uniform < beta_s / max(beta_t, 1e-9), x_t, x0)
 
 
-def levels(steps: int, start: float, power: float) -> list[float]:
-    """Noise levels from `start` to 0 in `steps` falls; power > 1 makes them denser near 0."""
-    return [start * (1.0 - i / steps) ** power for i in range(steps + 1)]
+def levels(steps: int, start: float, power: float, corrections: int = 0) -> list[float]:
+    """Noise levels from `start` to 0, of `steps` calls; power > 1 makes them denser near 0.
+
+    The last `corrections` calls (fewer than `steps`) stay at a tenth of `start` instead.
+    """
+    falling = steps - corrections
+    falls = [start * (1.0 - i / falling) ** power for i in range(falling)]
+    return falls + [0.1 * start] * corrections + [0.0]
 
 
 def drawn_in(sampler: str, call: int) -> int:
@@ -82,8 +87,13 @@ class Sampler(nn.Module):
         schedule: str,
         low_pitch: int,
         exact: nn.Module | None = None,
+        spacing: float = 1.0,
+        corrections: int = 0,
     ) -> None:
-        """exact: what stands behind the network in the exact chain (`ancestral`, and the likelihood
+        """spacing: power of the fall of the noise level. corrections: calls that are spent at low
+        noise, each of which draws x0 and noises it anew (`engine.study` tries both).
+
+        exact: what stands behind the network in the exact chain (`ancestral`, and the likelihood
         bound), from `engine.exact`. The other samplers leave it out: each call then redraws what
         earlier calls got wrong instead of believing it.
         """
@@ -93,6 +103,7 @@ class Sampler(nn.Module):
         self.register_buffer("prior", prior)
         self.schedule = schedule
         self.low_pitch = low_pitch
+        self.spacing, self.corrections = spacing, corrections
 
     def forward(
         self,
@@ -130,7 +141,8 @@ class Sampler(nn.Module):
         start = torch.full([source.shape[0]], variation, device=source.device)
         noise = keyed_uniform(seed, 0, first_step, shape, self.low_pitch)
         x_start = diffuse(source, self._alpha(start), self.prior, noise) * free
-        falls = levels(steps, variation, 1.5 if sampler == "ddim" else 1.0)
+        power = self.spacing * (1.5 if sampler == "ddim" else 1.0)
+        falls = levels(steps, variation, power, min(self.corrections, steps - 1))
         x, probability = x_start, x_start
         total = 1.0 - float(alpha_bar(start[:1], self.schedule))  # rescales beta to start at 1
         for i in range(steps):
@@ -154,10 +166,10 @@ class Sampler(nn.Module):
             here = 1.0 - float(alpha_bar(level[:1], self.schedule))
             after = alpha_bar(torch.full_like(start, falls[i + 1]), self.schedule)
             beta = 1.0 - float(after[0])
-            if sampler.startswith("algorithm1"):
-                x = algorithm1(x0, x_start, beta / max(total, 1e-9), u_mask)
-            elif sampler.startswith("renoise"):
+            if sampler.startswith("renoise") or falls[i + 1] >= falls[i]:
                 x = diffuse(x0, after[:, None, None, None, None], self.prior, u_mask)
+            elif sampler.startswith("algorithm1"):
+                x = algorithm1(x0, x_start, beta / max(total, 1e-9), u_mask)
             elif sampler == "ddim":
                 x = ddim(x0, x, beta, here, u_mask)
             else:

@@ -30,16 +30,25 @@ from engine.roll import Cells, PianoRoll
 
 CALLS = (4, 6, 10, 20, 50, 100)
 TEMPERATURES = (0.6, 0.7, 0.8, 0.9, 1.0)
+_SPACINGS = (0.5, 0.75, 1.0, 1.5, 2.0)
+_CORRECTIONS = (0, 2, 4, 8)
+_CORRECTED = ("ddim", "ancestral")
+"""Samplers that keep what they drew, and so might need correcting; beside the default."""
 _ALONE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to sample; `steps` are calls of the network."""
+    """One way to sample; `steps` are calls of the network, `corrections` of them at low noise.
+
+    spacing: power of the fall of the noise level; above 1 there are more calls at low noise.
+    """
 
     sampler: str
     steps: int
     temperature: float
+    spacing: float = 1.0
+    corrections: int = 0
 
     def settings(self, others: SampleSettings) -> SampleSettings:
         """`others`, sampled this way."""
@@ -50,8 +59,9 @@ class Way:
 class StudySettings:
     """What to compare. default: the way played now. batch: replies filled together.
 
-    beats: length of a window. The rows are samplers x calls at the default temperature, and the
-    default sampler and calls at each temperature.
+    beats: length of a window. The rows are samplers x calls at the default temperature; the
+    default sampler and calls at each temperature, and with the noise level falling otherwise; and
+    correctors, of these calls, for the default and for samplers that keep what they drew.
     """
 
     default: Way
@@ -70,11 +80,22 @@ class StudySettings:
         return {
             "calls": [Way(name, count, heat) for name in self.samplers for count in self.calls],
             "temperature": [replace(self.default, temperature=heat) for heat in self.temperatures],
+            "spacing": [replace(self.default, spacing=power) for power in _SPACINGS],
+            "corrections": [
+                replace(self.default, sampler=name, corrections=count)
+                for name in dict.fromkeys((self.default.sampler, *_CORRECTED))
+                for count in _CORRECTIONS
+                if count < self.default.steps
+            ],
         }
 
 
 class Filler(Protocol):
     """What answers: a Generator."""
+
+    def paced(self, spacing: float, corrections: int) -> Filler:
+        """The same with other noise levels."""
+        ...
 
     @property
     def pitches(self) -> PitchRange:
@@ -96,7 +117,7 @@ def study(
     """Every row as plain JSON values. Raises PackError where the split has too little.
 
     {"human": {"profile", "half_split", "short", "mean_length"}, "wrong piece": row, "tables":
-    {"calls": [row], "temperature": [row]}}; a row: "sampler", "steps", "temperature", "note_f1",
+    {"calls": [row], "temperature": [row], ..}}; a row: the fields of its Way, "note_f1",
     "profile", "distance", "ratio", "mean_ratio", "order" (1 = nearest to human by mean ratio),
     "short" (share of notes of a sixteenth or less), "length_ratio" (mean length to human's) and
     "ms_per_reply" (median of replies filled one at a time).
@@ -108,8 +129,9 @@ def study(
     replies, times = {}, {}
     for index, way in enumerate(ways):
         report(f"{way.sampler}, {way.steps} calls: way {index + 1} of {len(ways)}")
-        times[way] = _alone_ms(filler, _asked(requests, way)[:_ALONE])
-        filled = _together(filler, _asked(requests, way), wanted.batch)
+        paced = _paced(filler, way)
+        times[way] = _alone_ms(paced, _asked(requests, way)[:_ALONE])
+        filled = _together(paced, _asked(requests, way), wanted.batch)
         replies[way] = [_pair(roll.cells) for roll in filled]
     compared = compare(
         {_name(way): pairs for way, pairs in replies.items()}, human, filler.pitches.low
@@ -160,6 +182,12 @@ def _pair(cells: Cells) -> Pair:
     return cells[LEAD], cells[ACCOMPANIMENT]
 
 
+def _paced(filler: Filler, way: Way) -> Filler:
+    """The filler itself, compiled as it is, where the levels fall as they are played."""
+    plain = (way.spacing, way.corrections) == (1.0, 0)
+    return filler if plain else filler.paced(way.spacing, way.corrections)
+
+
 def _asked(requests: Sequence[FillRequest], way: Way) -> list[FillRequest]:
     return [replace(request, settings=way.settings(request.settings)) for request in requests]
 
@@ -180,7 +208,8 @@ def _alone_ms(filler: Filler, requests: Sequence[FillRequest]) -> float:
 
 
 def _name(way: Way) -> str:
-    return f"{way.sampler}, {way.steps}, {way.temperature:g}"
+    fall = f"{way.temperature:g}, {way.spacing:g}, {way.corrections}"
+    return f"{way.sampler}, {way.steps}, {fall}"
 
 
 def _row(told: Mapping[str, Any], pairs: Sequence[Pair], human: Sequence[Pair]) -> dict[str, Any]:

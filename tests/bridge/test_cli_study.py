@@ -20,7 +20,8 @@ def run(*words: object) -> Result:
 
 def row(sampler: str, **more: Any) -> dict[str, Any]:
     return {
-        "sampler": sampler, "steps": 10, "temperature": 0.7, "note_f1": 0.125, "short": 0.5,
+        "sampler": sampler, "steps": 10, "temperature": 0.7, "spacing": 1.0, "corrections": 0,
+        "note_f1": 0.125, "short": 0.5,
         "length_ratio": 0.75, "mean_ratio": 2.5, "order": 1, "ms_per_reply": 210.4,
         "profile": dict.fromkeys(RATES, 0.25), "distance": dict.fromkeys(NINE, 0.375), **more,
     }  # fmt: skip
@@ -37,7 +38,10 @@ def found() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "model": "tiny", "human": human, "wrong piece": wrong,
-        "tables": {"calls": [row("ddim", order=2), row("renoise")], "temperature": [row("ddim")]},
+        "tables": {
+            "calls": [row("ddim", order=2), row("renoise")], "temperature": [row("ddim")],
+            "spacing": [row("renoise", spacing=1.5)], "corrections": [row("ddim", corrections=2)],
+        },
     }  # fmt: skip
 
 
@@ -49,7 +53,9 @@ def test_the_table_has_every_row_beside_its_yardsticks(found: dict[str, Any]) ->
         "0.125", "0.250", "0.250", "0.250", "0.250", "0.250", "0.375", "0.500", "0.750", "2.500",
         "2", "210",
     ]  # fmt: skip
-    assert sum("wrong piece" in line for line in lines) == 2
+    assert sum("wrong piece" in line for line in lines) == 4
+    assert any(line.startswith("  renoise, 10, 0.7^1.5 ") for line in lines)
+    assert any(line.startswith("  ddim, 10, 0.7 2 low ") for line in lines)
     composer = next(line for line in lines if line.startswith("  composer"))
     assert composer.split()[1:3] == ["1.000", "0.100"]
     assert composer.split()[-1] == "1.000"  # no order and no time

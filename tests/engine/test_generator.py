@@ -292,6 +292,14 @@ def test_many_at_once_are_filled_as_each_alone() -> None:
     assert generator.fill_many([]) == []
 
 
+def test_a_loop_paced_otherwise_plays_otherwise(tiny_generator: Generator) -> None:
+    asked = to_harmonize(WINDOW, steps=4)
+    same, low = tiny_generator.paced(1.0, 0), tiny_generator.paced(1.0, 2)
+    assert (same.fill(asked).cells == tiny_generator.fill(asked).cells).all()
+    assert (low.fill(asked).cells != tiny_generator.fill(asked).cells).any()
+    assert low.pitches == tiny_generator.pitches
+
+
 def test_many_share_their_windows_and_skip_what_is_done() -> None:
     generator, module = recording()
     roll = notes_to_roll(melody(4), 0, WINDOW)

@@ -306,6 +306,12 @@ def test_levels_fall_to_zero_and_are_denser_there_with_power() -> None:
     assert falls == sorted(falls, reverse=True)
 
 
+def test_corrections_are_calls_at_low_noise() -> None:
+    assert levels(6, 1.0, 1.0, 2) == [1.0, 0.75, 0.5, 0.25, 0.1, 0.1, 0.0]
+    assert levels(4, 0.5, 1.0, 3) == [0.5, 0.05, 0.05, 0.05, 0.0]
+    assert levels(3, 1.0, 2.0) == levels(3, 1.0, 2.0, 0)
+
+
 # -- A toy world in which the exact answer is known ----------------------------------------------
 
 
@@ -327,12 +333,15 @@ class Bayes(nn.Module):
         return torch.logit(mean, eps=1e-6)[:, None, None, None, :]
 
 
-def toy(name: str, steps: int, count: int = 1500) -> tuple[float, float]:
+def toy(
+    name: str, steps: int, count: int = 1500, spacing: float = 1.0, corrections: int = 0
+) -> tuple[float, float]:
     """Share of samples that are a pattern, and their total variation from all equally likely."""
     generator = torch.Generator().manual_seed(11)
     patterns = (torch.rand((48, 24), generator=generator) < 0.3).float()
     rate = float(patterns.mean())
-    module = Sampler(Bayes(patterns, rate), torch.full((1, 1, 1, 1), rate), "linear", 60)
+    prior = torch.full((1, 1, 1, 1), rate)
+    module = Sampler(Bayes(patterns, rate), prior, "linear", 60, None, spacing, corrections)
     empty = torch.zeros((count, 1, 1, 1, 24))
     tokens = torch.zeros((count, 4), dtype=torch.int64)
     none = torch.zeros(count, dtype=torch.int64)
@@ -355,6 +364,12 @@ def test_toy_many_steps_give_patterns(name: str) -> None:
 def test_toy_more_steps_are_better(name: str) -> None:
     few, some, many = (toy(name, steps)[0] for steps in (4, 10, 100))
     assert few < some < many
+
+
+def test_toy_more_calls_at_low_noise_help_where_calls_are_few() -> None:
+    plain = toy("ancestral", 10)[0]
+    assert toy("ancestral", 10, corrections=3)[0] > plain
+    assert toy("ancestral", 10, spacing=1.5)[0] > plain > toy("ancestral", 10, spacing=0.7)[0]
 
 
 def test_toy_thresholds_win_at_few_steps_and_are_biased_at_many() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,15 @@ SMALL = StudySettings(
 )  # fmt: skip
 
 
+WAYS = 14
+"""Six of samplers by calls, one more temperature, four more spacings, three with correctors."""
+
+
+def batched(asked: list[Sequence[FillRequest]]) -> list[tuple[Sequence[FillRequest], ...]]:
+    """By twos: what was asked one way."""
+    return list(zip(asked[::2], asked[1::2], strict=True))
+
+
 @pytest.fixture
 def packed(made_pack: Path) -> Pack:
     return load_pack(made_pack)
@@ -44,8 +54,13 @@ class Knowing:
         self.pitches = PIANO
         wanted = EvaluateSettings(windows=SMALL.windows, beats=SMALL.beats, seed=SMALL.seed)
         self.truth = draw_windows(pack, wanted, 1, SMALL.windows).target
+        self.paces: list[tuple[float, int]] = []
         self.alone: list[FillRequest] = []
         self.together: list[Sequence[FillRequest]] = []
+
+    def paced(self, spacing: float, corrections: int) -> Knowing:
+        self.paces.append((spacing, corrections))
+        return self
 
     def fill(self, request: FillRequest) -> PianoRoll:
         self.alone.append(request)
@@ -69,6 +84,12 @@ def test_rows_are_samplers_by_calls_and_temperatures() -> None:
         Way(name, calls, 0.7) for name in ("renoise", "ddim", "ancestral") for calls in (2, 4)
     ]
     assert tables["temperature"] == [PLAYED, Way("renoise", 4, 1.0)]
+    assert tables["spacing"] == [Way("renoise", 4, 0.7, power) for power in (0.5, 0.75, 1, 1.5, 2)]
+    assert tables["corrections"] == [
+        Way(name, 4, 0.7, 1.0, count)
+        for name in ("renoise", "ddim", "ancestral")
+        for count in (0, 2)
+    ]
 
 
 def test_known_replies_have_known_scores(packed: Pack) -> None:
@@ -92,38 +113,41 @@ def test_known_replies_have_known_scores(packed: Pack) -> None:
 
 def test_the_order_goes_by_mean_ratio(packed: Pack) -> None:
     found = study(Knowing(packed), packed, SMALL)
-    rows = {(r["sampler"], r["steps"], r["temperature"]): r
-            for table in found["tables"].values() for r in table}  # fmt: skip
-    assert sorted(row["order"] for row in rows.values()) == list(range(1, 8))
-    assert {rows["renoise", 2, 0.7]["order"], rows["renoise", 4, 0.7]["order"],
-            rows["renoise", 4, 1.0]["order"]} == {1, 2, 3}  # fmt: skip
-    # one row in both tables is one measurement
+    rows = {
+        tuple(row[field.name] for field in fields(Way)): row
+        for table in found["tables"].values() for row in table
+    }  # fmt: skip
+    assert sorted(row["order"] for row in rows.values()) == list(range(1, WAYS + 1))
+    composers = [row["order"] for way, row in rows.items() if way[0] == "renoise"]
+    assert sorted(composers) == list(range(1, 1 + len(composers)))
+    # one row in several tables is one measurement
     assert found["tables"]["temperature"][0] is found["tables"]["calls"][1]
+    assert found["tables"]["spacing"][2] is found["tables"]["calls"][1]
 
 
 def test_every_way_answers_the_same_questions(packed: Pack) -> None:
     player = Knowing(packed)
     study(player, packed, SMALL)
     asked = player.together[1:]  # the first warms up
-    assert [len(requests) for requests in asked] == [4, 2] * 7
-    assert len(player.alone) == 3 * 7
-    ways: dict[tuple[str, int, float], list[int]] = {}
+    assert [len(requests) for requests in asked] == [4, 2] * WAYS
+    assert len(player.alone) == 3 * WAYS
+    for four, two in batched(asked):
+        settings = [request.settings for request in (*four, *two)]
+        assert [each.seed for each in settings] == list(range(5, 11))
+        assert len({(each.sampler, each.steps, each.temperature) for each in settings}) == 1
     for request in (request for requests in asked for request in requests):
-        settings = request.settings
-        way = (settings.sampler, settings.steps, settings.temperature)
-        ways.setdefault(way, []).append(settings.seed)
         assert not request.roll.cells[ACCOMPANIMENT, ONSET].any()  # the answer is not shown
-    assert len(ways) == 7
-    assert set(map(tuple, ways.values())) == {tuple(range(5, 11))}
+    # the noise falls as it is played, except where that is what is asked
+    assert player.paces == [(0.5, 0), (0.75, 0), (1.5, 0), (2.0, 0), (1, 2), (1, 2), (1, 2)]
 
 
 def test_a_real_generator_plays(tiny_generator: Generator, packed: Pack) -> None:
     lines: list[str] = []
     wanted = StudySettings(PLAYED, ("ddim",), (1, 2), (0.9,), windows=4, beats=4, batch=3)
     found = study(tiny_generator, packed, wanted, lines.append)
-    assert lines[-1] == "renoise, 4 calls: way 3 of 3"
+    assert lines[-1] == "ancestral, 4 calls: way 13 of 13"
     assert all(row["ms_per_reply"] > 0 for row in found["tables"]["calls"])
-    assert found["default"] == {"sampler": "renoise", "steps": 4, "temperature": 0.7}
+    assert found["default"] == asdict(PLAYED)
 
 
 def test_a_ratio_without_a_value_leaves_no_mean() -> None:
