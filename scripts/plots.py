@@ -62,7 +62,7 @@ def samplers(found: Any) -> Figure:
     f1.set_ylim(bottom=0)
     ratio.set_ylim(bottom=0)
     names, columns = panels[0].get_legend_handles_labels(), len(_by_sampler(rows, "note_f1"))
-    figure.legend(*names, loc="outside lower center", ncols=min(columns, 6), frameon=False)
+    figure.legend(*names, loc="outside lower center", ncols=min(columns, 4), frameon=False)
     figure.suptitle(f"{found['model']}: {found['windows']} held-out windows, harmonize")
     return figure
 
@@ -138,11 +138,11 @@ def _lines(panel: Axes, lines: Mapping[str, Line]) -> None:
 
 
 def _across(panel: Axes, value: float, name: str) -> None:
-    """A level line, named at its right end."""
+    """A level line, named beside its right end, where no other line runs."""
     panel.axhline(value, color=_GREY, linewidth=1.0, linestyle=":")
     panel.annotate(
-        name, (1.0, value), xycoords=("axes fraction", "data"), xytext=(0, 2),
-        textcoords="offset points", ha="right", va="bottom", fontsize=8, color=_GREY,
+        name, (1.0, value), xycoords=("axes fraction", "data"), xytext=(3, 0),
+        textcoords="offset points", ha="left", va="center", fontsize=8, color=_GREY,
     )  # fmt: skip
 
 
