@@ -144,8 +144,8 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
 @click.command()
 @click.argument("run", type=PATH)
 @click.option("--data", type=PATH, required=True, help="The packed file it was trained on.")
-@click.option("--steps", type=click.IntRange(1), default=800, show_default=True,
-              help="Steps of four windows.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), default=2600, show_default=True,
+              help="Steps of eight windows of two bars.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
 @device_option
 @seed_option

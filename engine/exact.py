@@ -7,7 +7,7 @@ exact chain a fault: there x0 is known but for a few cells. So these modules sta
 network in `ancestral` sampling and in the likelihood bound, and nowhere else:
 
     Evidence   adds log q(x_t | x0 = 1) - log q(x_t | x0 = 0) of the cell itself, weighted
-    Retouch    a small convolution along time that is trained to weigh it (engine.retouching)
+    Retouch    a small convolution that is trained to weigh it (engine.retouching)
 
 Scriptable. Shapes: B batch, V voice, P plane, K pitch, S step, C channels.
 """
@@ -16,8 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_DILATIONS = (1, 3, 9, 27, 1)
-_KERNEL = 5
+from engine.grid import STEPS_PER_TOKEN
+
+_WIDTH = 64
+_TIME, _PITCH, _OCTAVES = (1, 5), (25, 1), 8
+_LAYERS = (
+    # kernel over (pitch, token), dilation over tokens, groups of channels
+    (_TIME, 1, 1), (_PITCH, 1, _OCTAVES), (_TIME, 3, 1), (_PITCH, 1, _OCTAVES),
+    (_TIME, 1, 1), (_PITCH, 1, _OCTAVES), ((1, 3), 1, 1),
+)  # fmt: skip
 
 
 class Evidence(nn.Module):
@@ -36,40 +43,44 @@ class Evidence(nn.Module):
 
 
 class Retouch(nn.Module):
-    """Dilated convolutions over the steps of each pitch by itself; told the noise level (FiLM).
+    """Convolutions over time and pitch, a token of one pitch a place; told the noise level (FiLM).
 
-    It reaches 2 beats to either side: as far as the cells of a note confirm each other.
+    A place holds all that is known of its pitch in a sixteenth, step by step: single cells reach
+    the end. It hears 2 1/2 beats to either side, as far as the cells of a note confirm each other,
+    and an octave up and down three times over.
     """
 
-    def __init__(self, channels: int = 32, planes: int = 4) -> None:
-        """planes: voices x planes of the rolls."""
+    def __init__(self, width: int = _WIDTH, planes: int = 4) -> None:
+        """width: channels. planes: voices x planes of the rolls."""
         super().__init__()
-        self.channels, self.planes = channels, planes
-        layers = len(_DILATIONS) + 1
-        self.into = nn.Conv1d(4 * planes, channels, _KERNEL, padding=_KERNEL // 2)
+        self.planes, self.fold = planes, STEPS_PER_TOKEN
+        self.into = nn.Conv2d(4 * planes * STEPS_PER_TOKEN, width, (1, 3), padding=(0, 1))
         self.layers = nn.ModuleList(
-            nn.Conv1d(channels, channels, _KERNEL, padding=_KERNEL // 2 * far, dilation=far)
-            for far in _DILATIONS
-        )
-        self.out = nn.Conv1d(channels, planes, 1)
-        self.film = nn.Linear(3, 2 * channels * layers)
+            nn.Conv2d(
+                width, width, kernel, dilation=(1, far), groups=groups,
+                padding=(kernel[0] // 2, kernel[1] // 2 * far),
+            )
+            for kernel, far, groups in _LAYERS
+        )  # fmt: skip
+        self.film = nn.Linear(3, 2 * width * (len(_LAYERS) + 1))
+        self.out = nn.Conv2d(width, planes * STEPS_PER_TOKEN, 1)
         self.weights = nn.Linear(3, 2 * planes)  # of the logits and of the evidence
-        for part in (self.out, self.film, self.weights):
+        for part in (self.film, self.out, self.weights):
             for weights in part.parameters():
                 nn.init.zeros_(weights)
 
     def forward(
         self, logits: Tensor, seen: Tensor, known: Tensor, mask: Tensor, level: Tensor
     ) -> Tensor:
-        """Logits of x0, [B, V, P, K, S], as all arguments but level [B]."""
-        batch, voices, planes, pitches, steps = logits.shape
-        rows = [self._rows(part) for part in (0.25 * logits, 0.25 * seen, known, mask)]
+        """Logits of x0, [B, V, P, K, S], as all arguments but level [B]; S in whole tokens."""
+        batch, voices, planes = logits.shape[:3]
         told = torch.stack([level, level**2, 0.25 * torch.log1p(-level.clamp(max=0.999))], dim=1)
-        film = self.film(told).view(batch, -1, 2, self.channels, 1).repeat_interleave(pitches, 0)
-        h = self._heard(self.into(torch.cat(rows, dim=1)), film[:, 0])
+        film = self.film(told).view(batch, len(self.layers) + 1, 2, -1, 1, 1)
+        parts = [self._folded(part) for part in (0.25 * logits, 0.25 * seen, known, mask)]
+        h = self._heard(self.into(torch.cat(parts, dim=1)), film[:, 0])
         for index, layer in enumerate(self.layers):
             h = h + self._heard(layer(h), film[:, index + 1])
-        change = self.out(h).view(batch, pitches, voices, planes, steps).permute(0, 2, 3, 1, 4)
+        change = self._unfolded(self.out(h)).view(logits.shape)
         weights = self.weights(told).view(batch, 2, voices, planes, 1, 1)
         out: Tensor = logits * (1.0 + weights[:, 0]) + seen * (0.9 + weights[:, 1]) + change
         return out
@@ -77,6 +88,14 @@ class Retouch(nn.Module):
     def _heard(self, h: Tensor, film: Tensor) -> Tensor:
         return F.silu(h * (1.0 + film[:, 0]) + film[:, 1])
 
-    def _rows(self, x: Tensor) -> Tensor:
-        """[B, V, P, K, S] to [B * K, V * P, S]: every pitch a sequence of its own."""
-        return x.permute(0, 3, 1, 2, 4).reshape(x.size(0) * x.size(3), self.planes, x.size(4))
+    def _folded(self, x: Tensor) -> Tensor:
+        """[B, V, P, K, S] to [B, V * P * steps of a token, K, tokens]."""
+        batch, pitches, tokens = x.shape[0], x.shape[3], x.shape[4] // self.fold
+        x = x.reshape(batch, self.planes, pitches, tokens, self.fold)
+        return x.permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+    def _unfolded(self, x: Tensor) -> Tensor:
+        """[B, V * P * steps of a token, K, tokens] to [B, V * P, K, S]."""
+        batch, _, pitches, tokens = x.shape
+        x = x.view(batch, self.planes, self.fold, pitches, tokens)
+        return x.permute(0, 1, 3, 4, 2).flatten(3, 4)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.dataset import Batch
 from engine.denoisers.in_key import key_profiles, key_shift
-from engine.grid import PIANO
+from engine.grid import LEAD, PIANO
 from engine.merged import alone
 from engine.request import Mask
 from engine.roll import Cells, shifted
@@ -60,6 +60,14 @@ def some_alone(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
         target[index] = alone(target[index])
         context[index] = target[index]
     return replace(batch, target=target, context=context)
+
+
+def all_alone(batch: Batch) -> Batch:
+    """All music as the accompaniment to a lead that is known to rest."""
+    target = np.stack([alone(cells) for cells in batch.target])
+    mask = np.zeros_like(batch.mask)
+    mask[:, LEAD] = True
+    return replace(batch, target=target, context=target, mask=mask)
 
 
 def playing_shift(source: Cells, known: Mask, allowed: Mask, seed: int, low_pitch: int) -> int:

@@ -19,10 +19,9 @@ from engine.bound import free_steps, window_bound
 from engine.corpus import SPLITS
 from engine.dataset import Batch, Pack, merged_batch
 from engine.generator import Generator
-from engine.grid import LEAD, PAPER, PIANO, STEPS_PER_BEAT, PitchRange
+from engine.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
 from engine.held_out import CHUNK, EvaluateSettings, draw_windows, pick
-from engine.in_c import KEY_NATS, in_c, untold
-from engine.merged import alone
+from engine.in_c import KEY_NATS, all_alone, in_c, untold
 
 Report = Callable[[str], None]
 _NO_BOUND = "known cells are written over the noise: that gives no likelihood"
@@ -65,7 +64,7 @@ def _on_merged(
     make the model look worse than it is.
     """
     whole = within(draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows), PAPER)
-    rolls = {True: whole, False: _alone(whole)}
+    rolls = {True: whole, False: all_alone(whole)}
     bounds = {
         name: _bounds(each, rolls[each.merged], wanted, named(report, f"{name}, merged rolls"))
         for name, each in generators.items()
@@ -80,14 +79,6 @@ def within(batch: Batch, pitches: PitchRange) -> Batch:
     target = np.zeros_like(batch.target)
     target[..., rows, :] = batch.target[..., rows, :]
     return replace(batch, target=target, context=target)
-
-
-def _alone(batch: Batch) -> Batch:
-    """All music as the accompaniment to a lead that is known to rest."""
-    target = np.stack([alone(cells) for cells in batch.target])
-    mask = np.zeros_like(batch.mask)
-    mask[:, LEAD] = True
-    return replace(batch, target=target, context=target, mask=mask)
 
 
 def named(report: Report, name: str) -> Report:

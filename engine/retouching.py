@@ -16,10 +16,18 @@ from torch import nn
 
 from engine import checkpoint
 from engine.bound import bound_rate, spread_levels
-from engine.dataset import load_pack
+from engine.checkpoint import Family
+from engine.dataset import Batch, Drawing, load_pack
 from engine.exact import Retouch
 from engine.feed import make_windows, shaped
+from engine.grid import PAPER
+from engine.in_c import all_alone, in_c
 from engine.inputs import logits_of, to_inputs
+from engine.likelihood import within
+
+_ALONE = 0.4
+"""Of the steps: windows as the likelihood on merged rolls asks for them (docs/evaluation.md)."""
+_WARMUP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +36,9 @@ class RetouchSettings:
 
     data: Path
     run: Path
-    steps: int = 800
-    batch: int = 4
-    beats: int = 16
+    steps: int = 2600
+    batch: int = 8
+    beats: int = 8
     rate: float = 3e-3
     seed: int = 0
     device: str = "cpu"
@@ -75,20 +83,19 @@ def _fit(
     generator = torch.Generator(settings.device)
     for weights in network.parameters():
         weights.requires_grad_(False)
-    optimizer = torch.optim.Adam(module.parameters(), lr=settings.rate)
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings.rate, betas=(0.9, 0.98))
     smoothed = float("nan")
     for step in range(settings.steps):
         windows.rng = np.random.default_rng((settings.seed, step))
         generator.manual_seed(settings.seed * 1_000_003 + step)
-        told = shaped(windows.batch(settings.batch, settings.beats), family, windows.rng)
-        told = replace(told, context=told.target)
+        told = _batch(windows, family, settings)
         level = spread_levels(settings.batch, generator, torch.device(settings.device))
         inputs, target, free = to_inputs(told, level, prior, schedule, generator)
         logits = logits_of(network, inputs, prior, schedule, module)
         rate = bound_rate(logits, inputs[0], target, level, prior, schedule)
         steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
         loss = (rate * free).sum() / steps
-        share = min(1.0, (step + 1) / 20) * (1.0 - step / settings.steps)
+        share = min(1.0, (step + 1) / _WARMUP) * (1.0 - step / settings.steps)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * share
         optimizer.zero_grad()
@@ -98,3 +105,13 @@ def _fit(
         now = float(loss.detach())
         smoothed = now if step == 0 else 0.97 * smoothed + 0.03 * now
         report(step + 1, smoothed)
+
+
+def _batch(windows: Drawing, family: Family, settings: RetouchSettings) -> Batch:
+    """Training windows without flaws, or music alone."""
+    played_alone = windows.rng.random() < _ALONE
+    drawn = windows.batch(settings.batch, settings.beats)
+    if played_alone:
+        return in_c(all_alone(within(drawn, PAPER)))
+    told = shaped(drawn, family, windows.rng)
+    return replace(told, context=told.target)
