@@ -83,7 +83,7 @@ def replay(found: Any) -> Figure:
     _lines(dissonant, _by_horizon(one, replies, _dissonant))
     for panel, of in ((f1, _f1), (dissonant, _dissonant)):
         for name in one["models"]:
-            _across(panel, of(replies[all_known(name)]), all_known(name))
+            _across(panel, of(replies[all_known(name)]), f"{name},\nlead known")
         _across(panel, of(replies["wrong piece"]), "wrong piece")
         panel.set_xlabel("commit horizon, beats")
         panel.set_ylim(bottom=0)

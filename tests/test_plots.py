@@ -70,8 +70,8 @@ def test_replay_is_a_line_over_horizons() -> None:
         f1, dissonant = replay(found).axes
         assert drawn(f1) == {"a": [(0, 0.11), (4, 0.08)]}
         assert drawn(dissonant) == {"a": [(0, 0.1), (4, 0.2)]}
-        assert levels(f1) == {"a all": 0.13, "wrong piece": 0.05}
-        assert levels(dissonant) == {"a all": 0.12, "wrong piece": 0.25, "composers": 0.15}
+        assert levels(f1) == {"a,\nlead known": 0.13, "wrong piece": 0.05}
+        assert levels(dissonant) == {"a,\nlead known": 0.12, "wrong piece": 0.25, "composers": 0.15}
 
 
 @pytest.mark.parametrize(("name", "found"), [("samplers", STUDY), ("replay", REPLAY)])
