@@ -149,7 +149,12 @@ def exact_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Mod
     entry = family_of(family)
     if retouch:
         module = Retouch()
-        load_weights(module, retouch)
+        try:
+            load_weights(module, retouch)
+        except CheckpointError:
+            raise CheckpointError(
+                "retouched by another version; run `midi-diffuse retouch` on its run again"
+            ) from None
         return module.eval()
     return Evidence(1.0) if entry.evidence else Evidence(*entry.fitted)
 

@@ -46,7 +46,7 @@ class Retouch(nn.Module):
     """Convolutions over time and pitch, a token of one pitch a place; told the noise level (FiLM).
 
     A place holds all that is known of its pitch in a sixteenth, step by step: single cells reach
-    the end. It hears 2 1/2 beats to either side, as far as the cells of a note confirm each other,
+    the end. It hears 3 beats to either side, as far as the cells of a note confirm each other,
     and an octave up and down three times over.
     """
 

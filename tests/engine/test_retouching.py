@@ -73,6 +73,12 @@ def test_it_lowers_the_loss_and_leaves_the_network_and_its_playing_alone(
     script(sampler)
 
 
+def test_a_retouch_of_another_version_says_what_to_do() -> None:
+    older = {"into.weight": torch.zeros(32, 16, 5)}
+    with pytest.raises(CheckpointError, match="run `midi-diffuse retouch` on its run again"):
+        checkpoint.exact_of("frame-transformer", older)
+
+
 def test_a_network_that_sees_single_cells_needs_none(tmp_path: Path) -> None:
     state: dict[str, object] = {"format": 1, "family": "paper-unet"}
     checkpoint.save_atomically(state, tmp_path / "checkpoint.pt")
