@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli_data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
-from bridge.cli_score import bench_engine, evaluate
+from bridge.cli_score import bench_engine, evaluate, progress
 
 if TYPE_CHECKING:
     from engine.train import Progress
@@ -156,15 +156,8 @@ def retouch(run: Path, data: Path, device: str, **options: Any) -> None:
     from engine.retouching import retouch as fit
 
     settings = RetouchSettings(data, checkpoint_in(run), device=str(pick_device(device)), **options)
-    told = -math.inf
-
-    def report(step: int, nats: float) -> None:
-        nonlocal told
-        if time.monotonic() - told >= 10 or step == settings.steps:
-            told = time.monotonic()
-            click.echo(f"{step} of {settings.steps}  {nats:.3f} nats a step of music", err=True)
-
-    fit(settings, report)
+    say = progress()
+    fit(settings, lambda step, nats: say(f"{step} of {settings.steps}  {nats:.3f} nats a step"))
     click.echo(f"{settings.run}: retouched; export it again")
 
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from engine.grid import STEPS_PER_TOKEN
 
 _WIDTH = 64
-_TIME, _PITCH, _OCTAVES = (1, 5), (25, 1), 8
+_TIME, _PITCH, _GROUPS = (1, 5), (25, 1), 8
 _LAYERS = (
     # kernel over (pitch, token), dilation over tokens, groups of channels
-    (_TIME, 1, 1), (_PITCH, 1, _OCTAVES), (_TIME, 3, 1), (_PITCH, 1, _OCTAVES),
-    (_TIME, 1, 1), (_PITCH, 1, _OCTAVES), ((1, 3), 1, 1),
+    (_TIME, 1, 1), (_PITCH, 1, _GROUPS), (_TIME, 3, 1), (_PITCH, 1, _GROUPS),
+    (_TIME, 1, 1), (_PITCH, 1, _GROUPS), ((1, 3), 1, 1),
 )  # fmt: skip
 
 

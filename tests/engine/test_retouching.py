@@ -28,7 +28,7 @@ def test_untrained_it_only_weighs_the_evidence() -> None:
     assert torch.allclose(out[1], logits[1] + 0.45 * seen[1])
 
 
-def test_it_hears_three_octaves_and_every_step_by_itself() -> None:
+def test_it_hears_three_octaves_to_either_side() -> None:
     module = Retouch(width=16)
     with torch.no_grad():
         for weights in module.parameters():

@@ -309,7 +309,7 @@ def test_levels_fall_to_zero_and_are_denser_there_with_power() -> None:
 def test_corrections_are_calls_at_low_noise() -> None:
     assert levels(6, 1.0, 1.0, 2) == [1.0, 0.75, 0.5, 0.25, 0.1, 0.1, 0.0]
     assert levels(4, 0.5, 1.0, 3) == [0.5, 0.05, 0.05, 0.05, 0.0]
-    assert levels(3, 1.0, 2.0) == levels(3, 1.0, 2.0, 0)
+    assert levels(2, 1.0, 2.0, 0) == [1.0, 0.25, 0.0]
 
 
 # -- A toy world in which the exact answer is known ----------------------------------------------
