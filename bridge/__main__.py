@@ -1,5 +1,5 @@
 """`python -m bridge` is `midi-diffuse`."""
 
-from bridge.cli import run
+from bridge.cli.main import run
 
 run()

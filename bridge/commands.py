@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.request import Plan, PlanRequest
+from engine.requests.request import Plan, PlanRequest
 
 Value = float | int | str | bool
 """A parameter's value or an OSC argument."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, Meter, MeterMap
-from engine.roll import Note
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, Meter, MeterMap
+from engine.music.roll import Note
 from scripts.make_melodies import TUNES, notes_of, pitch_of
 
 

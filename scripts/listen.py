@@ -19,20 +19,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bridge import demo, presets
-from bridge.cli_options import knobs_for
-from engine import metrics, midi_write, render
-from engine.corpus import SPLITS
-from engine.corpus_table import CORPORA
-from engine.dataset import Batch, Pack, Windows, load_pack
-from engine.generator import Generator
-from engine.grid import ACCOMPANIMENT, LEAD, PIANO, MeterMap
-from engine.held_out import meters_of, pick
-from engine.picture import picture
-from engine.replay_score import whole_notes
-from engine.request import STYLES, FillRequest
-from engine.roll import Note, PianoRoll, roll_to_notes
-from engine.tasks import harmonize
+from bridge.cli.options import knobs_for
+from bridge.demo import show as demo
+from bridge.settings import presets
+from engine.diffusion.batch import Batch
+from engine.evaluation import metrics
+from engine.evaluation.held_out import meters_of, pick
+from engine.evaluation.replay_score import whole_notes
+from engine.model.generator import Generator
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, MeterMap
+from engine.music.roll import Note, PianoRoll, roll_to_notes
+from engine.requests.request import STYLES, FillRequest
+from engine.requests.tasks import harmonize
+from engine.scores import midi_write, render
+from engine.scores.picture import picture
+from engine.training.corpus import SPLITS
+from engine.training.corpus_table import CORPORA
+from engine.training.dataset import Pack, Windows, load_pack
 
 BEATS = 32
 FEWEST_LEAD_NOTES = 12

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from engine.grid import LEAD, STEPS_PER_BEAT, Meter, MeterMap
-from engine.midi_write import NewTrack, new_file, write
-from engine.roll import Note
+from engine.music.grid import LEAD, STEPS_PER_BEAT, Meter, MeterMap
+from engine.music.roll import Note
+from engine.scores.midi_write import NewTrack, new_file, write
 
 FOLDER = Path(__file__).resolve().parent.parent / "presets" / "melodies"
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

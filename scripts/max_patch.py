@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.osc_schema import OUT_PREFIX, PREFIX
-from bridge.parameters import ACTION_BY_NAME, PARAMETERS, Parameter
+from bridge.osc.schema import OUT_PREFIX, PREFIX
+from bridge.settings.parameters import ACTION_BY_NAME, PARAMETERS, Parameter
 from scripts.max_boxes import Patcher, Rect
 from scripts.patch_layout import (
     BUTTONS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.osc_schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, OscRow
-from bridge.osc_server import MOST_PER_WINDOW, MOST_SUBSCRIBERS
-from bridge.osc_wire import MOST_BUNDLE_DEPTH, MOST_PACKET_BYTES, MOST_REPLY_BYTES
-from bridge.parameters import ACTIONS, CONTROL_CHANNEL, PARAMETERS, Action, Parameter
+from bridge.osc.schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, OscRow
+from bridge.osc.server import MOST_PER_WINDOW, MOST_SUBSCRIBERS
+from bridge.osc.wire import MOST_BUNDLE_DEPTH, MOST_PACKET_BYTES, MOST_REPLY_BYTES
+from bridge.settings.parameters import ACTIONS, CONTROL_CHANNEL, PARAMETERS, Action, Parameter
 from scripts.patch_layout import REPLY_PORT, SEND_PORT, default_text, groups
 
 _TAGS = {"float": "f", "int": "i", "bool": "i", "text": "s", "choice": "s"}

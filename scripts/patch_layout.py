@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.parameters import PARAMETERS, Parameter
+from bridge.settings.parameters import PARAMETERS, Parameter
 
 HOST = "127.0.0.1"
 SEND_PORT = 9000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.parameters import Parameter
+from bridge.settings.parameters import Parameter
 from scripts.patch_layout import (
     BUTTONS,
     HOST,

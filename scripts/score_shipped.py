@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import metrics
-from engine.dataset import Batch, draw, merged_batch
-from engine.generator import Generator
-from engine.grid import LEAD, PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN, Meter, MeterMap
-from engine.request import FillRequest, SampleSettings
-from engine.roll import notes_to_roll
-from engine.tasks import harmonize
+from engine.diffusion.batch import Batch, merged_batch
+from engine.evaluation import metrics
+from engine.model.generator import Generator
+from engine.music.grid import LEAD, PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN, Meter, MeterMap
+from engine.music.roll import notes_to_roll
+from engine.requests.request import FillRequest, SampleSettings
+from engine.requests.tasks import harmonize
+from engine.training.dataset import draw
 from scripts.hymns import HYMNS, Hymn
 from scripts.make_melodies import TUNES, Tune, notes_of
 
@@ -93,7 +94,7 @@ def bound_nats_per_beat(generator: Generator) -> float:
     """
     import torch
 
-    from engine.bound import free_steps, window_bound
+    from engine.diffusion.bound import free_steps, window_bound
 
     batch = sample()
     batch = merged_batch(batch, generator.pitches) if generator.merged else batch

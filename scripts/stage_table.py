@@ -81,12 +81,12 @@ class Row:
 
 
 ROWS = (
-    Row("random", (*PYTEST, "tests/bridge/test_session_random.py")),
-    Row("fuzz", (*PYTEST, "tests/bridge/test_fuzz.py", "tests/engine/test_midi_fuzz.py")),
-    Row("soak", (*PYTEST, "tests/bridge/test_soak.py")),
+    Row("random", (*PYTEST, "tests/bridge/live/test_session_random.py")),
+    Row("fuzz", (*PYTEST, "tests/bridge/test_fuzz.py", "tests/engine/scores/test_midi_fuzz.py")),
+    Row("soak", (*PYTEST, "tests/bridge/live/test_soak.py")),
     Row("matrix", (*PYTEST, "tests", *(f"--ignore=tests/{name}" for name in (
-        "bridge/test_session_random.py", "bridge/test_fuzz.py", "engine/test_midi_fuzz.py",
-        "bridge/test_soak.py", "live/test_live_blackbox.py")))),
+        "bridge/live/test_session_random.py", "bridge/test_fuzz.py", "bridge/live/test_soak.py",
+        "engine/scores/test_midi_fuzz.py", "live/test_live_blackbox.py")))),
     Row("jitter", (*BRIDGE, "jitter", "--json"), _jitter),
     Row("live", (*BRIDGE, "live", "--bars", "200", "--json"), _live, _live_broken),
     Row("live-200-bpm", (*BRIDGE, "live", "--bars", "200", "--bpm", "200", "--json"), _live,

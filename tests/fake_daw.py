@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bridge.live.clock.transport import Transport, TransportEvent
 from bridge.timebase import NS_PER_MS, NS_PER_S, ManualClock
-from bridge.transport import Transport, TransportEvent
 
 PULSE_NS = 20_000_000
 """125 bpm."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.blackbox import outcome, outcome_line
-from bridge.blackbox_lines import Header, command_line
 from bridge.commands import (
     SetParameter,
 )
-from bridge.session import Session
+from bridge.event_log.lines import Header, command_line
+from bridge.event_log.outcomes import outcome, outcome_line
+from bridge.live.session import Session
 from tests.session_rig import Rig, S, clock, melody
 
 

@@ -18,10 +18,10 @@ from bridge.commands import (
     Tick,
     Value,
 )
-from bridge.session import Session
-from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
-from engine.request import Plan, PlanRequest
-from engine.roll import Note
+from bridge.live.session import Session
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
+from engine.music.roll import Note
+from engine.requests.request import Plan, PlanRequest
 
 MS = 1_000_000
 S = 1000 * MS

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from bridge.cli import main
-from engine.grid import ACCOMPANIMENT, LEAD, MeterMap
-from engine.midi_file import read
-from engine.midi_write import NewTrack, new_file
-from engine.roll import Note
+from bridge.cli.main import main
+from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
+from engine.music.roll import Note
+from engine.scores.midi_file import read
+from engine.scores.midi_write import NewTrack, new_file
 
 FIXTURE = ("--preset", "fixture")
 TUNE = [Note(24 * i, 72 + (0, 2, 4, 5)[i % 4], 24, LEAD, 100) for i in range(16)]  # 4 bars

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.file_tasks import Piece
-from engine.midi_file import Score, read
+from bridge.files.tasks import Piece
+from engine.scores.midi_file import Score, read
 
 MELODIES = Path(__file__).resolve().parents[1] / "presets" / "melodies"
 

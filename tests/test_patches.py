@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bridge.osc_schema import IN_ROWS, OUT_ROWS
-from bridge.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter
+from bridge.osc.schema import IN_ROWS, OUT_ROWS
+from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter
 from scripts.make_patches import FOLDER, make
 from scripts.patch_layout import groups
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench_rig import DaemonProcess
+from bridge.client.rig import DaemonProcess
 from bridge.commands import Act, AskParameter, Command, OscOut, SetParameter
-from bridge.osc_schema import IN_ROWS, OUT_ROWS
-from bridge.osc_server import OscServer
-from bridge.parameters import BY_NAME, PARAMETERS
+from bridge.osc.schema import IN_ROWS, OUT_ROWS
+from bridge.osc.server import OscServer
+from bridge.settings.parameters import BY_NAME, PARAMETERS
 from scripts.make_patches import FOLDER
 from scripts.patch_layout import BUTTONS, REPLY_PORT, SEND_PORT
 

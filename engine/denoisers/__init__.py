@@ -1,1 +1,1 @@
-"""Networks that guess the clean roll; one file a family."""
+"""Networks that guess the clean roll from a noisy one, one file a family. Torch."""

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.in_key import key_profiles, key_shift, moved
-from engine.grid import PIANO, STEPS_PER_TOKEN
+from engine.music.grid import PIANO, STEPS_PER_TOKEN
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
 _LONGEST_BAR_TOKENS = 64

@@ -27,14 +27,18 @@ else:
 """
 
 SAVES = {
-    "midi": ("from engine.midi_write import write\nfrom engine.midi_events import MidiFileError",
+    "midi": ("from engine.scores.midi_events import MidiFileError\n"
+             "from engine.scores.midi_write import write",
              "write(bytes(100_000), path)", "MidiFileError"),
-    "checkpoint": ("import torch\nfrom engine.checkpoint import CheckpointError, save_atomically",
+    "checkpoint": ("import torch\n"
+                   "from engine.model.checkpoint import CheckpointError, save_atomically",
                    "save_atomically({'x': torch.zeros(100_000)}, path)", "CheckpointError"),
-    "export": ("import torch\nfrom engine import export\nfrom engine.export import ModelError\n"
+    "export": ("import torch\nfrom engine.model import export\n"
+               "from engine.model.export import ModelError\n"
                "export.script = lambda layer: torch.jit.trace(layer, torch.zeros(1, 100))",
                "export.write(torch.nn.Linear(100, 100), {}, path)", "ModelError"),
-    "trusted": ("from bridge import model_trust\nfrom bridge.model_trust import TrustError\n"
+    "trusted": ("from bridge.settings import model_trust\n"
+                "from bridge.settings.model_trust import TrustError\n"
                 "model_trust.list_file = lambda: path\nmodel_trust.checksum = lambda _: 'f' * 9000",
                 "model_trust.trust(Path(sys.executable))", "TrustError"),
 }  # fmt: skip
@@ -60,10 +64,10 @@ LOG = """
 import logging, resource, signal, sys, time
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from bridge import blackbox_writer
-from bridge.blackbox import Recorded
+from bridge.event_log import writer as blackbox_writer
+from bridge.event_log.outcomes import Recorded
 from bridge.commands import Act, Tick
-from bridge.session import Session
+from bridge.live.session import Session
 logging.basicConfig(level=logging.INFO)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 box = blackbox_writer.BlackBox(Path(sys.argv[1]), {})
@@ -79,8 +83,8 @@ box.stop()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of a file there")
 def test_an_event_log_that_cannot_grow_ends_and_replays_as_far_as_it_goes(tmp_path: Path) -> None:
-    from bridge.blackbox_replay import replay
-    from bridge.blackbox_writer import parts_of, read_lines
+    from bridge.event_log.replay import replay
+    from bridge.event_log.writer import parts_of, read_lines
 
     done = subprocess.run(
         [sys.executable, "-c", LOG, str(tmp_path)], capture_output=True, text=True, timeout=120

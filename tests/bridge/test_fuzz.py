@@ -13,11 +13,11 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge.commands import Act, AskParameter, MidiIn, SetParameter, Tick
-from bridge.input import parse as parse_midi
-from bridge.osc_schema import MOST_TEXT, OscProblem, hint, parse
-from bridge.osc_wire import MOST_REPLY_BYTES, encode
-from bridge.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter, check
-from bridge.session import Session
+from bridge.live.session import Session
+from bridge.midi_messages import parse as parse_midi
+from bridge.osc.schema import MOST_TEXT, OscProblem, hint, parse
+from bridge.osc.wire import MOST_REPLY_BYTES, encode
+from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter, check
 from tests.fuzz import growth_bytes, mutants
 from tests.session_rig import MS
 from tests.stage_figures import figure

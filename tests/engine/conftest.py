@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from engine import checkpoint
-from engine.corpus import Piece, pack
-from engine.exact import Evidence
-from engine.generator import Generator
-from engine.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, STEPS_PER_BEAT, MeterMap
-from engine.midi_write import NewTrack, new_file
-from engine.request import STYLES
-from engine.roll import Note
-from engine.sampler import Sampler
+from engine.diffusion.exact import Evidence
+from engine.diffusion.sampler import Sampler
+from engine.model import checkpoint
+from engine.model.generator import Generator
+from engine.music.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, STEPS_PER_BEAT, MeterMap
+from engine.music.roll import Note
+from engine.requests.request import STYLES
+from engine.scores.midi_write import NewTrack, new_file
+from engine.training.corpus import Piece, pack
 
 TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
 

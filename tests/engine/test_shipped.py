@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.generator import Generator
-from engine.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT
-from engine.request import SampleSettings
+from engine.model.generator import Generator
+from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT
+from engine.requests.request import SampleSettings
 from scripts.hymns import HYMNS
 from scripts.score_shipped import (
     PRESETS,

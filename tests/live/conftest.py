@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import rtmidi
 
-from bridge.bench_live import LEAD_IN_NS, Score, TuneNote, clock_score, merge, tune_score
-from bridge.bench_peers import MidiPeer, OscPeer, PlayedNote, pair_notes
-from bridge.bench_rig import DaemonProcess, jack_server, wait_for
-from bridge.bench_stalls import StallMeter
-from bridge.midi_ports import Tap
+from bridge.bench.live import LEAD_IN_NS, Score, TuneNote, clock_score, merge, tune_score
+from bridge.bench.stalls import StallMeter
+from bridge.client.peers import MidiPeer, OscPeer, PlayedNote, pair_notes
+from bridge.client.rig import DaemonProcess, jack_server, wait_for
+from bridge.midi.ports import Tap
 
 
 def need(program: str) -> None:

@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bridge import engine_process, worker
-from bridge.engine_process import Engine, EngineSpec
-from engine.request import Plan, PlanRequest
+from bridge.engine_host import main as engine_process
+from bridge.engine_host import supervisor as worker
+from bridge.engine_host.main import Engine, EngineSpec
+from engine.requests.request import Plan, PlanRequest
 
 ORDERS = Path(os.environ["FAULTY_ENGINE_ORDERS"])
 LATE_S = 2.2
@@ -119,6 +120,6 @@ def _load(spec: EngineSpec) -> Engine:
 engine_process._load = _load
 
 if __name__ == "__main__":
-    from bridge import cli
+    from bridge.cli import main as cli
 
     cli.run(sys.argv[1:])

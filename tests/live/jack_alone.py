@@ -13,8 +13,8 @@ import os
 import sys
 from dataclasses import astuple
 
-from bridge.bench_peers import MidiPeer, pair_notes
-from bridge.bench_rig import jack_server
+from bridge.client.peers import MidiPeer, pair_notes
+from bridge.client.rig import jack_server
 
 
 def main(name: str) -> None:

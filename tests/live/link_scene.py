@@ -15,9 +15,9 @@ from typing import Any
 
 from aalink import Link
 
-from bridge.bench_peers import OscPeer
-from bridge.bench_rig import DaemonProcess, RigError
-from bridge.link_client import look
+from bridge.client.peers import OscPeer
+from bridge.client.rig import DaemonProcess, RigError
+from bridge.link.client import look
 from bridge.timebase import NS_PER_S
 
 QUANTUM = 4

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench_live import LEAD_IN_NS, Score, check_reply, clock_score, merge, tune, tune_score
-from bridge.bench_peers import OscPeer
-from bridge.bench_rig import memory_mb, wait_for
+from bridge.bench.live import LEAD_IN_NS, Score, check_reply, clock_score, merge, tune, tune_score
+from bridge.client.peers import OscPeer
+from bridge.client.rig import memory_mb, wait_for
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench_live import clock_score, merge, tune, tune_score
-from bridge.bench_rig import wait_for
-from bridge.osc_wire import Message
+from bridge.bench.live import clock_score, merge, tune, tune_score
+from bridge.client.rig import wait_for
+from bridge.osc.wire import Message
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 import rtmidi
 
-from bridge.bench_peers import OscPeer, PlayedNote, pair_notes
-from bridge.bench_rig import DaemonProcess, wait_for
+from bridge.client.peers import OscPeer, PlayedNote, pair_notes
+from bridge.client.rig import DaemonProcess, wait_for
 from tests.live.conftest import Band, MidiListener, StartBand, need
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

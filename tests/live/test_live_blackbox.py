@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench_live import clock_score, merge, tune, tune_score
-from bridge.bench_rig import PRIVATE, memory_mb
-from bridge.blackbox_replay import Replay, replay
-from bridge.blackbox_writer import parts_of, read_lines
-from bridge.cli_status import ask
+from bridge.bench.live import clock_score, merge, tune, tune_score
+from bridge.cli.status import ask
+from bridge.client.rig import PRIVATE, memory_mb
+from bridge.event_log.replay import Replay, replay
+from bridge.event_log.writer import parts_of, read_lines
 from tests.live.conftest import HELD_UP_MS, Band, StartBand
 from tests.stage_figures import figure
 

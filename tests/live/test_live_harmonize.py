@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from bridge.bench_peers import PlayedNote
+from bridge.client.peers import PlayedNote
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]

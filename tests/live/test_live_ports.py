@@ -6,9 +6,9 @@ import time
 import pytest
 import rtmidi
 
-from bridge.bench_rig import wait_for
+from bridge.client.rig import wait_for
 from bridge.commands import MidiIn
-from bridge.midi_ports import open_ports
+from bridge.midi.ports import open_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench_live import tune
-from bridge.bench_peers import OscPeer
-from bridge.bench_rig import DaemonProcess, RigError, memory_mb, wait_for
+from bridge.bench.live import tune
+from bridge.client.peers import OscPeer
+from bridge.client.rig import DaemonProcess, RigError, memory_mb, wait_for
 from tests.live.conftest import StartBand, need
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

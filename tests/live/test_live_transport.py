@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.bench_live import clock_score, merge, tune, tune_score
-from bridge.bench_peers import MidiPeer, OscPeer, pair_notes
-from bridge.bench_rig import DaemonProcess, wait_for
+from bridge.bench.live import clock_score, merge, tune, tune_score
+from bridge.client.peers import MidiPeer, OscPeer, pair_notes
+from bridge.client.rig import DaemonProcess, wait_for
 from tests.jack_transport import JackTransport
 from tests.live.conftest import Band, MidiListener, StartBand, need
 

@@ -1,0 +1,188 @@
+"""`midi-diffuse train` and `export`; `evaluate` and `bench engine` come from `cli_score`.
+
+Training must run on a bare GPU machine with torch, numpy and click alone, from a packed file:
+nothing else is imported here at the top, and mido and tqdm only where they are used.
+`python -m bridge.cli.engine train ...` works without the package being installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
+from bridge.cli.score import bench_engine, evaluate, progress
+
+if TYPE_CHECKING:
+    from engine.training.train import Progress
+
+_NEXT = {
+    "pack": "midi-diffuse export {out} -o MODEL.pt --name NAME",
+    "chorales": "midi-diffuse bench jsb --data {data} --model {out}",
+}
+"""What to do with a trained model, by `Family.music`."""
+
+__all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "retouch", "train"]
+
+
+@click.command()
+@click.option("--data", type=PATH, required=True,
+              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
+@click.option("--pack", type=PATH, help="Only prepare: write the packed file and stop.")
+@click.option("--corpus", "corpora", multiple=True, metavar="NAME",
+              help="With manifest.csv: which corpora to pack.  [those with a share]")  # fmt: skip
+@click.option("--out", type=PATH, default=Path("runs/mine"), show_default=True,
+              help="Folder of the run; one that is there is resumed.")  # fmt: skip
+@click.option("--family", default="frame-transformer", show_default=True,
+              help="Kind of network: frame-transformer, paper-unet or chorale.")  # fmt: skip
+@click.option("--size", "sizes", multiple=True, metavar="NAME=N",
+              help="Size of the network, such as width=384.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=60.0,
+              show_default=True, help="Training time, over all resumes.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), default=1_000_000,
+              help="Stop after so many steps, if that is sooner.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True,
+              help="Windows a step.")  # fmt: skip
+@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
+              help="Length of a window.")  # fmt: skip
+@click.option("--rate", type=float, default=1.2e-3, show_default=True, help="Learning rate.")
+@click.option("--save-every", type=click.IntRange(1), default=200, show_default=True,
+              help="Steps between checkpoints.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
+@click.option("--start-from", type=PATH,
+              help="Weights to begin with: an export (presets/default.pt) or a run.")  # fmt: skip
+@click.option("--compile/--no-compile", "compiled", default=False, show_default=True,
+              help="Through torch.compile: shorter steps, needs a C++ compiler.")  # fmt: skip
+@device_option
+@seed_option
+def train(
+    data: Path, pack: Path | None, corpora: tuple[str, ...], out: Path, sizes: tuple[str, ...],
+    device: str, **options: Any,
+) -> None:  # fmt: skip
+    """Train a model; run the same command again to go on after a stop."""
+    if pack is not None:
+        prepare(data, pack, corpora, pack.with_suffix(".skipped.txt"))
+        return
+    from engine.model.export import pick_device
+    from engine.training.train import TrainSettings
+    from engine.training.train import train as run_training
+
+    if not data.is_file():
+        # Kept beside the run: a resumed one needs the same windows.
+        if not (out / "data.npz").is_file():
+            prepare(data, out / "data.npz", corpora, out / "skipped.txt")
+        data = out / "data.npz"
+    chosen = str(pick_device(device))
+    settings = TrainSettings(data, out, sizes=_sizes(sizes), device=chosen, **options)
+    with _progress() as report:
+        try:
+            run = run_training(settings, report)
+        except KeyboardInterrupt:
+            click.echo("\nstopped and saved; the same command goes on from here", err=True)
+            sys.exit(130)
+    progress = run.progress
+    click.echo(
+        f"{run.checkpoint_path}: {progress.step} steps, valid loss {progress.valid:.3f} a step, "
+        f"valid bound {progress.bound:.1f} nats a beat\n"
+        f"next: {_NEXT[run.family.music].format(out=out, data=data)}"
+    )
+
+
+def _sizes(words: tuple[str, ...]) -> dict[str, int]:
+    sizes = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not value.isdecimal():
+            raise click.UsageError(f"--size wants NAME=N, such as width=384, not {word!r}")
+        sizes[name] = int(value)
+    return sizes
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress, float], None]]:
+    """A progress bar where tqdm is there and stderr is a terminal, else a line now and then."""
+
+    def numbers(progress: Progress) -> str:
+        text = f"step {progress.step}, loss {progress.loss:.3f}"
+        if not math.isnan(progress.valid):
+            text += f", valid {progress.valid:.3f}, bound {progress.bound:.1f} nats/beat"
+        return text
+
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        tqdm = None
+    if tqdm is None or not sys.stderr.isatty():
+        told = -math.inf
+
+        def line(progress: Progress, share: float) -> None:
+            nonlocal told
+            if time.monotonic() - told >= 10 or share >= 1:
+                told = time.monotonic()
+                click.echo(f"{100 * share:5.1f} %  {numbers(progress)}", err=True)
+
+        yield line
+        return
+    shape = "{percentage:3.0f} %|{bar}| {desc} [{elapsed}<{remaining}]"
+    with tqdm(total=1.0, bar_format=shape) as bar:
+
+        def update(progress: Progress, share: float) -> None:
+            bar.set_description_str(numbers(progress), refresh=False)
+            bar.update(min(share, 1.0) - bar.n)
+
+        yield update
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--data", type=PATH, required=True, help="The packed file it was trained on.")
+@click.option("--steps", type=click.IntRange(1), default=2600, show_default=True,
+              help="Steps of eight windows of two bars.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
+@device_option
+@seed_option
+def retouch(run: Path, data: Path, device: str, **options: Any) -> None:
+    """Fit what single cells say in a finished run: better likelihood, same playing."""
+    from engine.model.export import pick_device
+    from engine.training.retouching import RetouchSettings
+    from engine.training.retouching import retouch as fit
+
+    settings = RetouchSettings(data, checkpoint_in(run), device=str(pick_device(device)), **options)
+    say = progress()
+    fit(settings, lambda step, nats: say(f"{step} of {settings.steps}  {nats:.3f} nats a step"))
+    click.echo(f"{settings.run}: retouched; export it again")
+
+
+@click.command()
+@click.argument("checkpoint", type=PATH)
+@click.option("-o", "--out", type=PATH, required=True, help="The model file to write (.pt).")
+@click.option("--name", help="What it is called.  [a converted one's own, else the file's name]")
+@json_option
+def export(checkpoint: Path, out: Path, name: str | None, as_json: bool) -> None:
+    """Make one self-contained TorchScript file of a checkpoint (or its run's folder).
+
+    An older model file is converted: the same weights, with this version's sampling loop.
+    """
+    from engine.model.export import export as write_export
+
+    metadata = write_export(checkpoint_in(checkpoint), out, name)
+    if as_json:
+        click.echo(json.dumps(metadata, indent=2))
+    else:
+        click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {metadata['trained_steps']} steps")
+
+
+ENGINE_COMMANDS: list[click.Command] = [train, retouch, export, evaluate]
+
+if __name__ == "__main__":
+    from bridge.cli.main import run
+
+    run()

@@ -1,0 +1,280 @@
+"""The file commands: harmonize, continue, infill, vary, generate and render.
+
+The model is loaded once, inside a function: importing this module imports neither torch nor
+Pillow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from bridge.cli.options import SAMPLE_ROWS, knobs_for, table_options
+from bridge.files import tasks as file_tasks
+from bridge.files.batch import (
+    MIDI_SUFFIXES,
+    Pair,
+    Report,
+    Where,
+    check_output,
+    file_options,
+    pairs,
+    run,
+)
+from bridge.files.tasks import Job, Piece
+from bridge.settings.knobs import Knobs
+from bridge.settings.parameters import DEFAULTS
+from bridge.settings.presets import Preset
+from bridge.settings.presets import load as load_preset
+from engine.music.grid import MeterMap, PitchRange
+from engine.music.roll import Note, PianoRoll
+from engine.requests.request import FillRequest, SampleSettings
+from engine.scores import midi_write
+from engine.scores.midi_file import MidiFileError, read
+
+MakeJob = Callable[[Piece, SampleSettings, PitchRange], Job]
+_MELODY = click.option(
+    "--melody-track",
+    default="",
+    metavar="NAME|N",
+    help="Which track is the melody, by name or by number among the tracks with notes; default: "
+    "one named melody, lead, voice, soprano or the like, else the highest.",
+)
+_REPLACE = click.option(
+    "--replace",
+    is_flag=True,
+    help="Take the original notes out where new ones stand for them; default: keep both.",
+)
+_VARY_ROWS = ("variation", "rhythm")
+_FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
+
+
+class Filler(Protocol):
+    """What `Generator` (engine.model) and `FixtureGenerator` (engine.requests) have in common."""
+
+    @property
+    def pitches(self) -> PitchRange:
+        """The pitches the model knows."""
+        ...
+
+    def fill(self, request: FillRequest) -> PianoRoll:
+        """The request's roll, filled."""
+        ...
+
+
+def load_engine(preset: Preset, device: str) -> Filler:
+    """The preset's model on `device`. Raises engine.model.generator.ModelError."""
+    if preset.model is None:
+        from engine.requests.fixture import FixtureGenerator
+
+        return FixtureGenerator()
+    from engine.model.generator import Generator
+
+    return Generator.load(preset.model, device)
+
+
+@click.command()
+@file_options(MIDI_SUFFIXES)
+@_MELODY
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS, task="harmonize")
+def harmonize(melody_track: str, **options: Any) -> None:
+    """Add harmony to the melody of MIDI files.
+
+    The result keeps the file's tracks, tempo and meter and adds a track named midi-diffuse.
+    """
+    _run_task("harmonize", melody_track, options, file_tasks.harmonize)
+
+
+@click.command("continue")
+@file_options(MIDI_SUFFIXES)
+@_MELODY
+@click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
+def continue_(melody_track: str, bars: int, **options: Any) -> None:
+    """Go on where MIDI files end, from the next bar line.
+
+    The new track midi-diffuse holds the new melody and its accompaniment.
+    """
+    _check_bars(bars)
+
+    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+        return file_tasks.continue_(piece, settings, pitches, bars)
+
+    _run_task("continue", melody_track, options, make)
+
+
+@click.command()
+@file_options(MIDI_SUFFIXES)
+@_MELODY
+@click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
+@click.option("--to-bar", type=int, help="Last bar to fill.")
+@_REPLACE
+@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
+def infill(
+    melody_track: str, from_bar: int | None, to_bar: int | None, replace: bool, **options: Any
+) -> None:
+    """Fill bars of MIDI files anew, to fit what is around them."""
+
+    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+        return file_tasks.infill(piece, settings, pitches, from_bar, to_bar)
+
+    _run_task("infill", melody_track, options, make, replace=replace)
+
+
+@click.command()
+@file_options(MIDI_SUFFIXES)
+@_MELODY
+@click.option(
+    "--keep",
+    type=click.Choice(["nothing", "lead", "accompaniment"]),
+    default="nothing",
+    show_default=True,
+    help="What stays exactly as it is.",
+)
+@click.option("--from-bar", type=int, help="First bar to vary, from 1; default: all of it.")
+@click.option("--to-bar", type=int, help="Last bar to vary.")
+@_REPLACE
+@table_options(_FILE_ROWS)
+def vary(
+    melody_track: str,
+    keep: str,
+    from_bar: int | None,
+    to_bar: int | None,
+    replace: bool,
+    **options: Any,
+) -> None:
+    """Play the music of MIDI files differently; --variation says how far from it."""
+
+    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+        return file_tasks.vary(piece, settings, pitches, keep, from_bar, to_bar)
+
+    _run_task("vary", melody_track, options, make, replace=replace)
+
+
+@click.command()
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.mid",
+    help="The file to write.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
+@table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=_VARY_ROWS)
+def generate(output: Path, as_json: bool, bars: int, **given: Any) -> None:
+    """Make music out of nothing, as a new MIDI file."""
+    check_output(output, MIDI_SUFFIXES)
+    _check_bars(bars)
+    preset, knobs, engine = _prepare("generate", given)
+    where = Where((), output, None, as_json)
+
+    def work(pair: Pair) -> Report:
+        meters = MeterMap(((0, knobs.meter),))
+        settings = knobs.sample_settings(knobs.integer("steps"))
+        job = file_tasks.generate(settings, engine.pitches, bars, meters)
+        notes = file_tasks.new_notes(job, engine.fill(job.request), knobs.integer("velocity"))
+        track = midi_write.NewTrack(midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0})
+        midi_write.write(midi_write.new_file([track], knobs.number("tempo"), meters), pair.target)
+        report = _report("generate", pair, job, notes, preset, knobs)
+        return {key: value for key, value in report.items() if key != "input"}
+
+    run(where, [Pair(output, output)], work)
+
+
+@click.command()
+@file_options((".png",))
+@_MELODY
+@click.option("--title", default="", help="Default: the file's name.")
+def render(melody_track: str, title: str, **options: Any) -> None:
+    """Draw MIDI files as piano-rolls: melody and reply in two colours."""
+    from engine.scores import picture
+    from engine.scores import render as drawing
+
+    where = Where(**options)
+
+    def work(pair: Pair) -> Report:
+        score = read(pair.source)
+        shown = picture.picture_of(score, title or pair.source.stem, melody_track)
+        drawing.save(drawing.draw(shown), pair.target)
+        return {
+            "input": str(pair.source),
+            "output": str(pair.target),
+            "bars": shown.bars,
+            "text": f"{pair.source} -> {pair.target}: {shown.bars} bars",
+            "warnings": list(shown.warnings),
+        }
+
+    run(where, pairs(where, (".png",)), work)
+
+
+FILE_COMMANDS: list[click.Command] = [harmonize, continue_, infill, vary, generate, render]
+
+
+def _run_task(
+    task: str, melody_track: str, options: dict[str, Any], make: MakeJob, *, replace: bool = False
+) -> None:
+    """Everything that can be wrong with the command line is told before the model is loaded."""
+    where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
+    jobs = pairs(where, MIDI_SUFFIXES)
+    if where.output is not None:
+        read(jobs[0].source)
+    preset, knobs, engine = _prepare(task, options)
+    settings = knobs.sample_settings(knobs.integer("steps"))
+
+    def work(pair: Pair) -> Report:
+        score = read(pair.source)
+        try:
+            piece = Piece.of(score, melody_track)
+            job = make(piece, settings, engine.pitches)
+        except MidiFileError as err:
+            raise MidiFileError(f"{pair.source}: {err}") from None
+        notes = file_tasks.new_notes(job, engine.fill(job.request), knobs.integer("velocity"))
+        track = midi_write.reply_track(score, notes, piece.melody.track)
+        if replace:
+            span = (job.from_step, job.to_step)
+            score = midi_write.without_notes(score, job.replaced, *span)
+        midi_write.write(midi_write.add_track(score, track), pair.target)
+        report = _report(task, pair, job, notes, preset, knobs)
+        report["warnings"] += file_tasks.overlay_warnings(piece, job, replaced=replace)
+        return report
+
+    run(where, jobs, work)
+
+
+def _prepare(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs, Filler]:
+    """Preset, settings and model. Raises PresetError, ParameterError or ModelError."""
+    preset = load_preset(given.pop("preset", None) or str(DEFAULTS["preset"]))
+    knobs = knobs_for(preset, given, mode=task)
+    return preset, knobs, load_engine(preset, knobs.text("device"))
+
+
+def _report(
+    task: str, pair: Pair, job: Job, notes: list[Note], preset: Preset, knobs: Knobs
+) -> Report:
+    """What `--json` prints of one file, with the line for people under `text`."""
+    first, last = job.bars
+    melody = job.melody
+    found = f"; melody: {melody.describe()}" if melody else ""
+    source = "" if job.melody is None else f"{pair.source} -> "
+    return {
+        "input": str(pair.source),
+        "output": str(pair.target),
+        "task": task,
+        "preset": preset.name,
+        "seed": knobs.integer("seed"),
+        "notes_added": len(notes),
+        "bars": [first, last],
+        "melody_track": melody.describe() if melody else None,
+        "folded": job.folded,
+        "left_out": job.left_out,
+        "warnings": [*job.warnings, *file_tasks.range_warnings(job, notes)],
+        "text": f"{source}{pair.target}: {len(notes)} notes in bars {first} to {last}{found}",
+    }
+
+
+def _check_bars(bars: int) -> None:
+    if not 1 <= bars <= file_tasks.LONGEST_REPLY_BARS:
+        raise click.UsageError(
+            f"--bars wants 1 to {file_tasks.LONGEST_REPLY_BARS} bars, not {bars}"
+        )

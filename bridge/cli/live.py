@@ -1,0 +1,232 @@
+"""`midi-diffuse serve`, `ports` and `bench live`. The daemon is imported when it is run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.commands import Value
+from bridge.settings.parameters import PARAMETERS, Parameter, ParameterError, check
+
+_OWN_OPTIONS = ("preset",)
+
+
+def _parameter_option(row: Parameter) -> click.Option:
+    """The option of one table row. Values are checked by the table, so that errors read alike."""
+    flag = row.name.replace("_", "-")
+    default = row.default if row.default != "" else "none"
+    if row.kind == "bool":
+        text = f"{row.doc}  [{'on' if row.default else 'off'}]"
+        return click.Option([f"--{flag}/--no-{flag}", f"set_{row.name}"], default=None, help=text)
+    return click.Option(
+        [f"--{flag}", f"set_{row.name}"],
+        metavar=row.describe_range() if not row.choices else "|".join(row.choices),
+        help=f"{row.doc}  [{default}]",
+    )
+
+
+def _with_parameters(command: click.Command) -> click.Command:
+    """Give a command an option for every row of the table."""
+    rows = [row for row in PARAMETERS if row.name not in _OWN_OPTIONS]
+    command.params += [_parameter_option(row) for row in rows]
+    return command
+
+
+def read_settings(options: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Value]:
+    """Settings from `set_NAME` options and `--set name=value` words; raises ParameterError."""
+    given = {name.removeprefix("set_"): value for name, value in options.items()}
+    settings = {name: check(name, value) for name, value in given.items() if value is not None}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ParameterError(f"--set wants name=value, such as tempo=96, not {text!r}")
+        if name.strip() == "preset":
+            raise ParameterError("--set: give the preset by --preset")
+        settings[name.strip()] = check(name.strip(), value.strip())
+    return settings
+
+
+_SHARED: tuple[Callable[..., Any], ...] = (
+    click.option("--preset", default="default", show_default=True, help="Model and settings."),
+    click.option(
+        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Set any parameter."
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(0, 256),
+        default=0,
+        show_default="chosen",
+        help="Bound on the model's threads.",
+    ),
+    click.option(
+        "--delay-ms",
+        type=click.FloatRange(0, 60_000),
+        default=0.0,
+        help="Time a plan takes, preset fixture only.",
+    ),
+    click.option(
+        "--slow-down",
+        type=click.FloatRange(1, 1000),
+        default=1.0,
+        help="Plans take so many times as long, for tests.",
+    ),
+)
+
+
+def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+@_with_parameters
+@click.command(short_help="Play along: MIDI ports and OSC")
+@click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True,
+              help="UDP port for OSC; 0 takes any free one.")  # fmt: skip
+@click.option("--reply-port", type=click.IntRange(1, 65535), default=None,
+              help="UDP port that answers go to.  [port + 1]")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True,
+              help="Address to listen on; 0.0.0.0 lets other machines in.")  # fmt: skip
+@click.option("--allow", multiple=True, metavar="PEER",
+              help="Address or network that may talk to us and be sent answers, such as "
+              "192.168.1.20 or 192.168.1.0/24.  [any private network]")  # fmt: skip
+@click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where the event log goes, for `midi-diffuse replay`.  [your state folder]"
+              )  # fmt: skip
+@click.option("--no-log", is_flag=True, help="Keep no event log.")
+@click.option("--in", "in_name", default="", metavar="NAME",
+              help="Existing MIDI port to listen to, instead of one of our own.")  # fmt: skip
+@click.option("--out", "out_name", default="", metavar="NAME",
+              help="Existing MIDI port to play to.")  # fmt: skip
+@click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@_shared
+def serve(
+    port: int,
+    reply_port: int | None,
+    host: str,
+    allow: tuple[str, ...],
+    log: Path | None,
+    no_log: bool,
+    in_name: str,
+    out_name: str,
+    midi_api: str,
+    verbose: bool,
+    preset: str,
+    assignments: tuple[str, ...],
+    threads: int,
+    delay_ms: float,
+    slow_down: float,
+    **options: Any,
+) -> None:
+    """Make two MIDI ports, `midi-diffuse in` and `midi-diffuse out`, and play along.
+
+    Send your melody and your DAW's MIDI clock to the first; record the second. Everything can be
+    changed while it runs, over OSC (see max_patches/OSC.md) or by MIDI controllers on channel 16.
+
+    The last hours are kept in an event log on this machine, for bug reports: notes and clock in,
+    notes out, settings, OSC commands, plans. `--no-log` keeps none.
+    """
+    settings = read_settings(options, assignments)
+    from bridge.event_log.writer import default_folder
+    from bridge.runtime.daemon import Daemon, DaemonConfig, StartError
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    config = DaemonConfig(
+        host=host,
+        port=port,
+        reply_port=reply_port,
+        allow=allow,
+        log=None if no_log else log or default_folder(),
+        in_name=in_name,
+        out_name=out_name,
+        midi_api=midi_api,
+        preset=preset,
+        settings=settings,
+        threads=threads,
+        delay_ms=delay_ms,
+        slow_down=slow_down,
+    )
+    try:
+        Daemon(config, click.echo).run()
+    except StartError as err:
+        raise click.UsageError(str(err)) from None
+
+
+@click.command(short_help="List the MIDI ports of this machine")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list.")
+@click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
+def ports(as_json: bool, midi_api: str) -> None:
+    """List the MIDI ports of this machine, as `serve --in NAME --out NAME` takes them."""
+    from bridge.midi.systems import list_ports, no_midi_advice
+
+    found = list_ports(midi_api)
+    if as_json:
+        rows = [{"api": s.api, "inputs": s.inputs, "outputs": s.outputs} for s in found]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not found:
+        click.echo(f"No MIDI system here. To get one, {no_midi_advice()}.")
+    for system in found:
+        click.echo(system.api)
+        for title, names in (("--in", system.inputs), ("--out", system.outputs)):
+            click.echo(f"  for {title}")
+            for name in names or ("(none)",):
+                click.echo(f"    {name}")
+
+
+@click.command("live", short_help="Play bars through real ports; count beats")
+@click.option("--bars", type=click.IntRange(2, 100_000), default=200, show_default=True)
+@click.option("--bpm", type=click.FloatRange(20, 400), default=120.0, show_default=True)
+@click.option("--mode", default="live", show_default=True, help="live, next-bar, loop or continue.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@_shared
+def bench_live(as_json: bool, mode: str, **options: Any) -> None:
+    """Play a melody and a MIDI clock into a daemon of its own through real JACK ports.
+
+    Counts the reply's beats as the daemon does, and checks the recorded reply by itself. Without
+    a JACK server it starts a dummy one. Exit code 1 when notes stuck or came late.
+    """
+    from bridge.bench.live import BenchError, BenchPlan, run_bench, table
+
+    try:
+        result = run_bench(BenchPlan(mode=mode, **options), lambda text: click.echo(text, err=True))
+    except BenchError as err:
+        raise click.UsageError(str(err)) from None
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))
+    if result["stuck_notes"] or result["late"]:
+        raise SystemExit(1)
+
+
+@click.command("jitter", short_help="How late notes leave, idle and under load")
+@click.option("--seconds", type=click.FloatRange(0.5, 600), default=6.0, show_default=True,
+              help="For each of three loads and two ways of playing.")  # fmt: skip
+@click.option("--preset", default="default", show_default=True, help="Whose model keeps busy.")
+@click.option("--threads", type=click.IntRange(0, 256), default=0, show_default="chosen",
+              help="Bound on the model's threads.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+def bench_jitter(as_json: bool, **options: Any) -> None:
+    """Time from when a note is due to when the MIDI system has taken it.
+
+    Three loads: nothing else of ours (idle), the preset's model answering without a pause in its
+    own process (engine busy), and a process for every core that only counts (cores busy). Under
+    each, some 100 messages a second are played by the daemon's own player, and then the same
+    messages by a loop of `time.sleep` and mido. Takes about 50 s. Uses the JACK server that runs,
+    or one with the dummy driver.
+    """
+    from bridge.bench.jitter import JitterPlan, run_jitter, table
+
+    result = run_jitter(JitterPlan(**options), lambda text: click.echo(text, err=True))
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))
+
+
+LIVE_COMMANDS: list[click.Command] = [serve, ports]

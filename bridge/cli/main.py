@@ -1,0 +1,200 @@
+"""`midi-diffuse`: finds the command, and tells every expected error in one line.
+
+Commands live in modules that are imported only when they are run, so that `midi-diffuse ports`
+does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from bridge.text import did_you_mean
+
+TOLD_ERRORS = (
+    ("bridge.settings.parameters", "ParameterError"),
+    ("bridge.settings.presets", "PresetError"),
+    ("bridge.settings.model_trust", "TrustError"),
+    ("bridge.osc.peers", "PeerError"),
+    ("bridge.event_log.outcomes", "LogError"),
+    ("bridge.midi.port_names", "PortError"),
+    ("bridge.osc.server", "OscPortError"),
+    ("bridge.demo.show", "DemoError"),
+    ("bridge.client.rig", "RigError"),
+    ("engine.music.grid", "GridError"),
+    ("engine.scores.midi_file", "MidiFileError"),
+    ("engine.model.export", "ModelError"),
+    ("engine.model.checkpoint", "CheckpointError"),
+    ("engine.training.dataset", "PackError"),
+    ("engine.training.corpus", "CorpusError"),
+)
+"""Errors that are the user's to mend: told in one line with exit code 2, without a traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a command is: `module.attribute`. `help` is its line in the list of commands."""
+
+    module: str
+    attribute: str
+    help: str
+
+    def load(self) -> click.Command:
+        """Import the module and take the command."""
+        command = getattr(importlib.import_module(self.module), self.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+class Told(click.ClickException):
+    """An error that is told in one line: `midi-diffuse serve: what was wrong`."""
+
+    exit_code = 2
+
+    def __init__(self, place: str, text: str) -> None:
+        super().__init__(f"{place}: {' '.join(text.split())}")
+
+    def show(self, file: Any = None) -> None:
+        """Print it on stderr."""
+        click.echo(self.message, file=file or sys.stderr)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when asked for by name."""
+
+    def __init__(self, sources: dict[str, Source], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._sources = sources
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the table's order."""
+        return list(self._sources)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command, or None."""
+        source = self._sources.get(cmd_name)
+        return source.load() if source else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command is told with what there is."""
+        if args and args[0] not in self._sources and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self._sources)
+            raise click.UsageError(
+                f"no command {args[0]!r}{hint}; there are: {', '.join(self._sources)}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, source.help) for name, source in self._sources.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; errors in one line."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as err:
+            raise _told(err, ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; errors in one line."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as err:
+            raise _told(err, ctx) from None
+        except _told_errors() as err:
+            place = f"{ctx.command_path} {ctx.invoked_subcommand or ''}"
+            raise Told(place.strip(), str(err)) from None
+
+
+def _told_errors() -> tuple[type[BaseException], ...]:
+    # An error can only have been raised by a module that is imported; importing none here keeps
+    # torch out.
+    modules = ((sys.modules.get(module), name) for module, name in TOLD_ERRORS)
+    return tuple(getattr(module, name) for module, name in modules if hasattr(module, name))
+
+
+def _told(err: click.UsageError, ctx: click.Context) -> click.ClickException:
+    # `midi-diffuse` alone shows the whole help, not one line.
+    if type(err).__name__ == "NoArgsIsHelpError":
+        return err
+    return Told((err.ctx or ctx).command_path, err.format_message())
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"midi-diffuse {version('midi-diffuse')}")
+        ctx.exit()
+
+
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Say which version this is.",
+)
+
+_BENCH = LazyGroup(
+    {
+        "live": Source(
+            "bridge.cli.live", "bench_live", "Play bars through real ports; count beats"
+        ),
+        "jitter": Source(
+            "bridge.cli.live", "bench_jitter", "How late notes leave, idle and under load"
+        ),
+        "engine": Source("bridge.cli.engine", "bench_engine", "Time the model, and the paper's"),
+        "jsb": Source("bridge.cli.jsb", "bench_jsb", "Score a model of chorales: nats a frame"),
+        "samplers": Source("bridge.cli.study", "bench_samplers", "Compare samplers and calls"),
+    },
+    name="bench",
+    help="Measure this machine.",
+)
+
+COMMANDS: dict[str, Source] = {
+    "serve": Source("bridge.cli.live", "serve", "Play along: MIDI ports and OSC"),
+    "demo": Source("bridge.cli.demo", "demo", "Hear and see a melody answered, in a minute"),
+    "harmonize": Source("bridge.cli.files", "harmonize", "Add harmony to a MIDI file's melody"),
+    "continue": Source("bridge.cli.files", "continue_", "Go on where a MIDI file ends"),
+    "infill": Source("bridge.cli.files", "infill", "Fill bars of a MIDI file anew"),
+    "vary": Source("bridge.cli.files", "vary", "Play a MIDI file's music differently"),
+    "generate": Source("bridge.cli.files", "generate", "Make music from nothing"),
+    "render": Source("bridge.cli.files", "render", "Draw a MIDI file as a piano-roll PNG"),
+    "ports": Source("bridge.cli.live", "ports", "List the MIDI ports of this machine"),
+    "status": Source("bridge.cli.status", "status", "Ask a running midi-diffuse how it goes"),
+    "replay": Source("bridge.cli.replay", "replay_command", "Play an event log again, exactly"),
+    "presets": Source("bridge.cli.presets", "presets", "List the presets"),
+    "bench": Source("bridge.cli.main", "_BENCH", "Measure this machine"),
+    "train": Source("bridge.cli.engine", "train", "Train a model"),
+    "retouch": Source("bridge.cli.engine", "retouch", "Better likelihood for a finished run"),
+    "export": Source("bridge.cli.engine", "export", "Make one TorchScript file of a checkpoint"),
+    "evaluate": Source("bridge.cli.engine", "evaluate", "Score a model against baselines"),
+}
+
+main = LazyGroup(
+    COMMANDS,
+    name="midi-diffuse",
+    params=[_VERSION],
+    help="A diffusion model as a bandmate: harmony and continuation, live, in time with your DAW.",
+    epilog="Every command explains itself with --help. Start with: midi-diffuse demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The program's entry; exits with its code."""
+    main.main(None if arguments is None else list(arguments), prog_name="midi-diffuse")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,141 @@
+"""`midi-diffuse replay`: an event log played again, offline, and held against what it says."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.event_log.lines import STORES
+from bridge.event_log.replay import Replay, replay
+from bridge.event_log.writer import default_folder, parts_of, read_lines
+from bridge.timebase import NS_PER_MS
+
+TICKS_PER_BEAT, BEAT_US = 1000, 1_000_000
+"""Of the MIDI file: a tick is a millisecond."""
+MOST_FAULTS = 5
+
+
+@click.command("replay")
+@click.argument("log", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--midi", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.mid",
+              help="Write what was played in and what was sent as a MIDI file.")  # fmt: skip
+def replay_command(log: Path | None, as_json: bool, midi: Path | None) -> None:
+    """Play an event log again, offline: does this version send, bit for bit, what was sent?
+
+    LOG is a part of a log or a folder of logs (then the newest). Without it: the newest of your
+    state folder. Nothing is sent and no model is run: the plans are in the log. Exit code 1 when
+    the replay differs.
+    """
+    parts = parts_of(log or default_folder())
+    found = replay(read_lines(parts))
+    if midi is not None:
+        from engine.scores.midi_write import write
+
+        write(midi_file(found), midi)
+    if as_json:
+        click.echo(json.dumps(as_dict(found, parts), indent=2))
+    else:
+        for line in report(found, parts):
+            click.echo(line)
+    if found.difference is not None:
+        raise SystemExit(1)
+
+
+def as_dict(found: Replay, parts: list[Path]) -> dict[str, Any]:
+    """What `--json` prints."""
+    difference = found.difference
+    return {
+        "parts": [str(path) for path in parts],
+        "version": found.header.version,
+        "begun": found.header.begun,
+        "settings": found.header.settings,
+        "seconds": found.seconds,
+        "commands": found.commands,
+        "replayed": found.stepped,
+        "received": len(found.received),
+        "requests": found.requests,
+        "sent": len(found.sent),
+        "late_ms": _late_ms(found),
+        "faults": found.faults,
+        "told": found.told,
+        "engine": found.engine,
+        "lost": found.lost,
+        "incomplete": found.incomplete,
+        "ended": found.ended,
+        "exact": found.exact,
+        "difference": None if difference is None else {
+            "line": difference.line, "at_s": difference.at_s,
+            "command": difference.command, "text": difference.text,
+        },
+    }  # fmt: skip
+
+
+def report(found: Replay, parts: list[Path]) -> list[str]:
+    """For people."""
+    late, header = _late_ms(found), found.header
+    rows = [
+        f"log       {parts[0]}" + (f" and {len(parts) - 1} more parts" * (len(parts) > 1)),
+        f"          {header.begun}, midi-diffuse {header.version}, {found.seconds:.1f} s, "
+        f"{found.commands} commands; {found.ended or 'cut off'}",
+        f"holds     {STORES}",
+        f"in        {len(found.received)} MIDI messages; {len(found.engine)} engine states",
+        f"plans     {found.requests} asked for",
+        f"out       {len(found.sent)} MIDI messages; late p50 {late['p50']:.2f} ms, "
+        f"p99 {late['p99']:.2f} ms, most {late['max']:.2f} ms",
+    ]
+    rows += [f"fault     {text}" for text in found.faults[:MOST_FAULTS]]
+    if len(found.faults) > MOST_FAULTS:
+        rows.append(f"fault     and {len(found.faults) - MOST_FAULTS} more")
+    if found.incomplete:
+        rows.append(f"replay    incomplete: {found.incomplete}; {found.stepped} commands replayed")
+    difference = found.difference
+    if difference is not None:
+        rows.append(f"replay    DIFFERS at line {difference.line}, {difference.at_s:.3f} s")
+        rows += [f"          {difference.command}", f"          {difference.text}"]
+    elif not found.incomplete:
+        rows.append(f"replay    exact: the effects of all {found.stepped} commands are the same")
+    return rows
+
+
+def _late_ms(found: Replay) -> dict[str, float]:
+    late = sorted(found.late_ns) or [0]
+    places = {"p50": len(late) // 2, "p99": len(late) * 99 // 100, "max": len(late) - 1}
+    return {name: late[place] / NS_PER_MS for name, place in places.items()}
+
+
+def midi_file(found: Replay) -> bytes:
+    """Track 1: what was played in; track 2: what was sent, at the time due. One tick is 1 ms."""
+    import mido
+
+    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=BEAT_US)])
+    tracks = [
+        _track(mido, "played in", found.received),
+        _track(mido, "sent", found.sent),
+    ]
+    buffer = BytesIO()
+    mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, tracks=[tempo, *tracks]).save(file=buffer)
+    return buffer.getvalue()
+
+
+def _track(mido: Any, name: str, messages: list[tuple[int, tuple[int, ...]]]) -> Any:
+    """Channel messages only: a MIDI file has no place for clock."""
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
+    channel = [(ns, data) for ns, data in messages if data and 0x80 <= data[0] < 0xF0]
+    ticks = [(max(0, round(ns / NS_PER_MS)), data) for ns, data in sorted(channel, key=_when)]
+    for (before, _), (tick, data) in pairwise([(0, ()), *ticks]):
+        try:
+            message = mido.Message.from_bytes(data)
+        except ValueError:
+            continue
+        track.append(message.copy(time=tick - before))
+    return track
+
+
+def _when(entry: tuple[int, tuple[int, ...]]) -> int:
+    return entry[0]

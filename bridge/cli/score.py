@@ -1,0 +1,251 @@
+"""`midi-diffuse evaluate` and `bench engine`: how good a model is, and how fast."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Container
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, packed, seed_option
+
+if TYPE_CHECKING:
+    from engine.model.generator import Generator
+    from engine.requests.request import PlanRequest, SampleSettings
+
+LIVE_TASKS = ("live", "replay")
+"""Tasks of `evaluate` that are played as the daemon plays."""
+_LOG_EVERY_S = 30.0
+
+
+def load_model(model: Path, device: str) -> Generator:
+    """A generator from an export, or from a checkpoint or its folder. Raises ModelError."""
+    import tempfile
+
+    from engine.model import export as exporting
+    from engine.model.generator import Generator
+
+    if not model.is_dir() and model.name != "checkpoint.pt":
+        return Generator.load(model, device)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt"
+        exporting.export(checkpoint_in(model), path, str(model))
+        return Generator.load(path, device)
+
+
+def preset_model(preset: str) -> Path:
+    """Where a preset's model is. Raises PresetError where it has none."""
+    from bridge.settings.presets import PresetError, load
+
+    found = load(preset)
+    if found.model is None:
+        raise PresetError(f"preset {preset!r} has no network to measure")
+    return found.model
+
+
+_model_options = (
+    click.option("--model", type=PATH, help="An export, a checkpoint or a run's folder."),
+    click.option("--preset", default="default", show_default=True,
+                 help="Whose model, where --model is not given."),
+)  # fmt: skip
+
+
+def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options --model and --preset."""
+    for option in reversed(_model_options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.option("--data", type=PATH, required=True,
+              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
+@click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
+              help="harmonize, live, continue, infill, generate, replay; repeatable.")  # fmt: skip
+@click.option("--model", "models", type=PATH, multiple=True,
+              help="An export, a checkpoint or a run's folder; repeat to compare.")  # fmt: skip
+@click.option("--preset", "presets", multiple=True,
+              help="Whose model; may be repeated.  [default, if no --model]")  # fmt: skip
+@click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
+              show_default=True, help="Whose windows.")  # fmt: skip
+@click.option("--windows", type=click.IntRange(4), default=64, show_default=True,
+              help="How many.")  # fmt: skip
+@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
+              help="Length of a window.")  # fmt: skip
+@click.option("--levels", type=click.IntRange(1), default=100, show_default=True,
+              help="T of the bound; more is tighter and slower.")  # fmt: skip
+@click.option("--draws", type=click.IntRange(1), default=4, show_default=True,
+              help="Random terms of the bound for each window.")  # fmt: skip
+@click.option("--baselines/--no-baselines", default=True, show_default=True,
+              help="Marginal and Markov models of the same cells beside it.")  # fmt: skip
+@click.option("--replies/--no-replies", default=True, show_default=True,
+              help="Fill the windows too, and compare with the composer.")  # fmt: skip
+@click.option("--horizon", "horizons", type=click.FloatRange(0, 12), multiple=True,
+              default=[0.0, 1.0, 4.0], show_default=True,
+              help="Of replay: beats from decision to sound; may be repeated.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1, 1000),
+              help="Sampler calls of a reply, for every model.  [as each is played]")  # fmt: skip
+@click.option("--sampler", help="Reverse process.  [as each is played]")
+@click.option("--temperature", type=click.FloatRange(0.1, 2),
+              help="Below 1 safer, above 1 bolder.  [as each is played]")  # fmt: skip
+@device_option
+@seed_option
+@json_option
+def evaluate(
+    data: Path, tasks: tuple[str, ...], models: tuple[Path, ...], presets: tuple[str, ...],
+    replies: bool, horizons: tuple[float, ...], steps: int | None, sampler: str | None,
+    temperature: float | None, device: str, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Score models on held-out music, side by side, with baselines and the composers."""
+    from bridge.cli.score_table import table
+    from engine.evaluation import evaluate as scoring
+    from engine.evaluation.replay_score import replay_scores
+    from engine.requests.request import SAMPLERS
+    from engine.training.dataset import load_pack
+
+    check_words("--task", tasks, (*scoring.TASKS, "replay"))
+    check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
+    asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
+    names = presets or (() if models else ("default",))
+    generators: dict[str, Generator] = {}
+    for model in (*models, *(preset_model(name) for name in names)):
+        generator = load_model(model, device)
+        generators[_unused(str(generator.metadata["name"]), generators)] = generator
+    found, say = [], progress()
+    with packed(data) as path:
+        pack = load_pack(path)
+        for task in tasks:
+            wanted = scoring.EvaluateSettings(task=task, **options)
+            candidates = {
+                name: scoring.Candidate(each, as_played(each, asked, wanted.seed, task))
+                for name, each in generators.items()
+            }
+            if task == "replay":
+                found.append(replay_scores(candidates, pack, wanted, say, horizons))
+            else:
+                found.append(scoring.evaluate(candidates, pack, wanted, say, replies))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo("\n\n".join(table(one) for one in found))
+
+
+def as_played(
+    generator: Generator, asked: dict[str, Any], seed: int, task: str = "harmonize"
+) -> SampleSettings:
+    """The model's own sampling, else the parameters' defaults for files, or for live where the
+    task is of that kind; what is asked for goes first."""
+    from bridge.settings.parameters import BY_TASK, DEFAULTS, FILE_DEFAULTS
+    from engine.requests.request import SampleSettings
+
+    own = generator.metadata.get("sampling") or {}
+    given = {name: value for name, value in asked.items() if value is not None}
+    defaults = DEFAULTS if task in LIVE_TASKS else FILE_DEFAULTS | BY_TASK.get(task, {})
+    best: dict[str, Any] = {**defaults, **own, **given}
+    return SampleSettings(**{name: best[name] for name in asked}, seed=seed, voices=88)
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """`name`, or `name 2`, `name 3`, ... where that is taken."""
+    tries = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
+    return next(each for each in tries if each not in taken)
+
+
+def check_words(option: str, words: tuple[str, ...], choices: tuple[str, ...]) -> None:
+    """Raise UsageError, with a hint, for a word that is not among the choices."""
+    from bridge.text import did_you_mean, one_of
+
+    for word in words:
+        if word not in choices:
+            hint = did_you_mean(word, choices)
+            raise click.UsageError(f"{option} wants {one_of(choices)}, not {word!r}{hint}")
+
+
+def progress() -> Callable[[str], None]:
+    """Progress on stderr: one line that overwrites itself, or in a log a line each half minute."""
+    if sys.stderr.isatty():
+        return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+    told_s = time.monotonic()
+
+    def log(text: str) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= _LOG_EVERY_S:
+            told_s = time.monotonic()
+            click.echo(text, err=True)
+
+    return log
+
+
+@click.command("engine")
+@with_model
+@click.option("--paper/--no-paper", default=True, show_default=True,
+              help="The paper's network beside it, with random weights.")  # fmt: skip
+@click.option("--steps", "steps", type=click.IntRange(1, 1000), multiple=True,
+              default=[4, 10, 20, 100], show_default=True, help="Sampler calls.")  # fmt: skip
+@click.option("--plans", type=click.IntRange(3), default=20, show_default=True,
+              help="Plans timed for each row.")  # fmt: skip
+@click.option("--longest", type=float, default=20.0, show_default=True,
+              help="Seconds a row may take; beyond that it is estimated, and says so.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(0), default=0,
+              help="Bound on torch's threads.  [as `serve` has it]")  # fmt: skip
+@device_option
+@json_option
+def bench_engine(
+    model: Path | None, preset: str, paper: bool, steps: tuple[int, ...], plans: int,
+    longest: float, threads: int, device: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Time the very request `live` makes, and four bars of harmonize."""
+    import torch
+
+    from bridge.engine_host.main import default_threads
+    from engine.evaluation import bench
+    from engine.requests.request import SampleSettings
+
+    torch.set_num_threads(threads or default_threads())
+    generator = load_model(model or preset_model(preset), device)
+    models = {"default": generator}
+    if paper:
+        models["paper (random weights)"] = bench.paper_model(device)
+    defaults = SampleSettings(low=36, high=84, voices=4)
+    requests = {
+        "live": live_request(defaults),
+        "harmonize 4 bars": bench.harmonize_request(defaults),
+    }
+    machine = bench.machine(generator.device)
+    rows = list(bench.bench(models, requests, steps, plans, longest, progress()))
+    if as_json:
+        found = {"machine": machine, "rows": [asdict(row) for row in rows]}
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(", ".join(f"{name} {value}" for name, value in machine.items()))
+    for row in rows:
+        note = f"  (scaled up from {row.estimated_from} steps)" if row.estimated_from else ""
+        click.echo(f"{row.request:17} {row.steps:4} steps  {row.model:23} "
+                   f"p50 {row.p50_ms:9.1f} ms  p95 {row.p95_ms:9.1f} ms{note}")  # fmt: skip
+
+
+def live_request(settings: SampleSettings) -> PlanRequest:
+    """What `live` asks for in mid-song at 120 bpm with the default parameters."""
+    from bridge.live.listening.song import Entry, Song
+    from bridge.live.planning.beat_lines import BeatLines
+    from bridge.live.planning.window import Known, ahead_steps, plan_request
+    from bridge.settings.parameters import DEFAULTS
+    from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
+
+    song, beat, place = Song(), STEPS_PER_BEAT, 16 * 4 * STEPS_PER_BEAT
+    for index, pitch in enumerate((60, 62, 64, 65, 67, 65, 64, 62) * 8):
+        start = index * beat
+        song.heard.add(Entry(start, start + beat, pitch, 80, LEAD))
+        song.played.add(Entry(start, start + beat, pitch - 12, 64, ACCOMPANIMENT))
+    now = place - beat
+    known = Known(now, 0, ((0, now),))
+    ahead = ahead_steps(place - now, 120.0)
+    bars = BeatLines(MeterMap())
+    context, memory = int(DEFAULTS["context_bars"]), int(DEFAULTS["memory_beats"])
+    return plan_request(place, ahead, context, memory, known, song, bars, settings)

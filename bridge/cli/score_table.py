@@ -1,0 +1,89 @@
+"""What `midi-diffuse evaluate` found, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_WIDTH = 16
+
+
+def table(found: dict[str, Any]) -> str:
+    """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.replay_scores`)."""
+    lines = [f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
+             f"windows of {found['beats']} beats"]  # fmt: skip
+    nll = found.get("nll", {})
+    if nll:
+        lines += _likelihoods("-log p", nll)
+    if merged := nll.get("merged"):
+        lines += ["", *_likelihoods("-log p of merged rolls, 33 to 88", merged)]
+    if harmony := found.get("harmony"):
+        lines += ["", *_replies(harmony)]
+    if horizons := found.get("horizons"):
+        lines += ["", *_horizons(horizons)]
+    return "\n".join(lines)
+
+
+def _likelihoods(title: str, found: Mapping[str, Any]) -> list[str]:
+    """Models (bounds) and baselines (exact); beside each baseline what the models have less."""
+    lines = [f"  {title}, nats a beat"]
+    for sign, rows in (("<=", found["models"]), (" =", found["baselines"])):
+        for name, row in rows.items():
+            if "note" in row:
+                lines.append(f"    {name:16} {row['note']}")
+                continue
+            less = "".join(
+                f"; {model} {gain['nats_per_beat']:+.1f} +- {gain['se']:.1f} better"
+                for model, gain in row["less"].items()
+            )
+            lines.append(
+                f"    {name:16} {sign} {row['nats_per_beat']:7.1f} +- {row['se']:4.1f}{less}"
+            )
+    return lines
+
+
+def _replies(harmony: Mapping[str, Any]) -> list[str]:
+    human, players = harmony["human"], harmony["replies"]
+    lines = [_row("", ["composer", *players])]
+    lines.append(_row("note F1", [1.0, *(each["note_f1"] for each in players.values())]))
+    for name, value in human["profile"].items():
+        lines.append(_row(name, [value, *(each["profile"][name] for each in players.values())]))
+    lines += ["", _row("distance (ratio)", ["half split", *players])]
+    for name, value in human["half_split"].items():
+        cells = [f"{each['distance'][name]:.3f} ({_times(each['ratio'][name])})"
+                 for each in players.values()]  # fmt: skip
+        lines.append(_row(name, [value, *cells]))
+    for key, title in (("within_1x", "within 1x"), ("within_2x", "within 2x")):
+        of = len(human["half_split"])
+        lines.append(_row(title, ["", *(f"{each[key]} of {of}" for each in players.values())]))
+    return lines + _consistencies({name: each["consistency"] for name, each in players.items()})
+
+
+def _consistencies(players: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Nothing where no window was long enough."""
+    names = list(dict.fromkeys(name for each in players.values() for name in each))
+    if not names:
+        return []
+    rows = [_row(name, ["", *(each.get(name, "-") for each in players.values())]) for name in names]
+    return ["", _row("like the composer's", ["", *players]), *rows]
+
+
+def _horizons(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Causal replay: what the next plan took back, and which yardstick each score is near."""
+    lines = ["  taken back by the next plan; from all known (0) to the wrong piece (1)"]
+    for row in rows:
+        told = {"taken back": row["flicker"], **row["towards_wrong"]}
+        cells = (
+            f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in told.items()
+        )
+        lines.append(f"    {row['player']:16} {', '.join(cells)}")
+    return lines
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.1f}x"
+
+
+def _row(title: str, cells: Iterable[object]) -> str:
+    told = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells)
+    return f"  {title:22}" + "".join(f"{cell:>{_WIDTH}}" for cell in told)

@@ -1,0 +1,1 @@
+"""The demo: plays a melody to a daemon of its own, and keeps what comes back."""

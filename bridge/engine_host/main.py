@@ -1,0 +1,202 @@
+"""What runs in the engine process: load a model, warm it up, answer requests one by one.
+
+Ends when its pipe closes, so it never outlives the daemon. The only part of the bridge that
+imports the torch side of the engine, and only in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from bridge.engine_host.wire import (
+    ERROR,
+    READY,
+    REFUSED,
+    REQUEST,
+    pack,
+    pack_plan,
+    unpack,
+    unpack_request,
+)
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
+from engine.music.roll import Note
+from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
+
+FIXTURE = "fixture"
+WARM_UPS, WARM_UP_S = 8, 3.0
+WARM, AGREE = 3, 0.2
+"""Warm when WARM calls in a row agree within this share of the slowest; at most WARM_UPS, and on
+a slow machine, which would never be ready, no more than three beyond WARM_UP_S."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Which engine to run, and how. Crosses to the process by pickle, at its start only.
+
+    model: path of the weights, or "fixture" for the engine without a network, which sleeps
+    `delay_ms` a call. slow_down: every call takes that many times as long (for tests and benches).
+    threads: bound on torch's threads; 0 = chosen from the number of cores. preset: whose it is.
+    warm_up: the settings live requests will be made with. understudy: keep a second process that
+    has done the slow part of starting, importing torch, to step in when this one dies.
+    """
+
+    model: str
+    device: str = "auto"
+    preset: str = ""
+    threads: int = 0
+    delay_ms: float = 0.0
+    slow_down: float = 1.0
+    warm_up: SampleSettings = field(default_factory=SampleSettings)
+    understudy: bool = False
+
+    @property
+    def name(self) -> str:
+        """Short name for messages."""
+        return self.preset or Path(self.model).stem
+
+    def same_engine(self, other: EngineSpec) -> bool:
+        """Whether one process can serve both."""
+        return replace(self, preset="", warm_up=other.warm_up) == replace(other, preset="")
+
+
+class Engine(Protocol):
+    """What `Generator` (engine.model) and `FixtureGenerator` (engine.requests) have in common."""
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """Name, styles, pitches, device, ..."""
+        ...
+
+    @property
+    def pitches(self) -> PitchRange:
+        """The pitches the model knows."""
+        ...
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Fill, and read the notes off the roll."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Begin with `spec`. `calls`: most warm-up calls; fewer when music waits for the engine."""
+
+    spec: EngineSpec
+    calls: int = WARM_UPS
+
+
+def serve_engine(conn: Connection, cue: Cue | None) -> None:
+    """Main function of the engine process; without a cue, prepare and wait for one."""
+    # Ctrl-C goes to the whole terminal group; when to end is the daemon's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        if cue is None:
+            _import_engine()
+            cue = conn.recv()
+        assert isinstance(cue, Cue)
+        spec = cue.spec
+        try:
+            engine = _load(spec)
+            median_ns = _warm_up(engine, cue)
+        except Exception as err:  # whatever a damaged file makes torch raise
+            conn.send_bytes(pack(REFUSED, {"text": _one_line(err)}))
+            return
+        ready = {"plan_ns": round(median_ns * spec.slow_down), "metadata": _plain(engine.metadata)}
+        # The first call of all is slow and tells nothing of the next.
+        ready["calls"] = spec.warm_up.steps if cue.calls >= WARM else 0
+        conn.send_bytes(pack(READY, ready))
+        for request in _requests(conn):
+            conn.send_bytes(_answer(engine, request, spec.slow_down))
+
+
+def warm_up_request(settings: SampleSettings) -> PlanRequest:
+    """A request like those `live` makes: two bars known, four bars of reply ahead."""
+    beat = STEPS_PER_BEAT
+    tune = (60, 62, 64, 65, 67, 65, 64, 62)
+    notes = [Note(beat * (i - 8), pitch, beat, LEAD) for i, pitch in enumerate(tune)]
+    notes += [Note(beat * (i - 8), 48, beat, ACCOMPANIMENT) for i in range(8)]
+    past = (Span(LEAD, -8 * beat, 0), Span(ACCOMPANIMENT, -8 * beat, 0))
+    return PlanRequest(0, -8 * beat, 16 * beat, tuple(notes), past, settings=settings)
+
+
+def default_threads() -> int:
+    """Torch threads for this machine: at most 4, and a core left to everybody else."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(4, (cores or 2) - 1))
+
+
+def _load(spec: EngineSpec) -> Engine:
+    if spec.model == FIXTURE:
+        from engine.requests.fixture import FixtureGenerator
+
+        return FixtureGenerator(spec.delay_ms)
+    # Threads that spin while they wait for work would take the transport's core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    from engine.model.generator import Generator
+
+    torch.set_num_threads(spec.threads or default_threads())
+    return Generator.load(Path(spec.model), spec.device)
+
+
+def _import_engine() -> None:
+    """The slow part of starting: torch takes some two seconds to import."""
+    # Threads that spin while they wait for work would take the transport's core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    importlib.import_module("engine.model.generator")
+
+
+def _warm_up(engine: Engine, cue: Cue) -> int:
+    """Call until WARM of them agree; gives their median in ns."""
+    request = warm_up_request(cue.spec.warm_up)
+    times: list[int] = []
+    while len(times) < cue.calls:
+        started_ns = time.perf_counter_ns()
+        engine.plan(request)
+        times.append(time.perf_counter_ns() - started_ns)
+        last = sorted(times[-WARM:])
+        agree = last[-1] - last[0] <= AGREE * last[-1]
+        if len(last) == WARM and (agree or sum(times) > WARM_UP_S * 1e9):
+            break
+    last = sorted(times[-WARM:])
+    return last[len(last) // 2]
+
+
+def _requests(conn: Connection) -> Iterator[PlanRequest]:
+    while True:
+        kind, head, numbers = unpack(conn.recv_bytes())
+        if kind == REQUEST:
+            yield unpack_request(head, numbers)
+
+
+def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
+    started_ns = time.perf_counter_ns()
+    try:
+        plan = engine.plan(request)
+        elapsed_ns = time.perf_counter_ns() - started_ns
+        time.sleep((slow_down - 1) * elapsed_ns / 1e9)
+        return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
+    except Exception as err:  # one bad request or plan must not cost the musician the engine
+        return pack(ERROR, {"id": request.id, "text": _one_line(err)})
+
+
+def _one_line(err: Exception) -> str:
+    text = " ".join(str(err).split()) or type(err).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def _plain(metadata: dict[str, object]) -> dict[str, Any]:
+    kinds = (str, int, float, bool, list, tuple, dict, type(None))
+    return {
+        key: value if isinstance(value, kinds) else str(value) for key, value in metadata.items()
+    }

@@ -1,0 +1,299 @@
+"""The engine in its own process: newest request in, plan out; restarted when it dies.
+
+Its own process, because Python's lock and torch's threads would make the transport late. Knows
+nothing of the Session: it appends PlanArrived and EngineState to the inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from typing import Any
+
+from bridge.commands import Command, EngineState, PlanArrived, SetParameter
+from bridge.engine_host.child import EngineChild, end, spawn
+from bridge.engine_host.main import Cue, EngineSpec
+from bridge.engine_host.wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
+from bridge.inbox import Wake
+from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.requests.request import Plan, PlanRequest
+
+FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
+HANG_NS = 30 * NS_PER_S
+"""An answer that takes longer than this never comes: the process is replaced."""
+LEAST_HANG_NS, HANG_TIMES = 5 * NS_PER_S, 10
+"""So much longer than the slowest of its last answers is too long, too, but never less."""
+MOST_ERRORS = 4
+"""So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
+RECENT = 32
+LOAD_NS = 120 * NS_PER_S
+"""The same for loading and warming up."""
+NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error)
+"""What reading a damaged answer may raise."""
+NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
+UNDERSTUDY_NS = 10 * NS_PER_S
+"""Pause before another understudy when one died."""
+HISTORY = 4096
+"""Engine times kept for the statistics."""
+
+
+class EngineWorker:
+    """Keeps one engine process serving.
+
+    One request is in flight and one pending; the newest wins. `submit` and `switch` are safe from
+    any thread and never block; everything else that happens, happens on the worker's own thread,
+    which calls `report` with PlanArrived and EngineState, and with SetParameter when a preset that
+    was switched to cannot be loaded and the old one stays.
+
+    refused: why there is no engine and none is tried, or empty.
+    """
+
+    def __init__(self, report: Callable[[Command], None]) -> None:
+        self.metadata: dict[str, Any] = {}
+        self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
+        self.restarts = 0
+        self.refused = ""
+        self._report = report
+        self._wake = Wake()
+        self._pending: deque[PlanRequest] = deque(maxlen=1)
+        self._repeated: PlanRequest | None = None
+        self._wanted: deque[EngineSpec] = deque(maxlen=1)
+        self._serving: EngineChild | None = None
+        self._coming: EngineChild | None = None
+        self._understudy: EngineChild | None = None
+        self._understudy_ns = 0
+        self._stopping = False
+        self._retry: tuple[int, EngineSpec] | None = None
+        self._backoff_ns = FIRST_BACKOFF_NS
+        self._thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
+
+    # -- From other threads ------------------------------------------------------------------------
+
+    def start(self, spec: EngineSpec) -> None:
+        """Start the first engine; EngineState says when it is ready."""
+        self._wanted.append(spec)
+        self._thread.start()
+
+    def submit(self, request: PlanRequest) -> None:
+        """Ask for a plan; replaces a request that waits for the engine to be free."""
+        self._pending.append(request)
+        self._wake.set()
+
+    def switch(self, spec: EngineSpec) -> None:
+        """Load another engine; the one at work serves until the new one is ready."""
+        self._wanted.append(spec)
+        self._wake.set()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the engines that run, the serving one first."""
+        return tuple(child.pid for child in self._children)
+
+    def stop(self) -> None:
+        """End the engine process and the thread. Returns when both are gone."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake.close()
+
+    # -- On the worker's thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
+        try:
+            while True:
+                # Clear first, then look: what is set in between wakes the wait below.
+                self._wake.clear()
+                if self._stopping:
+                    break
+                now_ns = time.perf_counter_ns()
+                self._start_wanted(now_ns)
+                self._send_pending(now_ns)
+                self._keep_understudy(now_ns)
+                self._wait(now_ns)
+                self._replace_hung(time.perf_counter_ns())
+        finally:
+            for child in self._children:
+                end(child)
+
+    @property
+    def _children(self) -> list[EngineChild]:
+        children = (self._serving, self._coming, self._understudy)
+        return [child for child in children if child is not None]
+
+    def _wait(self, now_ns: int) -> None:
+        """Until a plan, a wake, or the next thing that is due by time; then read what came."""
+        children = self._children
+        deadlines = [self._hang_ns(child) for child in children if child.busy_ns is not None]
+        deadlines += [self._retry[0]] if self._retry else []
+        seconds = max(0, min(deadlines) - now_ns) / NS_PER_S if deadlines else None
+        # On Windows only an object with `fileno` may stand for a socket here, not its number.
+        waited: list[Any] = [self._wake, *(child.conn for child in children)]
+        ready = wait(waited, seconds)
+        for child in children:
+            if child.conn in ready and child in self._children:
+                self._receive(child)
+
+    def _start_wanted(self, now_ns: int) -> None:
+        if self._wanted:
+            spec = self._wanted.popleft()
+            self._backoff_ns = FIRST_BACKOFF_NS
+            cue = Cue(spec)
+        elif self._retry and now_ns >= self._retry[0]:
+            spec = self._retry[1]
+            cue = Cue(spec) if self._serving else Cue(spec, calls=1)
+        else:
+            return
+        self._retry = None
+        self.refused = ""
+        if self._coming is not None:
+            end(self._coming)
+            self._coming = None
+        serving = self._serving
+        if serving is not None and serving.spec is not None and spec.same_engine(serving.spec):
+            serving.spec = spec
+            return
+        self._say("starting", spec.name)
+        self._coming = self._call_up(cue) or spawn(cue)
+
+    def _call_up(self, cue: Cue) -> EngineChild | None:
+        """Give the cue to the understudy, if there is one and it is of use."""
+        child = self._understudy
+        if child is None or not cue.spec.understudy:
+            return None
+        self._understudy = None
+        try:
+            child.conn.send(cue)
+        except OSError:  # it has died
+            end(child)
+            return None
+        child.spec, child.busy_ns = cue.spec, time.perf_counter_ns()
+        return child
+
+    def _keep_understudy(self, now_ns: int) -> None:
+        """While an engine plays, and none is on its way, have another stand by."""
+        serving = self._serving
+        if serving is None or serving.spec is None or not serving.spec.understudy:
+            return
+        if self._coming is None and self._understudy is None and now_ns >= self._understudy_ns:
+            self._understudy = spawn(None)
+
+    def _send_pending(self, now_ns: int) -> None:
+        child = self._serving
+        if child is None or child.busy_ns is not None or not self._pending:
+            return
+        child.busy_ns, child.request = now_ns, self._pending.popleft()
+        # A process that died is noticed when its end of the pipe is read.
+        with contextlib.suppress(OSError):
+            child.conn.send_bytes(pack_request(child.request))
+
+    def _receive(self, child: EngineChild) -> None:
+        try:
+            kind, head, numbers = unpack(child.conn.recv_bytes())
+            plan = unpack_plan(head, numbers) if kind == PLAN else NO_PLAN
+        except (EOFError, OSError):
+            if child is self._understudy:
+                end(child)
+                self._understudy = None
+                self._understudy_ns = time.perf_counter_ns() + UNDERSTUDY_NS
+            else:
+                self._lost(child, "the engine died")
+            return
+        except NONSENSE as err:
+            child.process.kill()
+            self._lost(child, f"the engine's answer makes no sense ({type(err).__name__})")
+            return
+        child.busy_ns = child.request = None
+        if kind == PLAN:
+            child.errors = 0
+            self._backoff_ns = FIRST_BACKOFF_NS
+            self.elapsed_ns.append(plan.elapsed_ns)
+            self._report(PlanArrived(time.perf_counter_ns(), plan))
+        elif kind == READY:
+            self._take_over(child, head)
+        elif kind == ERROR:
+            self._failed(child, head["text"])
+        elif kind == REFUSED:
+            self._refused(child, head["text"])
+
+    def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
+        old, self._serving, self._coming = self._serving, child, None
+        child.ready, child.metadata = True, head["metadata"]
+        self.metadata = child.metadata
+        if old is not None:
+            end(old)
+        name = child.spec.name if child.spec else ""
+        device = child.metadata.get("device", "this machine")
+        plan_ns, calls = int(head["plan_ns"]), int(head["calls"])
+        detail = f"{name} on {device}, {plan_ns / NS_PER_MS:.0f} ms a plan"
+        warm_ns = plan_ns if calls else 0
+        self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, calls))
+
+    def _failed(self, child: EngineChild, text: str) -> None:
+        """It could not answer a request; it may the next, but not for ever."""
+        child.errors += 1
+        if child.errors < MOST_ERRORS:
+            self._say("error", text)
+            return
+        child.process.kill()
+        self._lost(child, f"the engine failed {child.errors} times in a row ({text})")
+
+    def _refused(self, child: EngineChild, text: str) -> None:
+        """The model cannot be loaded: trying again would not help."""
+        end(child)
+        if child is self._coming:
+            self._coming = None
+        if self._serving is None:
+            self.refused = text
+            self._say("down", text)
+            return
+        self._say("error", text)
+        if self._serving.spec and self._serving.spec.preset:
+            now_ns = time.perf_counter_ns()
+            self._report(SetParameter(now_ns, "preset", self._serving.spec.preset))
+
+    def _lost(self, child: EngineChild, why: str) -> None:
+        """A process ended by itself: start it anew, later each time that it does not come up."""
+        end(child)
+        # What it was asked is asked again, but once only: it may be what killed it.
+        if child.request not in (None, self._repeated) and not self._pending:
+            self._repeated = child.request
+            self.submit(child.request)
+        if child is self._serving:
+            self._serving = None
+            self._say("down", why)
+            if self._coming is not None:
+                return  # another is on its way
+        else:
+            self._coming = None
+            self._say("error" if self._serving else "down", f"{why} while it was loading")
+        self.restarts += 1
+        if child.spec is not None:
+            at_once = self._understudy is not None and self._backoff_ns == FIRST_BACKOFF_NS
+            pause_ns = 0 if at_once else self._backoff_ns
+            self._retry = (time.perf_counter_ns() + pause_ns, child.spec)
+        self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)
+
+    def _replace_hung(self, now_ns: int) -> None:
+        for child in (self._serving, self._coming):
+            if child is not None and child.busy_ns is not None and now_ns >= self._hang_ns(child):
+                child.process.kill()
+                self._lost(child, "the engine did not answer")
+
+    def _hang_ns(self, child: EngineChild) -> int:
+        """When an answer is given up."""
+        limit_ns = LOAD_NS
+        if child.ready:
+            slowest_ns = max(list(self.elapsed_ns)[-RECENT:], default=HANG_NS)
+            limit_ns = min(HANG_NS, max(LEAST_HANG_NS, HANG_TIMES * slowest_ns))
+        return (child.busy_ns or 0) + limit_ns
+
+    def _say(self, state: str, detail: str) -> None:
+        self._report(EngineState(time.perf_counter_ns(), state, detail))

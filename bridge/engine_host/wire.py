@@ -1,0 +1,113 @@
+"""Requests and plans as bytes, for the pipe to the engine process: a JSON head and int32 arrays.
+
+A frame is a kind (1 byte), the head's length (4), the head, then the arrays. A plan of a hundred
+notes is 2 KB. Knows nothing of processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+from engine.music.roll import Note
+from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
+
+REQUEST, PLAN, READY, ERROR, REFUSED = b"Q", b"P", b"R", b"E", b"F"
+"""Kinds: a request; a plan; the model is loaded and warm (head: its metadata); one request failed
+(`id`, `text`); the model cannot be loaded at all (`text`)."""
+
+_HEAD = struct.Struct("<I")
+_NOTE_FIELDS = 5
+VOICES = (LEAD, ACCOMPANIMENT)
+
+
+def pack(kind: bytes, head: dict[str, Any], *arrays: NDArray[np.int32]) -> bytes:
+    """One frame."""
+    text = json.dumps(head).encode()
+    return b"".join([kind, _HEAD.pack(len(text)), text, *(array.tobytes() for array in arrays)])
+
+
+def unpack(frame: bytes) -> tuple[bytes, dict[str, Any], NDArray[np.int32]]:
+    """Kind, head, and all arrays as one flat int32 array."""
+    (length,) = _HEAD.unpack_from(frame, 1)
+    start = 1 + _HEAD.size
+    numbers = np.frombuffer(frame, np.int32, offset=start + length)
+    return frame[:1], json.loads(frame[start : start + length]), numbers
+
+
+def pack_request(request: PlanRequest) -> bytes:
+    """A request as a frame."""
+    settings = dataclasses.asdict(request.settings)
+    settings["pitch_classes"] = sorted(request.settings.pitch_classes)
+    head = {
+        "id": request.id,
+        "steps": [request.first_step, request.end_step],
+        "notes": len(request.notes),
+        "meters": [[start, meter.beats, meter.unit] for start, meter in request.meters.changes],
+        "settings": settings,
+    }
+    spans = [(span.voice, span.from_step, span.to_step) for span in request.known]
+    return pack(REQUEST, head, _notes(request.notes), np.array(spans, np.int32).reshape(-1))
+
+
+def unpack_request(head: dict[str, Any], numbers: NDArray[np.int32]) -> PlanRequest:
+    """The inverse of `pack_request`, from what `unpack` gave."""
+    split = head["notes"] * _NOTE_FIELDS
+    settings = dict(head["settings"])
+    settings["pitch_classes"] = frozenset(settings["pitch_classes"])
+    return PlanRequest(
+        id=head["id"],
+        first_step=head["steps"][0],
+        end_step=head["steps"][1],
+        notes=_to_notes(numbers[:split]),
+        known=tuple(Span(*row) for row in numbers[split:].reshape(-1, 3).tolist()),
+        meters=MeterMap(tuple((start, Meter(n, unit)) for start, n, unit in head["meters"])),
+        settings=SampleSettings(**settings),
+    )
+
+
+def pack_plan(plan: Plan) -> bytes:
+    """A plan as a frame."""
+    head = {
+        "id": plan.id,
+        "steps": [plan.first_step, plan.end_step],
+        "elapsed_ns": plan.elapsed_ns,
+        "calls": plan.steps,
+    }
+    return pack(PLAN, head, _notes(plan.notes))
+
+
+def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
+    """The inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no sense."""
+    return Plan(
+        id=head["id"],
+        first_step=head["steps"][0],
+        end_step=head["steps"][1],
+        notes=_checked(_to_notes(numbers)),
+        elapsed_ns=head["elapsed_ns"],
+        steps=head["calls"],
+    )
+
+
+def _notes(notes: tuple[Note, ...]) -> NDArray[np.int32]:
+    rows = [(n.onset_step, n.pitch, n.length_steps, n.voice, n.velocity) for n in notes]
+    return np.array(rows, np.int32).reshape(-1)
+
+
+def _to_notes(numbers: NDArray[np.int32]) -> tuple[Note, ...]:
+    return tuple(Note(*row) for row in numbers.reshape(-1, _NOTE_FIELDS).tolist())
+
+
+def _checked(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The same notes, or ValueError where one cannot be played."""
+    for note in notes:
+        playable = 0 <= note.pitch <= 127 and 0 <= note.velocity <= 127
+        if not playable or note.length_steps < 1 or note.voice not in VOICES:
+            raise ValueError(f"no note that can be played: {note}")
+    return notes

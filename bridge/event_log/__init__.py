@@ -1,0 +1,1 @@
+"""The event log of a session: writing it while playing, reading it, and replaying it exactly."""

@@ -1,0 +1,1 @@
+"""MIDI files in, MIDI files out: the tasks on one file, and the same for many files."""

@@ -1,0 +1,189 @@
+"""One file or many: where each result goes, and going on when one of them is bad.
+
+Knows nothing of what is done with a file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from engine.music.grid import GridError
+from engine.scores.midi_file import MidiFileError
+
+MIDI_SUFFIXES = (".mid", ".midi")
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+Report = dict[str, Any]
+"""What was done with one file, as `--json` prints it; `text` is for people, `warnings` a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says about files."""
+
+    inputs: tuple[Path, ...]
+    output: Path | None
+    out_dir: Path | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A file and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def file_options(suffixes: Sequence[str]) -> Callable[[AnyFunction], AnyFunction]:
+    """IN..., -o, --out-dir and --json."""
+    out = click.Path(path_type=Path)
+    decorators = (
+        click.argument("inputs", nargs=-1, required=True, type=out, metavar="IN.mid..."),
+        click.option("-o", "--output", type=out, metavar=f"OUT{suffixes[0]}",
+                     help="Result of one file."),
+        click.option("--out-dir", type=out, metavar="DIR",
+                     help="Results of many files and folders; sub-folders are kept."),
+        click.option("--json", "as_json", is_flag=True,
+                     help="For programs: one JSON object a file."),
+    )  # fmt: skip
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def pairs(where: Where, suffixes: Sequence[str]) -> list[Pair]:
+    """Every input with its own target. Raises click.UsageError when there is no sense in it.
+
+    suffixes: what a result's name may end in. Results keep a fitting ending, else get the first.
+    """
+    if (where.output is None) == (where.out_dir is None):
+        raise click.UsageError(
+            f"say where the result goes: -o OUT{suffixes[0]} for one file, "
+            "or --out-dir DIR for files and folders"
+        )
+    if where.output is not None:
+        return [_single(where.inputs, where.output, suffixes)]
+    assert where.out_dir is not None
+    return _many(where.inputs, where.out_dir, suffixes)
+
+
+def check_output(path: Path, suffixes: Sequence[str]) -> Path:
+    """`path` if it can be a result's name; raises click.UsageError."""
+    if path.suffix.lower() not in suffixes:
+        raise click.UsageError(f"-o {path}: the name has to end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise click.UsageError(f"-o {path}: that is a folder")
+    return path
+
+
+def _single(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> Pair:
+    if len(inputs) > 1 or inputs[0].is_dir():
+        raise click.UsageError("-o takes one file; for more use --out-dir DIR")
+    check_output(output, suffixes)
+    if output.resolve() == inputs[0].resolve():
+        raise click.UsageError(f"-o {output}: that is the input itself; choose another name")
+    return Pair(inputs[0], output)
+
+
+def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> list[Pair]:
+    if out_dir.exists() and not out_dir.is_dir():
+        raise click.UsageError(f"--out-dir {out_dir}: that is a file, not a folder")
+    sources = dict(_sources(inputs, out_dir))
+    if not sources:
+        raise click.UsageError(f"no MIDI files ({' or '.join(MIDI_SUFFIXES)}) in the folders given")
+    taken: set[str] = set()
+    found = []
+    for source, relative in sources.items():
+        target = _free_name(out_dir / _with_suffix(relative, suffixes), taken)
+        if target.resolve() in sources:
+            raise click.UsageError(
+                f"--out-dir {out_dir}: {target} is one of the inputs; choose another folder"
+            )
+        found.append(Pair(source, target))
+    return found
+
+
+def _sources(inputs: Sequence[Path], out_dir: Path) -> Iterator[tuple[Path, Path]]:
+    """(resolved file, place under the output folder); results of earlier runs are no inputs."""
+    for path in inputs:
+        if not path.is_dir():
+            yield path.resolve(), Path(path.name)
+            continue
+        for file in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            mine = (
+                out_dir.resolve() != path.resolve() and out_dir.resolve() in file.resolve().parents
+            )
+            if file.suffix.lower() in MIDI_SUFFIXES and file.is_file() and not (hidden or mine):
+                yield file.resolve(), file.relative_to(path)
+
+
+def _with_suffix(path: Path, suffixes: Sequence[str]) -> Path:
+    return path if path.suffix.lower() in suffixes else path.with_suffix(suffixes[0])
+
+
+def _free_name(path: Path, taken: set[str]) -> Path:
+    """`path`, or `path-2` and so on when another input already goes there."""
+    candidate, number = path, 1
+    # Some file systems do not tell A.mid from a.mid.
+    while str(candidate).casefold() in taken:
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    taken.add(str(candidate).casefold())
+    return candidate
+
+
+def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> None:
+    """Do `work` for every file and tell how it went.
+
+    One file with -o: its MidiFileError goes up. Many: the bad ones are told, the rest go on, and
+    the program ends with 1 if any was bad.
+    """
+    from tqdm import tqdm
+
+    failed = 0
+    with tqdm(jobs, unit="file", disable=None if len(jobs) > 1 else True) as progress:
+        for pair in progress:
+            started = time.perf_counter()
+            try:
+                report = work(pair)
+            except (MidiFileError, GridError) as err:
+                failed += 1
+                _tell(where, {"input": str(pair.source), "error": str(err)})
+                if where.output is not None:
+                    raise
+                continue
+            report["seconds"] = round(time.perf_counter() - started, 3)
+            _tell(where, report)
+    if failed:
+        if not where.as_json:
+            click.echo(f"{failed} of {len(jobs)} files failed", err=True)
+        click.get_current_context().exit(1)
+
+
+def _tell(where: Where, report: Report) -> None:
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():  # so that lines do not run into the progress bar
+        if where.as_json:
+            shown = {key: value for key, value in report.items() if key != "text"}
+            click.echo(json.dumps(shown))
+            return
+        if "error" in report:
+            if where.output is None:
+                click.echo(f"failed: {report['error']}", err=True)
+            return
+        click.echo(f"{report['text']} ({report['seconds']:.1f} s)")
+        for warning in report.get("warnings", ()):
+            click.echo(f"  note: {warning}", err=True)

@@ -1,0 +1,1 @@
+"""Ableton Link: a peer that follows a session and never leads it."""

@@ -1,0 +1,168 @@
+"""A peer in an Ableton Link session that follows and never leads.
+
+On a thread of its own, since aalink wants an event loop: it looks at the session and puts what is
+new into the inbox. It sets neither tempo nor beat nor start/stop, opens no session, and joins one
+only when another peer has been heard (`bridge.link.neighbours`). aalink is GPL: it is an optional
+extra and is imported when the clock is first set to `link`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bridge.commands import Command, FollowLink, LinkHeard
+from bridge.link.neighbours import Neighbours
+from bridge.timebase import NS_PER_MS, NS_PER_S
+
+POLL_S = 0.01
+READS = 3
+SETTLE_NS = NS_PER_S
+"""From hearing a peer to joining. Link holds sessions that are less than half a second apart to be
+of one age, and takes either's tempo."""
+LONELY_NS = 5 * NS_PER_S
+"""Joined for so long without meeting anyone: who was heard has gone."""
+ALIVE_NS = 100 * NS_PER_MS
+"""Told at least this often while joined, so that silence means that the session is lost."""
+DRIFT_BEATS = 2e-4
+"""0.1 ms at 120 bpm: told at once when the beat is so far off what was told before."""
+SECONDS_TO_STOP = 2.0
+
+MISSING = "clock link: aalink is not installed; pip install 'midi-diffuse[link]' (it is GPL)"
+
+
+def link_is_installed() -> bool:
+    """Can a Link session be joined at all? Imports nothing."""
+    return importlib.util.find_spec("aalink") is not None
+
+
+def is_news(told: LinkHeard | None, seen: LinkHeard) -> bool:
+    """Does `seen` say anything that does not follow from what was told?"""
+    if told is None or seen.at_ns - told.at_ns >= ALIVE_NS:
+        return True
+    if (told.peers, told.bpm, told.rolling, told.quantum_beats) != (
+        seen.peers,
+        seen.bpm,
+        seen.rolling,
+        seen.quantum_beats,
+    ):
+        return True
+    expected = told.beat + (seen.at_ns - told.at_ns) * told.bpm / 60 / NS_PER_S
+    return abs(seen.beat - expected) > DRIFT_BEATS
+
+
+def look(link: Any) -> LinkHeard:
+    """The session now. Of a few reads of the beat the one that took least time is kept."""
+    reads = []
+    for _ in range(READS):
+        before_ns = time.perf_counter_ns()
+        beat = link.beat
+        after_ns = time.perf_counter_ns()
+        reads.append((after_ns - before_ns, (before_ns + after_ns) // 2, beat))
+    _, at_ns, beat = min(reads)
+    return LinkHeard(at_ns, link.num_peers, beat, link.tempo, link.playing, link.quantum)
+
+
+class LinkClient:
+    """Joins and leaves as it is told. `follow` may be called from any thread and never blocks.
+
+    put: takes LinkHeard. tell: takes a line for the terminal and a logging level.
+    """
+
+    def __init__(self, put: Callable[[Command], None], tell: Callable[[int, str], None]) -> None:
+        self.peers = 0
+        self._put, self._tell = put, tell
+        self._quantum_beats: float | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._told: LinkHeard | None = None
+
+    def follow(self, wanted: FollowLink) -> None:
+        """Be in a session, counted in bars of so many beats, or (None) in none."""
+        self._quantum_beats = wanted.quantum_beats
+        if self._thread is None and wanted.quantum_beats is not None:
+            self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Leave, and end the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(SECONDS_TO_STOP)
+
+    # -- On the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            from aalink import Link
+        except ImportError as err:
+            self._tell(logging.ERROR, MISSING if not link_is_installed() else f"aalink: {err}")
+            return
+        asyncio.run(self._attend(Link))
+
+    async def _attend(self, make_link: Callable[[float], Any]) -> None:
+        while not self._stopping.is_set():
+            if self._wanted() and await self._meet():
+                link = make_link(120.0)  # the session's tempo takes its place
+                link.start_stop_sync_enabled = True
+                link.enabled = True
+                try:
+                    await self._listen(link)
+                finally:
+                    link.enabled = False
+                    self._leave()
+            await asyncio.sleep(POLL_S)
+
+    def _wanted(self) -> bool:
+        return self._quantum_beats is not None and not self._stopping.is_set()
+
+    async def _meet(self) -> bool:
+        """Wait until a peer is there and its session old enough; False when not wanted any more."""
+        try:
+            neighbours = Neighbours()
+        except OSError as err:
+            self._tell(logging.WARNING, f"Ableton Link: cannot listen for peers ({err}); joining")
+            return True
+        self._tell(logging.INFO, "Ableton Link: waiting for a peer")
+        heard_ns: int | None = None
+        try:
+            while self._wanted():
+                if neighbours.heard() and heard_ns is None:
+                    heard_ns = time.perf_counter_ns()
+                if heard_ns is not None and time.perf_counter_ns() - heard_ns > SETTLE_NS:
+                    return True
+                await asyncio.sleep(POLL_S)
+        finally:
+            neighbours.close()
+        return False
+
+    async def _listen(self, link: Any) -> None:
+        """Tell what is new until it is not wanted any more or everybody else has gone."""
+        begun_ns, met = time.perf_counter_ns(), False
+        while self._wanted():
+            link.quantum = self._quantum_beats
+            seen = look(link)
+            if seen.peers:
+                self._meet_told(seen, met)
+                met = True
+            elif met or seen.at_ns - begun_ns > LONELY_NS:
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _meet_told(self, seen: LinkHeard, met: bool) -> None:
+        if not met:
+            self._tell(logging.INFO, f"Ableton Link: joined at {seen.bpm:.1f} bpm")
+        self.peers = seen.peers
+        if is_news(self._told, seen):
+            self._told = seen
+            self._put(seen)
+
+    def _leave(self) -> None:
+        if self.peers:
+            self._put(LinkHeard(time.perf_counter_ns(), 0, 0.0, 0.0, False, 0.0))
+        self.peers, self._told = 0, None

@@ -1,0 +1,156 @@
+"""The actions of the table: start, stop, panic, trigger, notes by OSC, answers to questions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+
+from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi, Subscribe
+from bridge.live.clock.transport import TransportState
+from bridge.live.conductor import Conductor
+from bridge.live.planning.policies import TRIGGERED
+from bridge.midi_messages import panic_messages
+from bridge.settings.knobs import Knobs
+from bridge.settings.parameters import ACTIONS, PARAMETERS
+from bridge.timebase import NS_PER_MS
+from engine.music.grid import STEPS_PER_BEAT
+
+MOST_TRIGGER_BARS = 32
+DEFAULT_TRIGGER_BARS = 4
+
+
+def problem(name: str, text: str, to: Address | None) -> OscOut:
+    """The answer to what cannot be done."""
+    return OscOut("/diffuse/out/error", (name, text), to)
+
+
+class Actions:
+    """Performs Acts on the conductor. Owner: the transport thread.
+
+    play: hears one MIDI message.
+    """
+
+    def __init__(
+        self,
+        knobs: Knobs,
+        conductor: Conductor,
+        play: Callable[[tuple[int, ...], int], list[Effect]],
+    ) -> None:
+        self._knobs, self._conductor = knobs, conductor
+        self._play = play
+        self._by_name: dict[str, Callable[[Act], list[Effect]]] = {
+            "start": self._start,
+            "stop": self._stop,
+            "panic": self._panic,
+            "downbeat": self._downbeat,
+            "trigger": self._trigger,
+            "freeze": self._freeze,
+            "note": self._note,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._subscribe,
+            "ping": lambda act: [OscOut("/diffuse/out/pong", (), act.sender)],
+            "help": self._help,
+            "stats": self._stats,
+        }
+
+    def act(self, act: Act) -> list[Effect]:
+        """Do it; KeyError for an action that is not in the table."""
+        return self._by_name[act.name](act)
+
+    def _start(self, act: Act) -> list[Effect]:
+        conductor = self._conductor
+        conductor.fresh_start = True
+        events = conductor.transport.start_internal(act.at_ns, self._knobs.number("pickup_beats"))
+        if not events and conductor.transport.state is TransportState.STOPPED:
+            clock = self._knobs.text("clock")
+            missing = "Link session is joined" if clock == "link" else "MIDI clock is heard"
+            return [problem("start", f"clock is {clock} and no {missing}", act.sender)]
+        return conductor.follow(events, act.at_ns)
+
+    def _stop(self, act: Act) -> list[Effect]:
+        return self._conductor.follow(self._conductor.transport.stop_internal(act.at_ns), act.at_ns)
+
+    def _panic(self, act: Act) -> list[Effect]:
+        effects = self._conductor.panic(act.at_ns)
+        return effects + [SendMidi(act.at_ns, data) for data in panic_messages()]
+
+    def _downbeat(self, act: Act) -> list[Effect]:
+        self._conductor.fresh_start = True
+        return self._conductor.follow(self._conductor.transport.downbeat(act.at_ns), act.at_ns)
+
+    def _freeze(self, act: Act) -> list[Effect]:
+        if self._conductor.policy.fold is None:
+            return [problem("freeze", "works in mode harmonize, reply loop", act.sender)]
+        self._conductor.delivery.frozen = bool(act.arguments[0])
+        return [OscOut("/diffuse/freeze", (self._conductor.delivery.frozen,), act.sender)]
+
+    def _note(self, act: Act) -> list[Effect]:
+        pitch, velocity, *rest = (int(value) for value in act.arguments)
+        channel = (rest[0] if rest else 1) - 1
+        status = 0x90 if velocity else 0x80
+        if not 0 <= channel <= 15:
+            return [problem("note", "channel wants 1 to 16", act.sender)]
+        return self._play((status | channel, pitch, velocity), act.at_ns)
+
+    def _trigger(self, act: Act) -> list[Effect]:
+        conductor, bars = self._conductor, self._conductor.bars
+        given, from_bar, to_bar = (*(int(v) for v in act.arguments), None, None, None)[:3]
+        name = "trigger" if given is None else str(given)
+        if self._knobs.text("mode") not in TRIGGERED:
+            return [
+                problem(
+                    name,
+                    f"mode is {self._knobs.text('mode')}; trigger works in "
+                    "infill, vary and generate",
+                    act.sender,
+                )
+            ]
+        if not conductor.decider.engine_up:
+            return [problem(name, "the engine is not ready", act.sender)]
+        if not conductor.playing:
+            return [problem(name, "stopped; start the clock first (/diffuse/start)", act.sender)]
+        now = bars.bar(math.floor(conductor.position))[0]
+        start, end = bars.plus(now, -DEFAULT_TRIGGER_BARS), now
+        if from_bar is not None:
+            to_bar = from_bar if to_bar is None else to_bar
+            start, end = bars.start_of(from_bar), bars.start_of(to_bar + 1)
+            if not 0 <= to_bar - from_bar < MOST_TRIGGER_BARS:
+                text = f"bars {from_bar} to {to_bar}: want 1 to {MOST_TRIGGER_BARS} bars, in order"
+                return [problem(name, text, act.sender)]
+        return [RequestPlan(conductor.decider.trigger(act.at_ns, start, end, given))]
+
+    def _subscribe(self, act: Act) -> list[Effect]:
+        on = act.name == "subscribe"
+        if len(act.arguments) == 2:
+            return [Subscribe((str(act.arguments[0]), int(act.arguments[1])), on)]
+        if act.sender is None:
+            return [problem(act.name, "want host and port", None)]
+        return [Subscribe(act.sender, on)]
+
+    def _help(self, act: Act) -> list[Effect]:
+        rows: list[Effect] = []
+        for parameter in PARAMETERS:
+            usage = f"/diffuse/{parameter.name} [{parameter.describe_range()}]"
+            rows.append(OscOut("/diffuse/out/help", (usage, parameter.doc), act.sender))
+        for action in ACTIONS:
+            fixed = len(action.arguments) - action.optional
+            names = [name for name, _ in action.arguments]
+            words = [name if i < fixed else f"[{name}]" for i, name in enumerate(names)]
+            usage = " ".join([f"/diffuse/{action.name}", *words])
+            rows.append(OscOut("/diffuse/out/help", (usage, action.doc), act.sender))
+        return rows
+
+    def _stats(self, act: Act) -> list[Effect]:
+        pace, tally = self._conductor.decider.planner.pace, self._conductor.delivery.accounts.tally
+        steps = self._conductor.decider.steps
+        rows = {row.name: float(getattr(tally, row.name)) for row in fields(tally)}
+        rows["late_notes"] = float(self._conductor.performer.scheduler.late)
+        rows["sent_notes"] = float(self._conductor.performer.scheduler.sent)
+        rows["engine_median_ms"] = pace.median_ns(steps) / NS_PER_MS
+        rows["engine_p95_ms"] = pace.p95_ns(steps) / NS_PER_MS
+        rows["engine_steps"] = float(steps)
+        rows["horizon_beats"] = self._conductor.decider.horizon_steps / STEPS_PER_BEAT
+        rows["bpm"] = self._conductor.transport.bpm
+        rows["latency_bars"] = float(self._conductor.lag_bars)
+        return [OscOut("/diffuse/out/stats", row, act.sender) for row in rows.items()]

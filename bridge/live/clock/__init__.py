@@ -1,0 +1,1 @@
+"""Musical time: from MIDI clock or Ableton Link to tempo, song position, bars and beats."""

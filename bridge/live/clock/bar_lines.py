@@ -1,0 +1,80 @@
+"""Bars by number, and how a new meter or a downbeat by hand moves the bar lines."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from engine.music.grid import Meter, MeterMap
+
+
+def bar_index(meters: MeterMap, step: int) -> int:
+    """Number, from 0, of the bar that holds absolute `step`; a bar cut short counts as one."""
+    bars = 0
+    for (start, meter), (following, _) in pairwise(meters.changes):
+        if step < following:
+            return bars + (step - start) // meter.bar_steps
+        bars += -((start - following) // meter.bar_steps)  # rounded up
+    start, meter = meters.changes[-1]
+    return bars + (step - start) // meter.bar_steps
+
+
+def bar_start(meters: MeterMap, bar: int) -> int:
+    """First absolute step of bar number `bar`: the inverse of `bar_index`."""
+    first = 0
+    for (start, meter), (following, _) in pairwise(meters.changes):
+        beyond = bar_index(meters, following)
+        if bar < beyond:
+            return start + (bar - first) * meter.bar_steps
+        first = beyond
+    start, meter = meters.changes[-1]
+    return start + (bar - first) * meter.bar_steps
+
+
+def bar_span(meters: MeterMap, step: int) -> tuple[int, int]:
+    """First step and end of the bar that holds `step`; a change of meter may cut it short."""
+    first, length = meters.bar_at(step)
+    cuts = [start for start, _ in meters.changes if step < start < first + length]
+    return first, min([first + length, *cuts])
+
+
+class BarLines:
+    """The meter asked for last, and the MeterMap it and its forerunners make.
+
+    MIDI clock carries no meter, so bars behind stay where they were only while the song runs on.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.meters = MeterMap(((0, meter),))
+
+    def reset(self) -> None:
+        """One meter throughout, counted from song position 0."""
+        self.meters = MeterMap(((0, self.meter),))
+
+    def jump(self, step: int) -> None:
+        """The song goes on at `step`. Back before the last change, the meter asked for last is
+        what the player wants."""
+        if step <= 0 or step < self.meters.changes[-1][0]:
+            self.reset()
+
+    def change(self, meter: Meter, step: int) -> None:
+        """`meter` from the first bar line after `step` on; what was to come there is forgotten."""
+        self.meter = meter
+        begun = tuple(change for change in self.meters.changes if change[0] <= step)
+        self.meters = MeterMap(begun or self.meters.changes[:1])
+        if self._in_force() != meter:
+            _, end = bar_span(self.meters, step)
+            self._add(end)
+
+    def anchor(self, step: int) -> None:
+        """A bar of the meter asked for last begins at `step`, whatever was there."""
+        on_line = self.meters.bar_at(step)[0] == step
+        if not (on_line and step >= self.meters.changes[-1][0] and self._in_force() == self.meter):
+            self._add(step)
+
+    def _in_force(self) -> Meter:
+        return self.meters.changes[-1][1]
+
+    def _add(self, step: int) -> None:
+        behind = (change for change in self.meters.changes if change[0] < step)
+        self.meters = MeterMap((*behind, (step, self.meter)))

@@ -1,0 +1,1 @@
+"""From MIDI input to the notes of the song, each on its step, and the memory of them."""

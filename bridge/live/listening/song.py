@@ -1,0 +1,209 @@
+"""What was heard and what we played, remembered by song position.
+
+A jump back plays over the old memory: what is passed again is written anew, what lies ahead stays
+until then. Knows nothing of clocks, plans or MIDI. Steps are absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from engine.music.grid import LEAD
+from engine.music.roll import Note
+
+BUCKET_STEPS = 96
+LOOKBACK_STEPS = 4 * BUCKET_STEPS
+"""A finished note longer than this (16 beats) is not seen by windows that begin after it did."""
+SEAM_STEPS = 6
+"""A jump this close to the loop's seam goes around the loop: clocks and seeks are not exact."""
+MOST_ENTRIES = 8192
+"""Entries a track keeps; beyond it forgets those farthest from the present."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One remembered note; `end_step` is None while it sounds. `sweep` numbers the jumps."""
+
+    onset_step: int
+    end_step: int | None
+    pitch: int
+    velocity: int
+    voice: int
+    channel: int = 0
+    sweep: int = 0
+
+    def end_at(self, now_step: int) -> int:
+        """The end, or now for a note that still sounds; at least one step after the onset."""
+        end = now_step if self.end_step is None else self.end_step
+        return max(end, self.onset_step + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A loop: song position `start_step + n * length_steps + x` is remembered at x."""
+
+    start_step: int
+    length_steps: int
+
+    def __call__(self, step: int) -> int:
+        """The place within the first pass."""
+        return self.start_step + (step - self.start_step) % self.length_steps
+
+    def same_place(self, left: float, step: int) -> int | None:
+        """The place near `left` that is `step` of another pass; None when there is none near."""
+        nearest = step + round((left - step) / self.length_steps) * self.length_steps
+        return nearest if abs(nearest - left) <= SEAM_STEPS else None
+
+    def rest(self, step: int) -> int:
+        """Steps from `step` to the end of its pass; at least 1."""
+        return self.length_steps - (step - self.start_step) % self.length_steps
+
+
+class Track:
+    """Notes by song position. Owner: the transport thread.
+
+    `cursor` is the present: what is added lies at it or ahead, what it passes over and was there
+    from an earlier time is forgotten. `fold` makes the position wrap around a loop.
+    """
+
+    def __init__(self) -> None:
+        self.cursor = 0
+        self.sweep = 0
+        self.fold: Fold | None = None
+        self._buckets: dict[int, list[Entry]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, entry: Entry) -> Entry:
+        """Remember a note from now on."""
+        entry.sweep = self.sweep
+        self._buckets.setdefault(self._folded(entry.onset_step) // BUCKET_STEPS, []).append(entry)
+        self._count += 1
+        if self._count > MOST_ENTRIES:
+            self._forget_farthest()
+        return entry
+
+    def remove(self, entry: Entry) -> None:
+        """Forget one note."""
+        bucket = self._buckets.get(self._folded(entry.onset_step) // BUCKET_STEPS, [])
+        kept = [other for other in bucket if other is not entry]
+        self._count -= len(bucket) - len(kept)
+        bucket[:] = kept
+
+    def advance(self, to_step: int) -> None:
+        """Move the present on; memory from an earlier time in between is forgotten."""
+        start, self.cursor = self.cursor, max(self.cursor, to_step)
+        if self.fold is not None:
+            start = max(start, to_step - self.fold.length_steps)
+        for low, high, _ in self._segments(start, to_step):
+            for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
+                bucket = self._buckets.get(key)
+                if not bucket:
+                    continue
+                kept = [e for e in bucket if not self._passed(e, low, high, start)]
+                self._count -= len(bucket) - len(kept)
+                bucket[:] = kept
+
+    def jump(self, to_step: int) -> None:
+        """The present is now elsewhere. Memory stays, but nothing sounds across the new place."""
+        self.sweep += 1
+        self.cursor = to_step
+        for _, entry in self._entries(to_step - LOOKBACK_STEPS, to_step):
+            if self.fold is None and entry.end_at(to_step) > to_step:
+                entry.end_step = to_step
+
+    def carry(self, from_step: int, to_step: int, length_steps: int) -> None:
+        """What began in the `length_steps` before `from_step` is what came before `to_step`, too:
+        the present is at `to_step`, and came from there."""
+        self.cursor = to_step
+        brought = self.onsets(from_step - length_steps, from_step)
+        for entry in self.onsets(to_step - length_steps, to_step):
+            self.remove(entry)
+        by = to_step - from_step
+        for entry in brought:
+            end = min(to_step, entry.end_at(from_step) + by)
+            self.add(replace(entry, onset_step=entry.onset_step + by, end_step=end))
+
+    def clear(self, fold: Fold | None = None) -> None:
+        """Forget everything; from now on wrap around `fold`."""
+        self._buckets.clear()
+        self._count = 0
+        self.fold = fold
+
+    def notes(self, first_step: int, end_step: int, now_step: int) -> list[Note]:
+        """Notes that sound in [first_step, end_step); open ones last until `now_step`."""
+        found = []
+        for onset, entry in self._entries(first_step - LOOKBACK_STEPS, end_step):
+            length = entry.end_at(now_step) - entry.onset_step
+            if onset + length > first_step:
+                found.append(Note(onset, entry.pitch, length, entry.voice, entry.velocity))
+        return sorted(found)
+
+    def onsets(self, first_step: int, end_step: int) -> list[Entry]:
+        """Entries that begin in [first_step, end_step), as remembered (positions unfolded)."""
+        return [entry for _, entry in self._entries(first_step, end_step)]
+
+    def _folded(self, step: int) -> int:
+        return step if self.fold is None else self.fold(step)
+
+    def _segments(self, first_step: int, end_step: int) -> Iterator[tuple[int, int, int]]:
+        """Folded ranges that make up [first_step, end_step), each with its shift back."""
+        while first_step < end_step:
+            stop = end_step
+            if self.fold is not None:
+                stop = min(end_step, first_step + self.fold.rest(first_step))
+            folded = self._folded(first_step)
+            yield folded, folded + stop - first_step, first_step - folded
+            first_step = stop
+
+    def _entries(self, first_step: int, end_step: int) -> Iterator[tuple[int, Entry]]:
+        """(onset, entry) of the onsets in [first_step, end_step)."""
+        for low, high, shift in self._segments(first_step, end_step):
+            for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
+                for entry in self._buckets.get(key, ()):
+                    onset = self._folded(entry.onset_step)
+                    if low <= onset < high:
+                        yield onset + shift, entry
+
+    def _passed(self, entry: Entry, low: int, high: int, start: int) -> bool:
+        if not low <= self._folded(entry.onset_step) < high:
+            return False
+        return entry.sweep < self.sweep or entry.onset_step < start
+
+    def _forget_farthest(self) -> None:
+        here = self._folded(self.cursor) // BUCKET_STEPS
+        for key in sorted(self._buckets, key=lambda key: -abs(key - here)):
+            if self._count <= MOST_ENTRIES * 3 // 4:
+                return
+            self._count -= len(self._buckets.pop(key))
+
+
+class Song:
+    """The melody heard (with the accompaniment heard beside it) and our own part."""
+
+    def __init__(self) -> None:
+        self.heard = Track()
+        self.played = Track()
+
+    def jump(self, step: int) -> None:
+        """Song position is now `step`, out of order."""
+        self.heard.jump(step)
+        self.played.jump(step)
+
+    def carry(self, from_step: int, to_step: int, length_steps: int, lag_steps: int) -> None:
+        """The music goes on from `from_step` at `to_step`: bring what it is to answer, and what
+        was answered. Ours lies `lag_steps` behind, where the melody was that it answers."""
+        self.heard.carry(from_step, to_step, length_steps)
+        self.played.carry(from_step - lag_steps, to_step - lag_steps, length_steps)
+
+    def clear(self, fold: Fold | None = None) -> None:
+        """Forget everything; from now on wrap around `fold`."""
+        self.heard.clear(fold)
+        self.played.clear(fold)
+
+    def heard_lead(self, first_step: int, end_step: int) -> bool:
+        """Does a lead note that was heard begin in [first_step, end_step)?"""
+        return any(e.voice == LEAD for e in self.heard.onsets(first_step, end_step))

@@ -1,0 +1,176 @@
+"""When to ask the engine, for what, and what to make of its answer.
+
+Knows nothing of MIDI or of sending. Owner: the transport thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from bridge.live.listening.song import Song
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.planner import Answer, Planner
+from bridge.live.planning.turns import OnRequest, Policy, Scene
+from bridge.live.planning.window import Turn, ahead_steps, plan_request, task_request
+from bridge.settings.knobs import Knobs
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
+from engine.requests.request import Plan, PlanRequest
+
+SIXTEENTH = STEPS_PER_BEAT // 4
+NEVER = 1 << 60
+UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
+
+
+class Decider:
+    """One decision for every beat, as late as the engine's pace allows.
+
+    target: the beat line the next decision is for. horizon_steps: how long before it is made.
+    """
+
+    def __init__(self, knobs: Knobs, song: Song, bars: BeatLines) -> None:
+        self.planner = Planner()
+        self.engine_up = True
+        self.target = NEVER
+        self.horizon_steps = SIXTEENTH
+        self.steps = knobs.integer("steps")
+        self._knobs, self._song, self._bars = knobs, song, bars
+        self._at_once = False
+        self._wanted = False
+        self._triggers: dict[int, tuple[int, int, int | None]] = {}
+
+    @property
+    def next_step(self) -> float:
+        """Where the next decision is due."""
+        return float("-inf") if self._at_once else self.target - self.horizon_steps
+
+    def aim(self, step: int, policy: Policy, bpm: float) -> None:
+        """Song position is now `step`: decide for the next beat line on."""
+        self.pace(bpm)
+        self.target = NEVER if isinstance(policy, OnRequest) else self._bars.next_beat(step)
+
+    def rest(self) -> None:
+        """The song stands still: nothing to decide."""
+        self.target, self._at_once = NEVER, False
+
+    def hurry(self) -> None:
+        """Decide as soon as possible, not only for the next beat line."""
+        self._at_once = self.target != NEVER
+
+    def forget(self, to_step: int) -> None:
+        """Plans and requests made so far are for elsewhere."""
+        self.planner.reset(to_step)
+        self._triggers.clear()
+        self._at_once = self._wanted = False
+
+    def pace(self, bpm: float) -> None:
+        """Fit the number of sampler calls and the horizon to what was measured."""
+        pace = self.planner.pace
+        self.steps = pace.steps_within(self._knobs.integer("steps"), bpm)
+        self.horizon_steps = pace.horizon_steps(self.steps, bpm)
+
+    def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
+        """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
+
+        plan_ns, calls: as in EngineState.
+        """
+        self.planner.outstanding = None
+        if state == "error":
+            return
+        if state == "starting":
+            self.planner.pace.forget()
+        if state == "ready":
+            self.planner.pace.expect(plan_ns, calls)
+            self.hurry()
+        self.engine_up = state == "ready"
+
+    def decide(
+        self,
+        now_ns: int,
+        position: float,
+        bpm: float,
+        policy: Policy,
+        scene: Scene,
+        replays: Callable[[int], bool],
+    ) -> int | None:
+        """A decision is due: the step from which on a plan is wanted, or None.
+
+        Everything before it is then to be committed, and `ask` called.
+        """
+        self.pace(bpm)
+        soonest = -int(-(position + self.horizon_steps - 1) // SIXTEENTH) * SIXTEENTH
+        horizon = soonest if self._at_once else max(soonest, self.target)
+        horizon = max(horizon, self.planner.committed_to)
+        self._at_once = self._wanted = False
+        self.target = self._bars.next_beat(max(horizon, math.floor(position) + self.horizon_steps))
+        self.planner.gave_up(now_ns, self.steps)
+        if self.planner.outstanding is not None:
+            # Asked when it has answered; until then the older plan goes on.
+            self._wanted = True
+            return None
+        policy.consider(math.floor(position), horizon, scene)
+        turn = policy.turn
+        if turn is None or not self.engine_up or horizon < turn.start_step - self._lead_steps:
+            return None
+        over = turn.end_step is not None and horizon >= turn.end_step
+        return None if over or replays(horizon) else horizon
+
+    @property
+    def _lead_steps(self) -> int:
+        """How long before its turn the first plan is asked for; an unknown engine may be slow."""
+        return STEPS_PER_BEAT if self.planner.pace.known else UNKNOWN_LEAD_STEPS
+
+    def ask(
+        self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy
+    ) -> PlanRequest:
+        """The request for what follows `horizon`."""
+        turn = policy.turn
+        assert turn is not None
+        now_step = math.floor(position)
+        known = policy.known(now_step, horizon)
+        request = plan_request(
+            horizon - turn.shift_steps,
+            ahead_steps(horizon - now_step, bpm),
+            self._knobs.integer("context_bars"),
+            self._knobs.integer("memory_beats"),
+            known,
+            self._song,
+            self._bars,
+            self._knobs.sample_settings(self.steps),
+        )
+        offset = turn.shift_steps + known.base_steps
+        return self.planner.ask(now_ns, request, turn, now_step, offset)
+
+    def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
+        """The request for the task of `mode` over [from_step, to_step)."""
+        mode = self._knobs.text("mode")
+        quarter = (to_step - from_step) // 4 // SIXTEENTH * SIXTEENTH
+        request = task_request(
+            from_step,
+            to_step,
+            (from_step + quarter, to_step - quarter) if mode == "infill" else None,
+            mode != "generate",
+            self._song,
+            self._bars,
+            self._knobs.sample_settings(self._knobs.integer("steps")),
+        )
+        turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
+        request = self.planner.ask(now_ns, request, turn, from_step, 0)
+        self._triggers = {request.id: (from_step, to_step, given)}
+        return request
+
+    def arrived(
+        self, plan: Plan, now_ns: int, position: float, policy: Policy
+    ) -> tuple[Answer, int] | None:
+        """The engine answered: the plan now in force and the id to report it by, if of use."""
+        answer = self.planner.arrived(plan, now_ns)
+        if self._wanted:
+            self.hurry()
+        if answer is None or plan.id not in self._triggers:
+            return None if answer is None else (answer, plan.id)
+        from_step, to_step, given = self._triggers.pop(plan.id)
+        first = self._bars.bar_line(max(self.planner.committed_to, math.ceil(position) + 1))
+        policy.turn = Turn(first, first + to_step - from_step, 0, (LEAD, ACCOMPANIMENT))
+        answer = answer.moved(first - from_step, policy.turn)
+        self.planner.in_force = answer
+        return answer, plan.id if given is None else given

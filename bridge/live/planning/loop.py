@@ -1,0 +1,105 @@
+"""harmonize over a loop: bars already heard are answered at their own place.
+
+Knows nothing of MIDI, OSC or the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.live.listening.song import SEAM_STEPS, Fold
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.turns import Scene
+from bridge.live.planning.window import WINDOW_STEPS, Known, Turn
+
+
+class Loop:
+    """harmonize `loop`: each bar at its own place, once its melody was heard on an earlier pass."""
+
+    def __init__(self) -> None:
+        self.turn: Turn | None = None
+        self.fold: Fold | None = None
+        self._covered: set[int] = set()
+        self._bars: set[int] = set()
+        self._entered = 0
+        self._lines: BeatLines | None = None
+
+    def begin(self, step: int, scene: Scene) -> None:
+        """Anchor the loop; its first pass is silent."""
+        bars, first = scene.bars, scene.knobs.integer("loop_start")
+        start = bars.start_of(first) if first >= 0 else bars.bar(step)[0]
+        end = bars.plus(start, scene.knobs.integer("loop_bars"))
+        self.turn, self.fold = None, Fold(start, end - start)
+        self._covered, self._bars, self._entered = set(), set(), bars.bar(step)[0]
+        self._lines = bars
+        while start < end:
+            self._bars.add(start)
+            start = bars.next_bar(start)
+
+    def jump(self, step: int, left: float, scene: Scene) -> None:
+        """Bars heard before are answered at once."""
+        first = scene.bars.bar(step)[0]
+        over = scene.bars.bar_line(round(left))
+        before = scene.bars.bar(over - 1)[0]
+        if over - left <= SEAM_STEPS and self._entered <= before:
+            self._covered.add(self._fold(before))
+        self._entered, self.turn = step, None
+        if self._fold(first) in self._covered:
+            self.turn = Turn(step)
+        self._look_ahead(scene.bars.next_bar(step))
+
+    def heard(self, onset_step: int, scene: Scene) -> None:
+        """Every bar counts, played in or not."""
+
+    def bar_line(self, line: int, scene: Scene) -> None:
+        """A bar more was heard; is the next one to be answered?"""
+        before = scene.bars.bar(line - 1)[0]
+        if self._entered <= before:
+            self._covered.add(self._fold(before))
+        if self.turn is not None and self.turn.end_step is not None and line >= self.turn.end_step:
+            self.turn = None
+        self._look_ahead(scene.bars.next_bar(line), self._fold(line))
+
+    def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
+        """Nothing to decide."""
+
+    def known(self, now_step: int, horizon_step: int) -> Known:
+        """The melody behind us in this pass, and of the last pass ahead."""
+        assert self.fold is not None
+        length = self.fold.length_steps
+        base = (horizon_step - self.fold.start_step) // length * length
+        if self._bars <= self._covered:
+            reach = (horizon_step - WINDOW_STEPS, horizon_step + WINDOW_STEPS)
+            return Known(now_step, reach[0], (reach,), base)
+        spans = [(self._entered, now_step)]
+        for line in self._ahead(now_step):
+            start, end = max(line[0], now_step), min(line[1], now_step + length)
+            if start < end:
+                spans.append((start, end))
+        return Known(now_step, self._entered, tuple(spans), base)
+
+    def _look_ahead(self, line: int, now_covers: int | None = None) -> None:
+        answered = self._fold(line) in self._covered or self._fold(line) == now_covers
+        if answered and self.turn is None:
+            self.turn = Turn(line)
+        elif self.turn is not None and self.turn.start_step < line:
+            self.turn = replace(self.turn, end_step=None if answered else line)
+
+    def _ahead(self, now_step: int) -> list[tuple[int, int]]:
+        """Bars at or after now whose melody was heard before, up to one loop on."""
+        assert self.fold is not None
+        assert self._lines is not None
+        current, found = self._lines.bar(now_step), []
+        if self._fold(current[0]) in self._covered:
+            found.append(current)
+        line, last = current[1], now_step + self.fold.length_steps
+        while line < last:
+            end = self._lines.next_bar(line)
+            if self._fold(line) in self._covered or self._fold(line) == self._fold(current[0]):
+                found.append((line, end))
+            line = end
+        return found
+
+    def _fold(self, step: int) -> int:
+        assert self.fold is not None
+        return self.fold(step)

@@ -1,0 +1,115 @@
+"""From plan to player: commits notes, keeps the books of the beats.
+
+Knows nothing of the engine, of input or of the transport. Owner: the transport thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.commands import Effect, OscOut
+from bridge.live.listening.song import Entry, Fold, Song
+from bridge.live.planning.accounts import Accounts
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.planner import Planner
+from bridge.live.planning.window import Turn
+from bridge.live.playing.performer import Performer
+from bridge.settings.knobs import Knobs
+from engine.music.grid import LEAD, STEPS_PER_BEAT
+from engine.music.roll import Note
+
+HELD_STEPS = 16 * STEPS_PER_BEAT
+"""A note passed on before its end is known lasts so long, unless it ends before."""
+
+
+class Delivery:
+    """What is played of the plans, and how the beats went.
+
+    frozen: a loop plays what it played before. filled: beats of the loop that have been answered.
+    """
+
+    def __init__(self, knobs: Knobs, song: Song, bars: BeatLines, performer: Performer) -> None:
+        self.accounts = Accounts()
+        self.frozen = False
+        self.filled: set[int] = set()
+        self.next_line = 0
+        self._knobs, self._song, self._bars, self._performer = knobs, song, bars, performer
+        self._beat = 0
+        self._missed = 0
+        self._ringing = False
+        self._held: list[tuple[Entry, Callable[[int], None]]] = []
+
+    def aim(self, step: int) -> None:
+        """Song position is now `step`: the beat under way is not counted."""
+        self._beat, self.next_line = self._bars.beat(step), self._bars.next_beat(step)
+        self._missed, self._ringing = self._performer.scheduler.late, False
+
+    def forget(self) -> None:
+        """What was committed is not played."""
+        self.accounts.forget()
+        self._held.clear()
+        self._performer.onsets.clear()
+
+    def replays(self, fold: Fold | None) -> Callable[[int], bool]:
+        """Says of a step whether its beat is frozen as it was played."""
+        if fold is None or not self.frozen:
+            return lambda step: False
+        return lambda step: fold(self._bars.beat(step)) in self.filled
+
+    def commit(
+        self,
+        to_step: int,
+        planner: Planner,
+        turn: Turn | None,
+        fold: Fold | None,
+        now_step: int,
+        bpm: float,
+    ) -> None:
+        """Take from the plan, for good, what begins before `to_step`."""
+        start = planner.committed_to
+        replay = self.replays(fold) if self.frozen else None
+        notes = planner.commit(to_step, turn, self._song, self._bars, self.accounts, replay)
+        if fold is not None and turn is not None:
+            beat = self._bars.beat(max(start, turn.start_step))
+            while beat < to_step:
+                self.filled.add(fold(beat))
+                beat = self._bars.next_beat(beat)
+        if turn is not None and turn.shift_steps and self._knobs.flag("thru"):
+            self._pass_on(start, to_step, turn)
+        if notes:
+            self._follow_velocity(now_step)
+            self._performer.play(notes, self._knobs, bpm)
+
+    def _pass_on(self, start: int, stop: int, turn: Turn) -> None:
+        """`thru` where we play bars behind: what was played comes out as late as its answer."""
+        shift = turn.shift_steps
+        for entry, end_at in self._held[:]:
+            if entry.end_step is not None:
+                end_at(entry.end_step + shift)
+                self._held.remove((entry, end_at))
+        start = max(start, turn.start_step)
+        for entry in self._song.heard.onsets(start - shift, stop - shift):
+            length = entry.end_at(entry.onset_step + HELD_STEPS) - entry.onset_step
+            onset = entry.onset_step + shift
+            note = Note(onset, entry.pitch, length, entry.voice, entry.velocity)
+            end_at = self._performer.pass_on(note, entry.channel)
+            if entry.end_step is None:
+                self._held.append((entry, end_at))
+
+    def cross(self, turn: Turn | None) -> tuple[int, list[Effect]]:
+        """The beat under way is over: count it if it was ours. Gives the beat line crossed."""
+        late = self._performer.scheduler.late
+        missed, self._missed = late - self._missed, late
+        began = self._performer.began(self._beat, self.next_line)
+        if turn is not None and turn.covers(self._beat) and not self._knobs.flag("bypass"):
+            self.accounts.close(self._beat, began or self._ringing, missed)
+        self._beat, self.next_line = self.next_line, self._bars.next_beat(self.next_line)
+        self._ringing = self._performer.ringing(self._beat)
+        return self._beat, [OscOut("/diffuse/out/late", (late,))] if missed else []
+
+    def _follow_velocity(self, here: int) -> None:
+        """The reply is as loud as the last beat of the melody asks for."""
+        heard = self._song.heard.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
+        lead = [entry.velocity for entry in heard if entry.voice == LEAD]
+        if lead:
+            self._performer.lead_velocity = sum(lead) / len(lead)

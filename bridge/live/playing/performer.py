@@ -1,0 +1,239 @@
+"""Committed notes to MIDI: velocity, humanize, channel, and the ends that plans may still move.
+
+Knows nothing of plans' making or of the transport; positions are given to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bridge.commands import Effect, OscOut, SendMidi
+from bridge.live.listening.song import Entry
+from bridge.live.planning.planner import Answer, Committed
+from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
+from bridge.midi_messages import NOTE_ON
+from bridge.settings.knobs import Knobs
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.music.grid import STEPS_PER_BEAT
+from engine.music.roll import Note
+
+LATE_NS = 50 * NS_PER_MS
+"""A note that cannot be sent within this time of its moment is not sent at all."""
+HUMANIZE_NS = 10 * NS_PER_MS
+HUMANIZE_VELOCITY = 0.2
+REPLY_SHARE = 0.8
+"""The reply is this much softer than the melody."""
+FIRST_VELOCITY = 80
+_MASK = (1 << 64) - 1
+
+
+def steps_in(duration_ns: float, bpm: float) -> float:
+    """A duration in steps, at a tempo."""
+    return duration_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
+
+
+def chance(seed: int, *place: int) -> float:
+    """A number in [0, 1) that depends on the arguments only (splitmix64)."""
+    state = seed & _MASK
+    for value in place:
+        state = (state + (value & _MASK) * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state / (_MASK + 1)
+
+
+@dataclass(slots=True, eq=False)
+class _Active:
+    """A committed note that has not ended, as planned and as scheduled."""
+
+    committed: Committed
+    scheduled: ScheduledNote
+    ours: bool = True
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        note = self.committed.note
+        return note.onset_step, note.pitch, note.voice
+
+
+class Performer:
+    """The reply's way out. Owner: the transport thread.
+
+    sent: told the channel, pitch and time of each note-on (the echo guard listens).
+    onsets: steps of the note-ons sent, until `began` has asked about them.
+    """
+
+    def __init__(self, sent: Callable[[int, int, int], None]) -> None:
+        self.scheduler = Scheduler()
+        self.lead_velocity = float(FIRST_VELOCITY)
+        self.onsets: list[float] = []
+        self._sent = sent
+        self._active: list[_Active] = []
+        self._through: dict[Key, tuple[int, ...]] = {}
+
+    def play(self, notes: list[Committed], knobs: Knobs, bpm: float) -> None:
+        """Queue committed notes; when bypassed they are remembered but not heard."""
+        if knobs.flag("bypass"):
+            return
+        for committed in notes:
+            scheduled = self._dress(committed.note, knobs, bpm)
+            self.scheduler.add(scheduled)
+            self._active.append(_Active(committed, scheduled))
+
+    def pass_on(self, note: Note, channel: int) -> Callable[[int], None]:
+        """Queue a note of the player's, to sound later; gives a way to move its end."""
+        onset, end = float(note.onset_step), float(note.end_step)
+        scheduled = ScheduledNote(onset, end, channel, note.pitch, max(1, note.velocity))
+        entry = Entry(note.onset_step, note.end_step, note.pitch, note.velocity, note.voice)
+        active = _Active(Committed(note, entry), scheduled, ours=False)
+        self.scheduler.add(scheduled)
+        self._active.append(active)
+
+        def end_at(step: int) -> None:
+            if active in self._active and self._end(active, max(step, note.onset_step + 1)):
+                self._requeue()
+
+        return end_at
+
+    def reshape(self, answer: Answer, from_step: int) -> None:
+        """A new plan holds from `from_step` on: it says where notes under way end.
+
+        Notes it does not know of end, at the latest, where its first own note begins.
+        """
+        theirs = {(n.onset_step, n.pitch, n.voice): n.end_step for n in answer.notes}
+        first_own = next((n.onset_step for n in answer.notes if n.onset_step >= from_step), None)
+        moved = False
+        for active in self._active:
+            note = active.committed.note
+            # What ends right there may be held on: its sustain was left free.
+            if note.end_step < from_step or not active.ours:
+                continue
+            end = theirs.get(active.key)
+            if end is None:
+                if first_own is None:
+                    continue
+                end = min(note.end_step, first_own)
+            end = max(end, from_step, note.onset_step + 1)
+            if end != note.end_step:
+                moved |= self._end(active, end)
+        if moved:
+            self._requeue()
+
+    def cut(self, step: float) -> None:
+        """Nothing of ours begins at `step` or later, nor sounds beyond it."""
+        self.scheduler.drop_from(step)
+        kept, moved = [], False
+        for active in self._active:
+            if active.scheduled.onset_step >= step:
+                continue
+            kept.append(active)
+            if active.scheduled.end_step > step:
+                moved |= self._end(active, max(math.ceil(step), active.key[0] + 1))
+        self._active = kept
+        if moved:
+            self._requeue()
+
+    def due(
+        self, position: float, oldest: float, now_ns: int, ns_at: Callable[[float], int]
+    ) -> list[Effect]:
+        """Send what has come due. `position`, `ns_at` and `oldest`, the position LATE_NS ago, have
+        the output offset in them; notes due before `oldest` are dropped.
+        """
+        effects: list[Effect] = []
+        for due in self.scheduler.due(position, position - oldest):
+            effects.append(SendMidi(ns_at(due.step), due.data))
+            if due.data[0] & 0xF0 == NOTE_ON:
+                self.onsets.append(due.step)
+                channel, pitch, velocity = due.data[0] & 0x0F, due.data[1], due.data[2]
+                self._sent(channel, pitch, now_ns)
+                end = self._end_of(channel, pitch, due.step)
+                beats = (due.step / STEPS_PER_BEAT, (end - due.step) / STEPS_PER_BEAT)
+                effects.append(
+                    OscOut(
+                        "/diffuse/out/note",
+                        (pitch, velocity, round(beats[0], 4), round(beats[1], 4)),
+                    )
+                )
+        if effects:
+            self._active = [a for a in self._active if a.scheduled.end_step > position]
+        return effects
+
+    def silence(self, now_ns: int) -> list[Effect]:
+        """Note-offs for everything of ours that sounds; what was queued is forgotten."""
+        self._active.clear()
+        return [SendMidi(now_ns, data) for data in self.scheduler.all_off()]
+
+    def through(self, data: tuple[int, ...], at_ns: int) -> list[Effect]:
+        """Pass an input note on."""
+        key = (data[0] & 0x0F, data[1])
+        if data[0] & 0xF0 == NOTE_ON and data[2]:
+            self._sent(*key, at_ns)
+            self._through[key] = (0x80 | key[0], key[1], 0)
+        elif self._through.pop(key, None) is None:
+            return []
+        return [SendMidi(at_ns, data)]
+
+    def end_through(self, at_ns: int) -> list[Effect]:
+        """End the input notes that were passed on."""
+        offs = [SendMidi(at_ns, data) for data in self._through.values()]
+        self._through.clear()
+        return list(offs)
+
+    def began(self, first_step: int, end_step: int) -> bool:
+        """Did a note of ours begin in [first_step, end_step)? Forgets what lies before its end."""
+        began = any(first_step <= step < end_step for step in self.onsets)
+        self.onsets = [step for step in self.onsets if step >= end_step]
+        return began
+
+    def ringing(self, step: int) -> bool:
+        """Does a note that began before `step` sound now?"""
+        return any(note.onset_step < step for note in self.scheduler.sounding_notes)
+
+    def _dress(self, note: Note, knobs: Knobs, bpm: float) -> ScheduledNote:
+        fixed, human = knobs.integer("velocity"), knobs.number("humanize")
+        velocity = float(fixed) if fixed else self.lead_velocity * REPLY_SHARE
+        onset = float(note.onset_step)
+        if human:
+            place = (note.onset_step, note.pitch, note.voice)
+            seed = knobs.integer("seed")
+            velocity *= 1 + human * HUMANIZE_VELOCITY * (2 * chance(seed, *place, 0) - 1)
+            onset += steps_in(human * HUMANIZE_NS * chance(seed, *place, 1), bpm)
+        return ScheduledNote(
+            onset_step=onset,
+            end_step=float(note.end_step),
+            channel=knobs.integer("out_channel") - 1,
+            pitch=note.pitch,
+            velocity=max(1, min(127, round(velocity))),
+        )
+
+    def _end(self, active: _Active, end: int) -> bool:
+        """Move a note's end; True when it is still queued, so must be queued anew."""
+        note, entry = active.committed.note, active.committed.entry
+        if entry.end_step is not None:
+            entry.end_step += end - note.end_step
+        note = replace(note, length_steps=end - note.onset_step)
+        active.committed = replace(active.committed, note=note)
+        old, active.scheduled = active.scheduled, replace(active.scheduled, end_step=float(end))
+        for sounding in self.scheduler.sounding_notes:
+            if sounding.key == old.key and sounding.onset_step == old.onset_step:
+                self.scheduler.end_at(*old.key, float(end))
+                return False
+        return True
+
+    def _requeue(self) -> None:
+        """Queue the notes that have not begun again, with their new ends."""
+        waiting = {(n.onset_step, *n.key) for n in self.scheduler.queued}
+        self.scheduler.drop_from(float("-inf"))
+        for active in self._active:
+            if (active.scheduled.onset_step, *active.scheduled.key) in waiting:
+                self.scheduler.add(active.scheduled)
+
+    def _end_of(self, channel: int, pitch: int, onset: float) -> float:
+        for active in reversed(self._active):
+            scheduled = active.scheduled
+            if scheduled.key == (channel, pitch) and scheduled.onset_step == onset:
+                return scheduled.end_step
+        return onset

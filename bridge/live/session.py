@@ -1,0 +1,265 @@
+"""The live session: Commands in, Effects out. Pure: no threads, no I/O, time comes as an argument.
+
+The same commands always give the same effects, so that a log of them replays a session exactly.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+
+from bridge.commands import (
+    Act,
+    Address,
+    AskParameter,
+    Command,
+    Effect,
+    EngineState,
+    FollowLink,
+    LinkHeard,
+    LogLine,
+    MidiIn,
+    OscOut,
+    PlanArrived,
+    SendDue,
+    SetParameter,
+    Tick,
+    Value,
+)
+from bridge.live.actions import Actions, problem
+from bridge.live.conductor import Conductor
+from bridge.live.planning.accounts import Tally
+from bridge.midi_messages import Kind, Message, note_off, parse
+from bridge.settings.knobs import Knobs, control_command
+from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError, find
+from engine.music.grid import STEPS_PER_BEAT
+
+_REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
+_HEARING = ("split", "pedal", "in_channel", "echo_guard")
+_RESTARTS = ("mode", "reply", "loop_bars", "loop_start")
+
+
+class Session:
+    """A musician's session with the engine. Owner: the transport thread.
+
+    Feed every Command to `step` in the order of time and perform the Effects at once; send a Tick
+    at `wake_ns` or earlier.
+    """
+
+    def __init__(self, settings: Mapping[str, Value] | None = None) -> None:
+        """Raises ParameterError for a setting that is not in the table."""
+        self.knobs = Knobs(settings or {})
+        self.conductor = Conductor(self.knobs)
+        self.engine_state = "ready"
+        self._state = ""
+        self._lag_bars = 0
+        self._link_beats: float | None = None
+        self._engine_trouble = ""
+        self._actions = Actions(self.knobs, self.conductor, self._midi)
+        self._listen_as_asked(0)
+
+    # -- The public calls --------------------------------------------------------------------------
+
+    def step(self, command: Command) -> list[Effect]:
+        """What is to be done because of `command`."""
+        if isinstance(command, SendDue):
+            return self.conductor.send_due(command.at_ns)
+        if isinstance(command, Tick):
+            return self.conductor.advance(command.at_ns) + self._report()
+        return self._dispatch(command) + self._report()
+
+    def wake_ns(self, now_ns: int) -> int | None:
+        """When the next Tick is wanted, at the latest; `now_ns` or before means at once."""
+        return self.conductor.wake_ns(now_ns)
+
+    def due_ns(self) -> int | None:
+        """When the next note-on or note-off falls due, or None."""
+        return self.conductor.due_ns()
+
+    @property
+    def state(self) -> str:
+        """`starting`, `waiting`, `listening`, `planning`, `playing` or `late`."""
+        conductor = self.conductor
+        if not conductor.playing:
+            return "waiting" if conductor.decider.engine_up else "starting"
+        turn = conductor.policy.turn
+        if turn is None or not turn.covers(math.floor(conductor.position)):
+            return "listening"
+        last = conductor.delivery.accounts.last
+        if last in ("stale", "late"):
+            return "late"
+        unplanned = conductor.decider.planner.in_force is None
+        return "planning" if last == "rest" or (unplanned and not last) else "playing"
+
+    @property
+    def tally(self) -> Tally:
+        """Beats of the reply so far, by how they went."""
+        return self.conductor.delivery.accounts.tally
+
+    # -- Commands ----------------------------------------------------------------------------------
+
+    def _dispatch(self, command: Command) -> list[Effect]:
+        if isinstance(command, MidiIn):
+            return self._midi(command.data, command.at_ns)
+        if isinstance(command, PlanArrived):
+            self._engine_trouble = ""
+            return self.conductor.plan(command.plan, command.at_ns)
+        if isinstance(command, SetParameter):
+            return self._set(command)
+        if isinstance(command, AskParameter):
+            return [self._answer(command.name, command.sender)]
+        if isinstance(command, Act):
+            return self._actions.act(command) + self._told_state(command)
+        if isinstance(command, EngineState):
+            return self._engine(command)
+        if isinstance(command, LinkHeard):
+            return self._link(command)
+        return []
+
+    def _told_state(self, act: Act) -> list[Effect]:
+        """Who asks for the figures is told the state too, which else is told when it changes."""
+        asked = act.name == "stats"
+        return [OscOut("/diffuse/out/state", (self.state,), act.sender)] if asked else []
+
+    def _midi(self, data: tuple[int, ...], at_ns: int) -> list[Effect]:
+        message = parse(data)
+        if message is None:
+            return []
+        if message.kind in _REALTIME:
+            return self._realtime(message, at_ns)
+        if message.kind is Kind.CONTROL and message.channel == CONTROL_CHANNEL - 1:
+            command = control_command(message.first, message.second, at_ns)
+            if command is not None:
+                return self._dispatch(command)
+        if message.kind is Kind.PROGRAM:
+            return []
+        return self._notes(message, data, at_ns)
+
+    def _realtime(self, message: Message, at_ns: int) -> list[Effect]:
+        conductor, transport = self.conductor, self.conductor.transport
+        if message.kind is Kind.CLOCK:
+            return conductor.follow(transport.clock_pulse(at_ns), at_ns)
+        if message.kind is Kind.START:
+            # While a MIDI clock already plays, Start is a loop or a seek, not a new song.
+            conductor.fresh_start = not (conductor.playing and transport.source == "midi")
+            return conductor.follow(transport.start(at_ns), at_ns)
+        if message.kind is Kind.CONTINUE:
+            conductor.fresh_start = False
+            return conductor.follow(transport.continue_(at_ns), at_ns)
+        if message.kind is Kind.STOP:
+            return conductor.follow(transport.stop(at_ns), at_ns)
+        return conductor.follow(transport.song_position(message.first, at_ns), at_ns)
+
+    def _link(self, heard: LinkHeard) -> list[Effect]:
+        # Where a session's Start finds us playing, by hand, it is the same song.
+        self.conductor.fresh_start = not self.conductor.playing
+        return self.conductor.follow(self.conductor.transport.link(heard), heard.at_ns)
+
+    def _notes(self, message: Message, data: tuple[int, ...], at_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        performer, heard = self.conductor.performer, self.conductor.gate.read(message, at_ns)
+        for event in heard:
+            effects += self.conductor.note(event)
+        # What was let through when it began gets its end, whatever `thru` is by then.
+        # In next-bar they come out bars later, with their answer.
+        at_once = self.knobs.flag("thru") and not self.conductor.lag_bars
+        begins = message.kind is Kind.NOTE_ON and at_once
+        if heard and (begins or message.kind is Kind.NOTE_OFF):
+            effects += performer.through(data, at_ns)
+        if message.kind is Kind.CONTROL:  # all notes off, of which we let none through
+            for event in heard:
+                effects += performer.through(note_off(event.channel, event.pitch), at_ns)
+        return effects
+
+    def _engine(self, command: EngineState) -> list[Effect]:
+        before, self.engine_state = self.engine_state, command.state
+        self.conductor.decider.engine(command.state, command.plan_ns, command.calls)
+        if command.state == "ready":
+            return [OscOut("/diffuse/out/ready", ())]
+        if command.state == "error":
+            self.engine_state = before
+            return self._engine_fails(command.detail, f"engine: {command.detail}")
+        text = f"engine {command.state}" + (f": {command.detail}" if command.detail else "")
+        if command.state == "down":
+            return self._engine_fails(command.detail, text)
+        return [LogLine(logging.INFO, text)]
+
+    def _engine_fails(self, detail: str, text: str) -> list[Effect]:
+        """Told once, however often it happens before there is a plan again."""
+        if detail == self._engine_trouble:
+            return []
+        self._engine_trouble = detail
+        return [OscOut("/diffuse/out/error", ("engine", detail)), LogLine(logging.WARNING, text)]
+
+    # -- Parameters --------------------------------------------------------------------------------
+
+    def _set(self, command: SetParameter) -> list[Effect]:
+        try:
+            changed = self.knobs.set(command.name, command.value)
+        except ParameterError as err:
+            return [problem(command.name, str(err), command.sender)]
+        effects: list[Effect] = [self._answer(command.name, command.sender)]
+        return effects + self._apply(command.name, command.at_ns) if changed else effects
+
+    def _answer(self, name: str, to: Address | None) -> OscOut:
+        return OscOut(f"/diffuse/{name}", (self.knobs.value(name),), to)
+
+    def _apply(self, name: str, at_ns: int) -> list[Effect]:
+        """Let a new value take effect where it is not simply read when needed."""
+        conductor, knobs, transport = self.conductor, self.knobs, self.conductor.transport
+        if name in _RESTARTS:
+            only_loop = name.startswith("loop_") and conductor.policy.fold is None
+            return [] if only_loop else conductor.switch(at_ns)
+        if name in _HEARING:
+            return self._listen_as_asked(at_ns)
+        if name == "out_channel" or (name == "bypass" and knobs.flag(name)):
+            return conductor.performer.silence(at_ns)
+        if name == "thru" and not knobs.flag(name):
+            return conductor.performer.end_through(at_ns)
+        if name == "tempo":
+            return conductor.follow(transport.set_tempo(knobs.number(name), at_ns), at_ns)
+        if name == "meter":
+            return conductor.follow(transport.set_meter(knobs.meter, at_ns), at_ns)
+        if name == "clock":
+            return conductor.follow(transport.set_clock(knobs.text(name), at_ns), at_ns)
+        if name == "preset":
+            conductor.decider.planner.pace.forget()
+        elif find(name).scope == "sample":
+            conductor.decider.hurry()
+        return []
+
+    def _listen_as_asked(self, at_ns: int) -> list[Effect]:
+        """Split, pedal, channel and echo guard; what the old ones held open ends."""
+        conductor, knobs, gate = self.conductor, self.knobs, self.conductor.gate
+        conductor.hearing.split = knobs.text("split")
+        gate.echo_guard = knobs.flag("echo_guard")
+        events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
+        if gate.channel != knobs.integer("in_channel"):
+            events += gate.flush(at_ns)
+            gate.channel = knobs.integer("in_channel")
+        return [effect for event in events for effect in conductor.note(event)]
+
+    # -- Reports -----------------------------------------------------------------------------------
+
+    def _report(self) -> list[Effect]:
+        """What subscribers are to know when it changes."""
+        effects: list[Effect] = []
+        state, lag = self.state, self.conductor.lag_bars
+        if state != self._state:
+            self._state = state
+            effects.append(OscOut("/diffuse/out/state", (state,)))
+        if lag != self._lag_bars:
+            self._lag_bars = lag
+            effects.append(OscOut("/diffuse/out/latency", (lag,)))
+        return effects + self._report_link()
+
+    def _report_link(self) -> list[Effect]:
+        """Whether to be in a Link session, and the bars to count in there."""
+        beats = None
+        if self.knobs.text("clock") == "link":
+            beats = self.knobs.meter.bar_steps / STEPS_PER_BEAT
+        if beats == self._link_beats:
+            return []
+        self._link_beats = beats
+        return [FollowLink(beats)]

@@ -1,0 +1,315 @@
+"""The UDP socket: datagrams in become Commands in time, OscOut goes out. Knows no music.
+
+python-osc's own servers are not used: they sleep in the handler for bundles timed ahead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import itertools
+import logging
+import selectors
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bridge.commands import Act, Address, Command, OscOut
+from bridge.osc.peers import Peers
+from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse
+from bridge.osc.wire import MOST_PACKET_BYTES, encode
+from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
+
+MOST_PER_WINDOW = 200
+WINDOW_NS = 10 * NS_PER_MS
+MOST_ERRORS_PER_WINDOW = 5
+"""Looking for what was meant costs about a millisecond; a flood of nonsense must not."""
+MOST_HELD = 1024
+"""Commands timed in the future that wait at once."""
+MOST_SUBSCRIBERS = 16
+MOST_PER_S = {"help": 2, "stats": 50}
+"""Actions with answers much longer than the question: no more than so many are acted on."""
+
+_log = logging.getLogger(__name__)
+
+
+class OscPortError(OSError):
+    """The UDP port cannot be had; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class OscCounts:
+    """What the server has seen so far.
+
+    received: datagrams. acted: commands passed on. dropped: messages over the limits.
+    malformed: messages not understood. refused: datagrams of peers that may not talk to us.
+    sent, unsent: datagrams out, and those that failed.
+    """
+
+    received: int = 0
+    acted: int = 0
+    dropped: int = 0
+    malformed: int = 0
+    refused: int = 0
+    sent: int = 0
+    unsent: int = 0
+
+
+class OscServer:
+    """One UDP socket, bound when made; a thread reads it from `start` to `stop`.
+
+    `inbox` is called on that thread and must only append and wake. `send` and `subscribe` are for
+    one other thread, the outbox's. `counts`, `port` and `stop` are safe from any; `stop` may be
+    called again and does not return before the thread has ended.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        reply_port: int | None,
+        inbox: Callable[[Command], None],
+        clock: Clock | None = None,
+        peers: Peers | None = None,
+    ) -> None:
+        """Bind `host`:`port` (0 takes any free one) or raise OscPortError.
+
+        Answers go to the host that asked, at `reply_port` (None: our port + 1).
+        """
+        self._socket = _bind(host, port)
+        self.host, self.port = self._socket.getsockname()
+        self.reply_port = reply_port if reply_port is not None else min(self.port + 1, 65535)
+        self._inbox = inbox
+        self._clock = clock or SystemClock()
+        self._peers = peers or Peers()
+        self._wake, self._woken = socket.socketpair()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._subscribers: set[Address] = set()
+        # One a thread, so that no count is lost: the reader's own, and what the outbox sent.
+        self._in = OscCounts()
+        self._out = OscCounts()
+        self._held: list[tuple[int, int, Command]] = []
+        self._order = itertools.count()
+        self._window_start_ns = 0
+        self._in_window = 0
+        self._errors_in_window = 0
+        self._second_start_ns = 0
+        self._in_second: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the socket and end the thread; commands still held are forgotten."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._wake.send(b"\0")
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+        for each in (self._socket, self._wake, self._woken):
+            each.close()
+
+    @property
+    def counts(self) -> OscCounts:
+        """A snapshot of the counters."""
+        received, sent = self._in, self._out
+        return replace(
+            received, sent=received.sent + sent.sent, unsent=received.unsent + sent.unsent
+        )
+
+    @property
+    def subscribers(self) -> frozenset[Address]:
+        """Who gets every answer."""
+        return frozenset(self._subscribers)
+
+    def subscribe(self, peer: Address, on: bool) -> None:
+        """Add `peer`, or remove it (or its reply address, where it subscribed as that).
+
+        Beyond MOST_SUBSCRIBERS it is not added, and told so.
+        """
+        if not on:
+            known = peer in self._subscribers
+            self._subscribers.discard(peer if known else self.reply_address(peer))
+        elif len(self._subscribers) < MOST_SUBSCRIBERS or peer in self._subscribers:
+            self._subscribers.add(peer)
+        else:
+            text = f"{MOST_SUBSCRIBERS} subscribers already; unsubscribe one first"
+            self._send_to({peer}, OscOut(OUT_PREFIX + "error", ("/diffuse/subscribe", text)))
+
+    def reply_address(self, sender: Address) -> Address:
+        """Where answers to `sender` go: its host, at our reply port."""
+        return sender[0], self.reply_port
+
+    def send(self, message: OscOut) -> None:
+        """Send to the asker, if there is one, and to every subscriber, once each."""
+        peers = set(self._subscribers)
+        if message.to is not None:
+            peers.add(self.reply_address(message.to))
+        self._send_to(peers, message)
+
+    def _send_to(self, peers: set[Address], message: OscOut) -> None:
+        packet = encode(message.address, message.arguments)
+        for peer in sorted(peers):
+            self._out = self._count_sent(self._out, packet, peer)
+
+    def _count_sent(self, counts: OscCounts, packet: bytes, peer: Address) -> OscCounts:
+        try:
+            self._socket.sendto(packet, peer)
+        except OSError as err:
+            if not self._stopping.is_set():
+                _log.debug("nothing sent to %s:%d: %s", *peer, err)
+            return replace(counts, unsent=counts.unsent + 1)
+        return replace(counts, sent=counts.sent + 1)
+
+    # -- the reading thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                selector.select(self._wait_s())
+                self._deliver_held(self._clock.now_ns())
+                self._read_all()
+
+    def _wait_s(self) -> float | None:
+        if not self._held:
+            return None
+        return max(self._held[0][0] - self._clock.now_ns(), 0) / NS_PER_S
+
+    def _read_all(self) -> None:
+        """Read until the socket is empty or held commands are due."""
+        while not self._stopping.is_set():
+            try:
+                # One byte more than is allowed, so that a longer one shows.
+                packet, sender = self._socket.recvfrom(MOST_PACKET_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:  # Windows reports here that an earlier answer was not wanted.
+                if self._socket.fileno() < 0:
+                    return
+                continue
+            now_ns = self._clock.now_ns()
+            self._take(packet, now_ns, sender)
+            if self._held and self._held[0][0] <= now_ns:
+                return
+
+    def _take(self, packet: bytes, now_ns: int, sender: Address) -> None:
+        """Act on one datagram within the limits."""
+        self._in = replace(self._in, received=self._in.received + 1)
+        if not self._peers.may_ask(sender[0]):
+            self._in = replace(self._in, refused=self._in.refused + 1)
+            return
+        if now_ns - self._window_start_ns >= WINDOW_NS:
+            self._window_start_ns, self._in_window, self._errors_in_window = now_ns, 0, 0
+        if self._in_window >= MOST_PER_WINDOW:
+            self._drop(1)
+            return
+        found = parse(packet, now_ns, sender, time.time_ns())
+        room = MOST_PER_WINDOW - self._in_window
+        self._in_window += min(len(found), room)
+        for each in found[:room]:
+            if isinstance(each, OscProblem):
+                self._refuse(each, sender)
+            elif isinstance(each, Act) and (problem := self._misdirected(each, sender)):
+                self._refuse(problem, sender)
+            elif isinstance(each, Act) and self._too_often(each.name, now_ns):
+                self._drop(1)
+            elif each.at_ns > now_ns:
+                self._hold(each)
+            else:
+                self._pass_on(each)
+        self._drop(len(found) - len(found[:room]))
+
+    def _misdirected(self, act: Act, sender: Address) -> OscProblem | None:
+        """A subscription that would send our answers to somebody who did not ask for them."""
+        if act.name not in ("subscribe", "unsubscribe") or len(act.arguments) < 2:
+            return None
+        host = str(act.arguments[0])
+        if self._peers.may_direct(sender[0], host):
+            return None
+        text = f"answers go to who asks; to let them go to {host}, start with --allow {host}"
+        return OscProblem(PREFIX + act.name, text)
+
+    def _too_often(self, name: str, now_ns: int) -> bool:
+        if name not in MOST_PER_S:
+            return False
+        if now_ns - self._second_start_ns >= NS_PER_S:
+            self._second_start_ns = now_ns
+            self._in_second.clear()
+        self._in_second[name] += 1
+        return self._in_second[name] > MOST_PER_S[name]
+
+    def _drop(self, count: int) -> None:
+        self._in = replace(self._in, dropped=self._in.dropped + count)
+
+    def _pass_on(self, command: Command) -> None:
+        self._in = replace(self._in, acted=self._in.acted + 1)
+        self._inbox(command)
+
+    def _hold(self, command: Command) -> None:
+        if len(self._held) >= MOST_HELD:
+            self._drop(1)
+        else:
+            heapq.heappush(self._held, (command.at_ns, next(self._order), command))
+
+    def _deliver_held(self, now_ns: int) -> None:
+        while self._held and self._held[0][0] <= now_ns:
+            self._pass_on(heapq.heappop(self._held)[2])
+
+    def _refuse(self, problem: OscProblem, sender: Address) -> None:
+        self._in = replace(self._in, malformed=self._in.malformed + 1)
+        if is_own_reply(problem) or self._errors_in_window >= MOST_ERRORS_PER_WINDOW:
+            return
+        self._errors_in_window += 1
+        packet = encode(OUT_PREFIX + "error", (problem.address or "?", hint(problem)))
+        self._in = self._count_sent(self._in, packet, self.reply_address(sender))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.bind((host, port))
+        udp.setblocking(False)
+    except (OSError, OverflowError) as err:
+        udp.close()
+        raise OscPortError(_explain(host, port, err)) from None
+    return udp
+
+
+def _explain(host: str, port: int, err: OSError | OverflowError) -> str:
+    if getattr(err, "errno", None) == errno.EADDRINUSE:
+        return (
+            f"UDP port {port} is in use by {_holder(port)}; "
+            f"choose another with --port, such as --port {port + 2 if port < 65000 else 9000}"
+        )
+    if isinstance(err, PermissionError):
+        return f"UDP port {port} needs more rights; choose one above 1023, such as --port 9000"
+    if isinstance(err, OverflowError):
+        return f"UDP port {port}: want 1 to 65535, such as --port 9000"
+    return f"cannot listen on {host} port {port}: {err}; --host wants an address of this machine"
+
+
+def _holder(port: int) -> str:
+    """The program that holds a UDP port, where the system lets us see it (Linux)."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+            inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}")}
+            for link in Path("/proc").glob("[0-9]*/fd/*"):
+                with contextlib.suppress(OSError):
+                    if str(link.readlink()) in inodes:
+                        pid = link.parts[2]
+                        name = Path(f"/proc/{pid}/comm").read_text().strip()
+                        return f"{name!r} (process {pid})"
+    return "another program"

@@ -1,0 +1,298 @@
+"""The daemon: builds every part from one configuration, starts them in order, stops in reverse.
+
+The only place that knows how the parts are wired.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
+from bridge.engine_host.main import FIXTURE, EngineSpec
+from bridge.engine_host.supervisor import EngineWorker
+from bridge.event_log.outcomes import Recorded
+from bridge.event_log.writer import BlackBox
+from bridge.inbox import Inbox
+from bridge.link.client import MISSING, LinkClient, link_is_installed
+from bridge.live.session import Session
+from bridge.midi.hot_plug import HotPlug
+from bridge.midi.ports import Ports, RtMidiPorts, open_ports
+from bridge.midi_messages import note_off, panic_messages
+from bridge.osc.peers import Peers
+from bridge.osc.schema import OUT_PREFIX
+from bridge.osc.server import OscServer
+from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.runtime.outbox import Outbox
+from bridge.runtime.transport_thread import Player
+from bridge.settings import presets
+from bridge.settings.knobs import Knobs
+from bridge.timebase import NS_PER_MS
+
+SWITCH_S = 0.0005
+"""How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
+FORCED_EXIT = 130
+
+Say = Callable[[str], None]
+
+
+class StartError(Exception):
+    """The daemon cannot start; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """Everything the daemon is told. `settings` are the parameters given besides the preset's.
+
+    reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
+    network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
+    fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
+    slower machine would do.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    reply_port: int | None = None
+    allow: tuple[str, ...] = ()
+    log: Path | None = None
+    in_name: str = ""
+    out_name: str = ""
+    midi_api: str = "auto"
+    preset: str = "default"
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    threads: int = 0
+    delay_ms: float = 0.0
+    slow_down: float = 1.0
+
+
+class Daemon:
+    """One run of `midi-diffuse serve`. Owner: the main thread."""
+
+    def __init__(self, config: DaemonConfig, say: Say = print) -> None:
+        """Bind the socket and open the ports, so that what is wrong shows before anything runs.
+
+        Raises PresetError, ParameterError, OscPortError, PortError or, where the clock is to be
+        `link` and aalink is missing, StartError, each with one line of text.
+        """
+        self._config = config
+        self._say = say
+        self._begun_ns = time.perf_counter_ns()
+        self._stop = threading.Event()
+        self._engine_up = threading.Event()
+        self._engine_detail = ""
+        preset = presets.load(config.preset)
+        values = {**preset.settings, **config.settings, "preset": preset.name}
+        self._knobs = Knobs(values)
+        if self._knobs.text("clock") == "link" and not link_is_installed():
+            raise StartError(MISSING)
+        self._spec = self._spec_of(preset, self._knobs)
+        session, peers = Session(values), Peers(config.allow)
+        self._box = BlackBox(config.log, values, self._late_since) if config.log else None
+        self._inbox = Inbox()
+        with ExitStack() as undo:
+            self._osc = OscServer(
+                config.host, config.port, config.reply_port, self.accept, peers=peers
+            )
+            undo.callback(self._osc.stop)
+            self._ports = open_ports(
+                self._inbox.put, config.in_name, config.out_name, config.midi_api
+            )
+            undo.pop_all()
+        self._outbox = Outbox(self._osc)
+        self._worker = EngineWorker(self._report)
+        self._link = LinkClient(self._inbox.put, self._tell_link)
+        self._player = Player(
+            session if self._box is None else Recorded(session, self._box.note),
+            self._ports,
+            self._inbox,
+            self._outbox.put,
+            self._worker.submit,
+            self._stats,
+            link=self._link.follow,
+        )
+
+    def run(self) -> None:
+        """Play until a signal comes; every note is off when this returns. Raises StartError."""
+        sys.setswitchinterval(SWITCH_S)
+        raise_priority(HELPER_PRIORITY)
+        self._catch_signals()
+        with ExitStack() as stack:
+            if self._box is not None:
+                stack.callback(self._box.stop)
+                self._box.start()
+            stack.callback(self._inbox.close)
+            stack.callback(self._ports.close)
+            stack.callback(self._osc.stop)
+            stack.callback(self._outbox.stop)
+            self._outbox.start()
+            stack.callback(self._worker.stop)
+            self._worker.start(self._spec)
+            stack.callback(self._link.stop)
+            self._end_old_notes()
+            # Last to start, first to stop: when the player has ended every note is off.
+            stack.callback(self._player.stop)
+            self._player.start()
+            self._osc.start()
+            self._watch_ports(stack)
+            self._wait_for_engine()
+            if not self._stop.is_set():
+                self._announce()
+            while not self._stop.wait(1.0):
+                pass
+
+    def accept(self, command: Command) -> None:
+        """A command from OSC. A preset is more than a parameter: its settings come with it."""
+        if isinstance(command, SetParameter) and command.name == "preset":
+            self._switch(command)
+        else:
+            self._inbox.put(command)
+
+    def _late_since(self, count: int) -> Sequence[int]:
+        return self._player.lateness.since(count)
+
+    # -- Inside ------------------------------------------------------------------------------------
+
+    def _spec_of(self, preset: presets.Preset, knobs: Knobs) -> EngineSpec:
+        return EngineSpec(
+            model=FIXTURE if preset.model is None else str(preset.model),
+            device=knobs.text("device"),
+            preset=preset.name,
+            threads=self._config.threads,
+            delay_ms=self._config.delay_ms,
+            slow_down=self._config.slow_down,
+            warm_up=knobs.sample_settings(knobs.integer("steps")),
+            understudy=preset.model is not None,
+        )
+
+    def _switch(self, command: SetParameter) -> None:
+        try:
+            preset = presets.load(str(command.value))
+        except presets.PresetError as err:
+            text = (f"/diffuse/{command.name}", str(err))
+            self._outbox.put(OscOut(OUT_PREFIX + "error", text, command.sender))
+            return
+        self._inbox.put(command)
+        for name, value in preset.complete().items():
+            self._inbox.put(SetParameter(command.at_ns, name, value, command.sender))
+        knobs = Knobs({**preset.complete(), "device": self._spec.device})
+        self._worker.switch(self._spec_of(preset, knobs))
+
+    def _report(self, command: Command) -> None:
+        """What the worker has to say, on its thread."""
+        self._inbox.put(command)
+        if isinstance(command, EngineState) and command.state == "ready":
+            self._engine_detail = command.detail
+            self._engine_up.set()
+
+    def _stats(self, command: Act) -> Callable[[], Iterable[OscOut]]:
+        return lambda: self._figures(command.sender)
+
+    def _figures(self, to: Address | None) -> Iterable[OscOut]:
+        late = self._player.lateness
+        p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
+        engine = sorted(self._worker.elapsed_ns)
+        counts, pids = self._osc.counts, (*self._worker.pids, 0, 0)
+        figures: dict[str, float] = {
+            "send_late_p50_ms": p50,
+            "send_late_p99_ms": p99,
+            "send_late_max_ms": most,
+            "plans": len(engine),
+            "plan_p50_ms": engine[len(engine) // 2] / NS_PER_MS if engine else 0.0,
+            "plan_p95_ms": engine[int(0.95 * len(engine))] / NS_PER_MS if engine else 0.0,
+            "engine_restarts": self._worker.restarts,
+            "engine_pid": pids[0],
+            "understudy_pid": pids[1],
+            "osc_dropped": counts.dropped,
+            "osc_malformed": counts.malformed,
+            "osc_refused": counts.refused,
+            "log_lost": self._box.lost if self._box else 0,
+            "unsent": self._player.unsent,
+            "faults": self._player.faults,
+            "link_peers": self._link.peers,
+        }
+        for name, value in figures.items():
+            yield OscOut(OUT_PREFIX + "stats", (name, float(value)), to)
+        # Last, so that who asked knows that all have come.
+        yield OscOut(OUT_PREFIX + "stats", ("end", float(len(figures))), to)
+
+    def _end_old_notes(self) -> None:
+        """A run before this one may have been killed while its notes sounded on that port."""
+        if self._config.out_name:
+            channel = self._knobs.integer("out_channel") - 1
+            offs = [note_off(channel, pitch) for pitch in range(128)]
+            for data in (*offs, *panic_messages()):
+                with contextlib.suppress(OSError):  # the player says so when it matters
+                    self._ports.send(data)
+
+    def _watch_ports(self, stack: ExitStack) -> None:
+        if isinstance(self._ports, RtMidiPorts):
+            given = {"in": self._config.in_name, "out": self._config.out_name}
+            named = {direction for direction, name in given.items() if name}
+            watch = HotPlug(self._ports, named, self._tell)
+            stack.callback(watch.stop)
+            watch.start()
+
+    def _tell(self, text: str) -> None:
+        """What happened to the ports."""
+        self._outbox.put(LogLine(logging.WARNING, text))
+        self._outbox.put(OscOut(OUT_PREFIX + "error", ("midi", text)))
+
+    def _tell_link(self, level: int, text: str) -> None:
+        """What happened to the Link session."""
+        self._outbox.put(LogLine(level, text))
+        if level >= logging.ERROR:
+            self._outbox.put(OscOut(OUT_PREFIX + "error", ("link", text)))
+
+    def _wait_for_engine(self) -> None:
+        """Until the engine is warm, or cannot be loaded, or a signal comes."""
+        while not self._engine_up.wait(0.02) and not self._stop.is_set():
+            if self._worker.refused:
+                raise StartError(f"preset {self._config.preset!r}: {self._worker.refused}")
+
+    def _announce(self) -> None:
+        seconds = (time.perf_counter_ns() - self._begun_ns) / 1e9
+        for line in ready_lines(self._ports, self._osc, self._engine_detail):
+            self._say(line)
+        if self._box is not None:
+            self._say(f"log       {self._box.folder}   events for bug reports; --no-log keeps none")
+        self._say(f"READY after {seconds:.1f} s; Ctrl-C ends")
+
+    def _catch_signals(self) -> None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            # What was started with nohup is to outlive its terminal.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self._stop.is_set() and number == signal.SIGINT:
+            self._player.silence()
+            time.sleep(0.1)  # the driver sends on a thread of its own
+            os._exit(FORCED_EXIT)
+        self._stop.set()
+
+
+def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
+    """What a musician wants to know when the daemon is up."""
+    if ports.advice:
+        midi = [
+            "MIDI      no MIDI system here; notes work over OSC (/diffuse/note pitch velocity)",
+            f"          for MIDI ports {ports.advice}",
+        ]
+    else:
+        midi = [
+            f"MIDI in   {ports.in_name} ({ports.api})   play or send your melody here",
+            f"MIDI out  {ports.out_name} ({ports.api})   the reply comes from here",
+        ]
+    reply = f"OSC       {osc.host} port {osc.port}, answers go to port {osc.reply_port}"
+    return [*midi, reply, f"engine    {engine}"]

@@ -1,0 +1,300 @@
+"""The transport thread: sole owner of the Session and of MIDI out.
+
+Drains the inbox, steps the Session, performs its effects, waits for what comes next. It never
+calls the model and blocks on nothing but its own wait. Knows nothing of music.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import traceback
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bridge.commands import (
+    Act,
+    AskParameter,
+    Command,
+    Effect,
+    EngineState,
+    FollowLink,
+    LinkHeard,
+    LogLine,
+    MidiIn,
+    OscOut,
+    PlanArrived,
+    RequestPlan,
+    SendDue,
+    SendMidi,
+    Subscribe,
+    Tick,
+)
+from bridge.inbox import Inbox
+from bridge.midi.ports import PortAwayError, Ports
+from bridge.midi_messages import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
+from bridge.realtime import raise_priority, sleep_until, wait_until
+from bridge.runtime.outbox import Deferred, Outgoing
+from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from engine.requests.request import PlanRequest
+
+MOST_COMMANDS = 256
+"""Commands taken before time is looked at again: a flood must not hold up what is due."""
+NEAR_NS = 1_500_000
+"""To decide and to ask for a plan takes about 1 ms: not begun when a note is due so soon."""
+READY_NS = 1_000_000
+"""Notes are made ready so long before they are due; covers a late wake-up, too."""
+MOST_NEAR = 16
+"""Notes sent in a row before the inbox is looked at, however near the next one is."""
+FAULT_PAUSE_NS = 20 * NS_PER_MS
+"""Pause after the Session failed, so that a fault that repeats does not spin."""
+CLOCK = 0xF8
+"""MIDI's clock pulse."""
+GC_EVERY_NS, GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
+
+
+class Session(Protocol):
+    """What the player needs of `bridge.live.session.Session`."""
+
+    def step(self, command: Command) -> list[Effect]:
+        """Take a command; say what is to be done."""
+        ...
+
+    def wake_ns(self, now_ns: int) -> int | None:
+        """When the next Tick is wanted."""
+        ...
+
+    def due_ns(self) -> int | None:
+        """When the next note falls due."""
+        ...
+
+
+class Lateness:
+    """How late notes were sent: the last SIZE of them. Written by one thread, read by any."""
+
+    SIZE = 1 << 16
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._late_ns = array("q", bytes(8 * self.SIZE))
+
+    def add(self, late_ns: int) -> None:
+        """One note left `late_ns` after it was due."""
+        self._late_ns[self.count % self.SIZE] = late_ns
+        self.count += 1
+
+    def since(self, count: int) -> Sequence[int]:
+        """How late the notes from number `count` on were sent, in ns; the oldest may be gone."""
+        last = self.count
+        return [self._late_ns[i % self.SIZE] for i in range(max(count, last - self.SIZE), last)]
+
+    def known_ns(self) -> list[int]:
+        """How late each was, in ns; no order is promised."""
+        return list(self._late_ns[: min(self.count, self.SIZE)])
+
+    def percentiles_ms(self, shares: Sequence[float]) -> list[float]:
+        """Lateness that the given shares of notes stay under, in ms; zeros before the first."""
+        known = sorted(self.known_ns())
+        if not known:
+            return [0.0] * len(shares)
+        return [known[min(len(known) - 1, int(share * len(known)))] / NS_PER_MS for share in shares]
+
+
+class Player:
+    """Runs a Session in real time. `start`, `stop` and `silence` are for the main thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        ports: Ports,
+        inbox: Inbox,
+        send_out: Callable[[Outgoing], None],
+        submit: Callable[[PlanRequest], None],
+        stats: Callable[[Act], Deferred] | None = None,
+        clock: Clock | None = None,
+        link: Callable[[FollowLink], None] | None = None,
+    ) -> None:
+        """stats: what to answer `stats` with, besides the Session's own figures. link: joins and
+        leaves an Ableton Link session, without blocking."""
+        self.lateness = Lateness()
+        self.unsent = 0
+        self.faults = 0
+        self._session = session
+        self._ports = ports
+        self._inbox = inbox
+        self._out = send_out
+        self._submit = submit
+        self._stats = stats
+        self._clock = clock or SystemClock()
+        self._link = link
+        self._sounding: set[tuple[int, int]] = set()
+        self._outgoing: list[Outgoing] = []
+        self._taken: list[Command] = []
+        self._stopping = False
+        self._collected_ns = 0
+        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; every note is off when this returns."""
+        self._stopping = True
+        self._inbox.wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def silence(self) -> None:
+        """Note-offs for all that sounds, as far as this object knows. For an exit by force."""
+        for channel, pitch in tuple(self._sounding):
+            self._send((NOTE_OFF | channel, pitch, 0))
+
+    def turn(self) -> int | None:
+        """One round: send what is due, take commands, let time pass; gives the next wake.
+
+        The thread's loop; by itself for tests, which bring their own clock.
+        """
+        faults = self.faults
+        if self._only_patient_wait():
+            self._send_due()
+        commands = self._taken + self._inbox.drain(MOST_COMMANDS - len(self._taken))
+        self._taken = []
+        impatient = sum(not _is_patient(command) for command in commands)
+        for command in commands:
+            impatient -= not _is_patient(command)
+            self._step(command)
+            if not impatient:
+                self._send_due()
+        self._step(Tick(self._clock.now_ns()))
+        self._hand_over()
+        now_ns = self._clock.now_ns()
+        if self.faults > faults:
+            return now_ns + FAULT_PAUSE_NS
+        return self._session.wake_ns(now_ns)
+
+    # -- Inside ------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        priority = raise_priority()
+        self._out(LogLine(logging.DEBUG, f"transport thread: {priority} priority"))
+        # A collection of everything that was ever imported takes some 30 ms: leave that out, and
+        # choose the moment for what is new.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            while not self._stopping:
+                due_ns = self.turn()
+                self._collect(due_ns)
+                wait_until(self._early(due_ns), self._inbox.wake)
+                self._send_what_is_near()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._step(Act(self._clock.now_ns(), "panic"))
+        self.silence()  # whatever the Session may have forgotten
+        self._hand_over()
+        gc.unfreeze()
+        gc.enable()
+
+    def _collect(self, due_ns: int | None) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._collected_ns < GC_EVERY_NS:
+            return
+        if due_ns is None or due_ns - now_ns > GC_ROOM_NS:
+            gc.collect(1)
+            self._collected_ns = now_ns
+
+    def _early(self, wake_ns: int | None) -> int | None:
+        """When to wake: in time to make ready what falls due next."""
+        due_ns = self._session.due_ns()
+        if due_ns is None:
+            return wake_ns
+        ready_ns = due_ns - READY_NS
+        return ready_ns if wake_ns is None else min(wake_ns, ready_ns)
+
+    def _only_patient_wait(self) -> bool:
+        """Is there no command in the inbox that may silence a note which is due?"""
+        self._taken += self._inbox.take(MOST_COMMANDS - len(self._taken))
+        return all(map(_is_patient, self._taken))
+
+    def _send_due(self) -> None:
+        now_ns, due_ns = self._clock.now_ns(), self._session.due_ns()
+        if due_ns is not None and due_ns <= now_ns:
+            self._step(SendDue(now_ns))
+
+    def _send_what_is_near(self) -> None:
+        """Notes that fall due while other work would be under way go out before it is begun.
+
+        They are made ready ahead of time, so that nothing is left but to send them.
+        """
+        for _ in range(MOST_NEAR):
+            due_ns = self._session.due_ns()
+            if due_ns is None or due_ns - self._clock.now_ns() > NEAR_NS:
+                return
+            if not self._only_patient_wait():
+                return
+            self._step(SendDue(due_ns))
+
+    def _step(self, command: Command) -> None:
+        try:
+            effects = self._session.step(command)
+            if isinstance(command, SendDue) and command.at_ns > self._clock.now_ns():
+                sleep_until(command.at_ns)
+            for effect in effects:
+                if isinstance(effect, SendMidi):
+                    self._play(effect)
+            for effect in effects:
+                self._perform(effect)
+        except Exception:  # a fault in one command must not end the music
+            self.faults += 1
+            if self.faults <= 5:
+                text = f"fault in {type(command).__name__}:\n{traceback.format_exc()}"
+                self._outgoing.append(LogLine(logging.ERROR, text))
+        if self._stats is not None and isinstance(command, Act) and command.name == "stats":
+            self._outgoing.append(self._stats(command))
+
+    def _play(self, effect: SendMidi) -> None:
+        self._send(effect.data)
+        if effect.data[0] < CONTROL_CHANGE:
+            self.lateness.add(self._clock.now_ns() - effect.due_ns)
+
+    def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, RequestPlan):
+            self._submit(effect.request)
+        elif isinstance(effect, FollowLink):
+            if self._link is not None:
+                self._link(effect)
+        elif isinstance(effect, OscOut | Subscribe | LogLine):
+            self._outgoing.append(effect)
+
+    def _hand_over(self) -> None:
+        """Give the outbox its share when the notes are out: its thread wants Python's lock too."""
+        for item in self._outgoing:
+            self._out(item)
+        self._outgoing.clear()
+
+    def _send(self, data: tuple[int, ...]) -> None:
+        try:
+            self._ports.send(data)
+        except OSError as err:
+            self.unsent += 1
+            if self.unsent == 1 and not isinstance(err, PortAwayError):
+                text = f"the MIDI output does not take notes: {err}"
+                self._outgoing.append(LogLine(logging.ERROR, text))
+        kind = data[0] & 0xF0
+        if kind == NOTE_ON and data[2]:
+            self._sounding.add((data[0] & 0x0F, data[1]))
+        elif kind in (NOTE_ON, NOTE_OFF):
+            self._sounding.discard((data[0] & 0x0F, data[1]))
+
+
+def _is_patient(command: Command) -> bool:
+    """Can it wait until the notes of this instant are out? What may silence them cannot."""
+    if isinstance(command, MidiIn):
+        return not command.data or command.data[0] == CLOCK or command.data[0] < CONTROL_CHANGE
+    return isinstance(command, PlanArrived | EngineState | LinkHeard | AskParameter)

@@ -1,0 +1,4 @@
+"""What a player can set: the one table of parameters, presets, and which models may run.
+
+Pure but for reading preset files and the list of trusted models.
+"""

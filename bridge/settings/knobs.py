@@ -1,0 +1,103 @@
+"""The parameters in force, typed, and what follows from them. Knows nothing of time or notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.commands import Act, SetParameter, Value
+from bridge.settings.parameters import ACTIONS, DEFAULTS, PARAMETERS, Action, Parameter, check
+from bridge.settings.pitch_locks import allowed_pitch_classes
+from engine.music.grid import Meter
+from engine.requests.request import SampleSettings
+
+_ROWS: tuple[Parameter | Action, ...] = (*PARAMETERS, *ACTIONS)
+_BY_CC: dict[int, Parameter | Action] = {row.cc: row for row in _ROWS if row.cc is not None}
+
+
+class Knobs:
+    """Every parameter's value in force. Owner: the transport thread."""
+
+    def __init__(self, settings: Mapping[str, Value]) -> None:
+        """Start from the table's defaults; raises ParameterError for a name or value not in it."""
+        self._values: dict[str, Value] = dict(DEFAULTS)
+        for name, value in settings.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: Value) -> bool:
+        """Put a value in force; True when that changed it. Raises ParameterError."""
+        checked = check(name, value)
+        changed = self._values[name] != checked
+        self._values[name] = checked
+        return changed
+
+    def value(self, name: str) -> Value:
+        """The value in force; KeyError for a name that is not in the table."""
+        return self._values[name]
+
+    def number(self, name: str) -> float:
+        """The value of a float or int row."""
+        return float(self._values[name])
+
+    def integer(self, name: str) -> int:
+        """The value of an int row."""
+        return int(self._values[name])
+
+    def flag(self, name: str) -> bool:
+        """The value of a bool row."""
+        return bool(self._values[name])
+
+    def text(self, name: str) -> str:
+        """The value of a choice or text row."""
+        return str(self._values[name])
+
+    @property
+    def meter(self) -> Meter:
+        """The meter asked for (in force from the next bar)."""
+        return Meter.parse(self.text("meter"))
+
+    def sample_settings(self, steps: int) -> SampleSettings:
+        """How the engine is to fill, with `steps` sampler calls."""
+        low, high = sorted((self.integer("low"), self.integer("high")))
+        density, varied = self.number("density"), self.text("mode") == "vary"
+        return SampleSettings(
+            steps=steps,
+            temperature=self.number("temperature"),
+            guidance=self.number("guidance"),
+            density=None if density < 0 else density,
+            variation=self.number("variation") if varied else 1.0,
+            seed=self.integer("seed"),
+            style=self.text("style"),
+            sampler=self.text("sampler"),
+            low=low,
+            high=high,
+            voices=self.integer("voices"),
+            doubling=self.text("doubling"),
+            rhythm=self.text("rhythm") if varied else "free",
+            pitch_classes=allowed_pitch_classes(
+                self.text("key"), self.text("scale"), self.text("chord")
+            ),
+        )
+
+
+def control_command(controller: int, value: int, at_ns: int) -> SetParameter | Act | None:
+    """What a controller on the control channel asks for; None when the table has no such CC.
+
+    Ranges are spread over 0..127, choices in equal parts; switches and actions go at 64.
+    """
+    row = _BY_CC.get(controller)
+    if row is None:
+        return None
+    if isinstance(row, Action):
+        if row.name == "freeze":
+            return Act(at_ns, row.name, (value >= 64,))
+        return Act(at_ns, row.name) if value >= 64 else None
+    return SetParameter(at_ns, row.name, _spread(row, value))
+
+
+def _spread(row: Parameter, value: int) -> Value:
+    if row.kind == "bool":
+        return value >= 64
+    if row.kind == "choice":
+        return row.choices[value * len(row.choices) // 128]
+    scaled = row.low + (row.high - row.low) * value / 127
+    return round(scaled) if row.kind == "int" else scaled

@@ -1,0 +1,380 @@
+"""The one table of parameters and actions.
+
+OSC addresses, the CC map, CLI options, preset keys, the Max and Pure Data patches and the
+reference page are all made from these rows. To add a knob, add a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.commands import Value
+from bridge.settings.pitch_locks import KEYS, SCALES, ChordError, chord_pitch_classes
+from bridge.text import did_you_mean, one_of
+from engine.music.grid import GridError, Meter
+from engine.requests.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
+
+
+class ParameterError(ValueError):
+    """An unknown name or a value that does not fit; the message names the valid choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One knob. `kind` is float, int, bool, choice or text; ranges are inclusive.
+
+    scope: `sample` rows also steer the file commands, `live` rows the daemon only.
+    cc: MIDI controller on the control channel, or None. for_files: the file commands' default,
+    where it is another: they have time.
+    """
+
+    name: str
+    kind: str
+    default: Value
+    doc: str
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    cc: int | None = None
+    scope: str = "live"
+    for_files: Value | None = None
+
+    def describe_range(self) -> str:
+        """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
+        if self.kind in ("float", "int"):
+            return f"{self.low:.10g} to {self.high:.10g}" + (f" {self.unit}" if self.unit else "")
+        if self.kind == "bool":
+            return "0 or 1"
+        if self.choices:
+            return one_of(self.choices)
+        return "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do. `arguments` are (name, kind) pairs; `optional` of them may be left out."""
+
+    name: str
+    doc: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    optional: int = 0
+    cc: int | None = None
+
+
+def _f(name: str, default: float, low: float, high: float, doc: str, **more: object) -> Parameter:
+    return Parameter(name, "float", default, doc, low, high, **more)  # type: ignore[arg-type]
+
+
+def _i(name: str, default: int, low: int, high: int, doc: str, **more: object) -> Parameter:
+    return Parameter(name, "int", default, doc, low, high, **more)  # type: ignore[arg-type]
+
+
+def _b(name: str, default: bool, doc: str, **more: object) -> Parameter:
+    return Parameter(name, "bool", default, doc, 0, 1, **more)  # type: ignore[arg-type]
+
+
+def _c(name: str, default: str, choices: Iterable[str], doc: str, **more: object) -> Parameter:
+    return Parameter(name, "choice", default, doc, choices=tuple(choices), **more)  # type: ignore[arg-type]
+
+
+def _t(name: str, default: str, doc: str, **more: object) -> Parameter:
+    return Parameter(name, "text", default, doc, **more)  # type: ignore[arg-type]
+
+
+# CCs stay off 0, 1, 6, 7, 10, 11, 32, 38, 64-69, 96-101 and 120-127, which DAWs and keyboards use.
+PARAMETERS: tuple[Parameter, ...] = (
+    _c(
+        "mode",
+        "harmonize",
+        ("harmonize", "continue", "infill", "vary", "generate"),
+        "what is played back to you",
+        cc=14,
+    ),
+    _c(
+        "reply",
+        "live",
+        ("live", "next-bar", "loop"),
+        "harmonize: with you now, each bar one bar later, or over a loop",
+        cc=15,
+    ),
+    _t(
+        "preset",
+        "default",
+        "model and settings by name; see `midi-diffuse presets`",
+        scope="sample",
+    ),
+    _b("bypass", False, "stay silent (plans go on, so that coming back is instant)", cc=16),
+    _i(
+        "steps",
+        10,
+        1,
+        100,
+        "sampler calls: more is finer and slower",
+        cc=17,
+        scope="sample",
+        for_files=20,
+    ),
+    _f(
+        "temperature",
+        0.7,
+        0.1,
+        2.0,
+        "lower is safer, higher bolder",
+        cc=18,
+        scope="sample",
+    ),
+    _f(
+        "density",
+        -1.0,
+        -1.0,
+        12.0,
+        "wished new notes per beat; -1 leaves it to the model",
+        unit="notes/beat",
+        cc=19,
+        scope="sample",
+    ),
+    _f(
+        "guidance",
+        1.0,
+        0.0,
+        5.0,
+        "how strongly style and density are followed; above 1 doubles the cost",
+        cc=20,
+        scope="sample",
+    ),
+    _f("variation", 0.75, 0.05, 1.0, "vary: how far from the original", cc=21, scope="sample"),
+    _c(
+        "rhythm",
+        "free",
+        RHYTHMS,
+        "vary: keep = the same onsets and lengths, only other pitches",
+        scope="sample",
+    ),
+    _i("seed", 0, 0, 2**31 - 1, "same seed, same input, same notes", scope="sample"),
+    _i("context_bars", 2, 1, 8, "bars of the past the model hears", unit="bars", cc=22),
+    _i(
+        "memory_beats",
+        2,
+        0,
+        32,
+        "its own past that it is told: less follows you more freely, more keeps a figure",
+        unit="beats",
+        cc=45,
+    ),
+    _i(
+        "reply_bars",
+        4,
+        1,
+        16,
+        "continue: bars answered; 16 with `endless` never stops",
+        unit="bars",
+        cc=23,
+    ),
+    _i("listen_bars", 1, 0, 8, "bars heard before the first answer", unit="bars", cc=24),
+    _b("endless", False, "continue: keep answering until you play again or stop", cc=25),
+    _i("low", 36, 21, 108, "lowest pitch of the reply", unit="MIDI pitch", cc=26, scope="sample"),
+    _i("high", 84, 21, 108, "highest pitch of the reply", unit="MIDI pitch", cc=27, scope="sample"),
+    _i("voices", 4, 1, 8, "most notes at once in the reply", cc=28, scope="sample"),
+    _c(
+        "doubling",
+        "avoid",
+        DOUBLINGS,
+        "whether the reply may play your note's very pitch while you do",
+        scope="sample",
+    ),
+    _c("key", "off", KEYS, "tonic of the scale lock; off = no lock", cc=29, scope="sample"),
+    _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
+    _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),
+    _c(
+        "split",
+        "highest",
+        ("highest", "all-lead", "channel"),
+        "polyphonic input: top note leads, all lead, or channel 1 leads",
+        cc=31,
+    ),
+    _c("pedal", "extend", ("extend", "ignore"), "what CC64 does to your notes", cc=33),
+    _b("thru", False, "send your notes on to the output", cc=34),
+    _i("in_channel", 0, 0, 16, "channel listened to; 0 = all", cc=35),
+    _i("out_channel", 1, 1, 16, "channel of the reply", cc=36),
+    _i("velocity", 0, 0, 127, "velocity of the reply; 0 = 0.8 of your last beat's mean", cc=37),
+    _f(
+        "humanize",
+        0.0,
+        0.0,
+        1.0,
+        "random velocity (up to 20 %) and timing (up to 10 ms late)",
+        cc=39,
+    ),
+    _f("input_offset_ms", 0.0, -200.0, 200.0, "added to the time of incoming notes", unit="ms"),
+    _f(
+        "output_offset_ms",
+        0.0,
+        -200.0,
+        200.0,
+        "added to the time of outgoing notes; negative plays early",
+        unit="ms",
+    ),
+    _c(
+        "input_quantize",
+        "16+triplet",
+        ("16+triplet", "16", "8", "off"),
+        "grid your notes are heard on",
+        cc=40,
+    ),
+    _f("tempo", 120.0, 20.0, 400.0, "internal clock", unit="bpm"),
+    _t(
+        "meter",
+        "4/4",
+        "time signature, from the next bar on (MIDI clock does not carry it)",
+        scope="sample",
+    ),
+    _c(
+        "clock",
+        "auto",
+        ("auto", "midi", "internal", "link"),
+        "auto: MIDI clock when there is one, else internal; link: Ableton Link",
+        cc=41,
+    ),
+    _f(
+        "pickup_beats",
+        0.0,
+        0.0,
+        8.0,
+        "internal clock started by a note: beats before bar 1",
+        unit="beats",
+    ),
+    _i("loop_bars", 4, 1, 32, "reply loop: length", unit="bars", cc=42),
+    _i(
+        "loop_start",
+        -1,
+        -1,
+        9999,
+        "reply loop: first bar; -1 = where loop is switched on",
+        unit="bar",
+    ),
+    _b("echo_guard", True, "ignore our own notes when they come back in", cc=43),
+    _c("style", "any", STYLES, "style the model is asked for", cc=44, scope="sample"),
+    _c(
+        "sampler",
+        "renoise",
+        SAMPLERS,
+        "reverse process (docs/training.md)",
+        scope="sample",
+        for_files="renoise-coupled",
+    ),
+    _c(
+        "device",
+        "auto",
+        ("auto", "cpu", "cuda", "mps"),
+        "where the model runs; at start-up",
+        scope="sample",
+    ),
+)
+
+ACTIONS: tuple[Action, ...] = (
+    Action("start", "start the internal clock at bar 1", cc=102),
+    Action("stop", "stop the internal clock; every note off", cc=103),
+    Action("panic", "every note off now, plans forgotten", cc=104),
+    Action("downbeat", "now is the first beat of a bar", cc=105),
+    Action(
+        "trigger",
+        "infill, vary or generate now; default the last 4 bars",
+        (("id", "int"), ("from_bar", "int"), ("to_bar", "int")),
+        optional=3,
+        cc=106,
+    ),
+    Action("freeze", "reply loop: keep the harmony as it is", (("on", "bool"),), cc=107),
+    Action(
+        "note",
+        "a note comes in by OSC; velocity 0 ends it",
+        (("pitch", "int"), ("velocity", "int"), ("channel", "int")),
+        optional=1,
+    ),
+    Action(
+        "subscribe",
+        "send all answers to host and port as well; another host than yours wants `--allow`",
+        (("host", "text"), ("port", "int")),
+    ),
+    Action("unsubscribe", "stop sending there", (("host", "text"), ("port", "int")), optional=2),
+    Action("ping", "answered with /diffuse/out/pong"),
+    Action("help", "every address, one message each"),
+    Action("stats", "beats fresh, stale, rest, late; lateness; engine time"),
+)
+
+BY_NAME: dict[str, Parameter] = {row.name: row for row in PARAMETERS}
+ACTION_BY_NAME: dict[str, Action] = {row.name: row for row in ACTIONS}
+CONTROL_CHANNEL = 16
+DEFAULTS: dict[str, Value] = {row.name: row.default for row in PARAMETERS}
+FILE_DEFAULTS: dict[str, Value] = DEFAULTS | {
+    row.name: row.for_files for row in PARAMETERS if row.for_files is not None
+}
+"""What the file commands start from (docs/benchmarks.md, Samplers)."""
+BY_TASK: dict[str, dict[str, Value]] = {
+    "harmonize": {"temperature": 1.0},
+    "generate": {"guidance": 2.0},
+}
+"""And what they do otherwise: where a melody leads, the reply may be bold; what has less to go by
+falls apart."""
+
+
+def find(name: str) -> Parameter:
+    """The row called `name`; raises ParameterError that names the choices."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    hint = did_you_mean(name, BY_NAME)
+    raise ParameterError(f"no parameter {name!r}{hint}; there are: {', '.join(BY_NAME)}")
+
+
+def check(name: str, value: object) -> Value:
+    """The value as the table wants it, or ParameterError with the valid range in words."""
+    row = find(name)
+    wrong = ParameterError(f"{name} wants {row.describe_range()}, not {value!r}")
+    if row.kind == "choice":
+        text = str(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value < len(row.choices):
+            text = row.choices[value] if value >= 0 else text
+        if text not in row.choices:
+            hint = did_you_mean(text, row.choices)
+            raise ParameterError(f"{name} wants {row.describe_range()}, not {value!r}{hint}")
+        return text
+    if row.kind == "text":
+        if not isinstance(value, str | int | float):
+            raise wrong
+        return _check_text(name, str(value))
+    return _check_number(row, value, wrong)
+
+
+def _check_number(row: Parameter, value: object, wrong: ParameterError) -> Value:
+    if row.kind == "bool" and isinstance(value, str):
+        words = {"0": 0, "1": 1, "off": 0, "on": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+        value = words.get(value.lower(), value)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise wrong from None
+    if not math.isfinite(number) or not row.low <= number <= row.high:
+        raise wrong
+    if row.kind == "float":
+        return number
+    if number != int(number):
+        raise wrong
+    return bool(number) if row.kind == "bool" else int(number)
+
+
+def _check_text(name: str, text: str) -> str:
+    text = text.strip()
+    if name == "meter":
+        try:
+            return str(Meter.parse(text))
+        except GridError as err:
+            raise ParameterError(str(err)) from None
+    if name == "chord":
+        text = "" if text.lower() in ("off", "none") else text
+        try:
+            chord_pitch_classes(text)
+        except ChordError as err:
+            raise ParameterError(str(err)) from None
+    return text

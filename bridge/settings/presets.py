@@ -1,0 +1,213 @@
+"""Presets: named TOML files of a model and settings, shipped or the user's own.
+
+description = "Four voices, hymn-like"
+model = "default.pt"          # beside the preset, or "fixture" for chords without a network
+
+[settings]                    # any row of bridge/settings/parameters.py
+voices = 4
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from bridge.commands import Value
+from bridge.settings import model_trust
+from bridge.settings.parameters import BY_NAME, DEFAULTS, ParameterError, check
+from bridge.text import did_you_mean, one_of
+
+FIXTURE = "fixture"
+"""The model name that stands for `engine.requests.fixture`: no file, no network."""
+
+# What the band sounds like; not the player's place in it (tempo, key, channels, ports).
+_IN_CHARGE = (
+    "mode",
+    "reply",
+    "steps",
+    "temperature",
+    "density",
+    "guidance",
+    "variation",
+    "rhythm",
+    "context_bars",
+    "memory_beats",
+    "reply_bars",
+    "listen_bars",
+    "endless",
+    "low",
+    "high",
+    "voices",
+    "doubling",
+    "pedal",
+    "velocity",
+    "humanize",
+    "input_quantize",
+    "style",
+    "sampler",
+)
+_KEYS = ("description", "model", "settings")
+_MOST_BYTES = 64 * 1024
+
+
+class PresetError(ValueError):
+    """An unknown preset, or one with mistakes in it; the message names all of them, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model and the settings it starts with. `model` is None for the fixture engine.
+
+    `settings` holds checked values, only of the parameters that the file names.
+    """
+
+    name: str
+    description: str
+    model: Path | None
+    settings: dict[str, Value] = field(default_factory=dict)
+
+    def complete(self) -> dict[str, Value]:
+        """The settings, with the default of every other row a preset is in charge of.
+
+        For switching while playing, so that nothing of the preset before stays behind.
+        """
+        return {**{name: DEFAULTS[name] for name in _IN_CHARGE}, **self.settings}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the list of presets. `preset` is None where `error` says what is wrong."""
+
+    name: str
+    path: Path
+    origin: str
+    preset: Preset | None
+    error: str = ""
+
+
+def shared_dir(name: str) -> Path:
+    """Where the shipped folder `name` (`presets`, `max_patches`) lies.
+
+    In a checkout it is beside `bridge`; an installed wheel puts it under `share/midi-diffuse`.
+    """
+    top = Path(__file__).resolve().parents[2]
+    if (top / "pyproject.toml").is_file() and (top / name).is_dir():
+        return top / name
+    # `pip install --user` puts data elsewhere than the environment's own scheme.
+    for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")):
+        shared = Path(sysconfig.get_path("data", scheme)) / "share" / "midi-diffuse" / name
+        if shared.is_dir():
+            return shared
+    raise PresetError(f"the folder {name!r} that came with midi-diffuse is gone; install it again")
+
+
+def user_dir() -> Path:
+    """Where the user's own presets lie; it need not exist."""
+    return platformdirs.user_config_path("midi-diffuse", appauthor=False) / "presets"
+
+
+def load(name_or_path: str | Path) -> Preset:
+    """The preset of that name (the user's own wins), or in that .toml file.
+
+    Raises PresetError: no such preset, no such model file, or every mistake in the file at once.
+    """
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.endswith(".toml") or set(text) & set("/\\"):
+        return _read(Path(name_or_path))
+    found = {path.stem: path for _, path in _files()}
+    if text not in found:
+        hint = did_you_mean(text, found)
+        raise PresetError(f"no preset {text!r}{hint}; there are: {', '.join(sorted(found))}")
+    return _read(found[text])
+
+
+def list_presets() -> list[Listed]:
+    """Every preset by name; broken ones with their error. The user's own replaces a shipped one."""
+    listed: dict[str, Listed] = {}
+    for origin, path in _files():
+        try:
+            listed[path.stem] = Listed(path.stem, path, origin, _read(path))
+        except PresetError as err:
+            listed[path.stem] = Listed(path.stem, path, origin, None, str(err))
+    return sorted(listed.values(), key=lambda each: (each.name != "default", each.name))
+
+
+def _files() -> Iterator[tuple[str, Path]]:
+    """Shipped presets, then the user's own, as (origin, path)."""
+    for origin, folder in (("shipped", shared_dir("presets")), ("own", user_dir())):
+        for path in sorted(folder.glob("*.toml")):
+            yield origin, path
+
+
+def _read(path: Path) -> Preset:
+    try:
+        raw = path.read_bytes()
+        if len(raw) > _MOST_BYTES:
+            raise PresetError(f"preset {path}: {len(raw)} bytes is no preset")
+        document = tomllib.loads(raw.decode())
+    except OSError as err:
+        raise PresetError(f"preset {path}: {err.strerror or err}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise PresetError(f"preset {path}: not TOML: {err}") from None
+    mistakes: list[str] = []
+    for key in document:
+        if key in BY_NAME:
+            mistakes.append(f"{key!r} belongs under [settings]")
+        elif key not in _KEYS:
+            mistakes.append(f"no key {key!r}{did_you_mean(key, _KEYS)}; want {one_of(_KEYS)}")
+    description = document.get("description", "")
+    if not isinstance(description, str):
+        mistakes.append("description wants text")
+    model = _model(path, document.get("model"), mistakes)
+    settings = _settings(document.get("settings", {}), mistakes)
+    if mistakes:
+        raise PresetError(f"preset {path}: {'; '.join(mistakes)}")
+    return Preset(path.stem, description, model, settings)
+
+
+def _model(path: Path, value: object, mistakes: list[str]) -> Path | None:
+    if value == FIXTURE:
+        return None
+    if not isinstance(value, str) or not value:
+        mistakes.append(f"model wants a file name such as 'default.pt', or {FIXTURE!r}")
+        return None
+    beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
+    for candidate in (beside, shipped):
+        if candidate.is_file():
+            return _trusted(candidate.resolve(), mistakes)
+    mistakes.append(f"no model file {beside}")
+    return None
+
+
+def _trusted(model: Path, mistakes: list[str]) -> Path | None:
+    try:
+        model_trust.check(model, shared_dir("presets"))
+    except model_trust.TrustError as err:
+        mistakes.append(str(err))
+        return None
+    return model
+
+
+def _settings(value: object, mistakes: list[str]) -> dict[str, Value]:
+    if not isinstance(value, dict):
+        mistakes.append("settings wants a table: [settings]")
+        return {}
+    settings: dict[str, Value] = {}
+    for name, wished in value.items():
+        if name == "preset":
+            mistakes.append("a preset cannot name another preset")
+        elif name not in BY_NAME:
+            mistakes.append(f"no parameter {name!r}{did_you_mean(name, BY_NAME)}")
+        else:
+            try:
+                settings[name] = check(name, wished)
+            except ParameterError as err:
+                mistakes.append(str(err))
+    if settings.get("low", 0) > settings.get("high", 127):  # type: ignore[operator]
+        mistakes.append(f"low {settings['low']} is above high {settings['high']}")
+    return settings

@@ -1,0 +1,18 @@
+"""Words for people: lists of choices, and a guess at what was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *head, last = list(choices)
+    return f"{', '.join(head)} or {last}" if head else last
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """` (did you mean X?)` or nothing."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,81 @@
+"""Replies of several players to the same leads, side by side with the composers'. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.evaluation import distances, metrics
+from engine.evaluation.consistency import consistency
+from engine.evaluation.metrics import Counts, Pair
+
+WRONG_PIECE = "wrong piece"
+"""The composer's accompaniment of another window: right in all that does not look at the lead."""
+
+
+def compare(
+    replies: Mapping[str, Sequence[Pair]], human: Sequence[Pair], low: int
+) -> dict[str, Any]:
+    """Everything docs/evaluation.md says of replies, as plain JSON values.
+
+    replies: by player, a pair (lead, accompaniment) for each window, bool[2, K, S] each, only the
+    steps that were theirs to fill. human: what the composer wrote there, same order and shapes.
+    low: MIDI pitch of row 0. The wrong piece is added. At least 4 windows.
+
+    {"human": {"profile", "half_split"}, "replies": {name: {"note_f1", "profile", "distance",
+    "ratio", "within_1x", "within_2x", "whole_distance", "consistency"}}}
+    """
+    scales = [_scale(pair, low) for pair in human]
+    truth = metrics.count(human, scales, low)
+    half_split = distances.across(truth, truth)
+    players = {**replies, WRONG_PIECE: wrong_piece(human)}
+    return {
+        "human": {"profile": metrics.profile(truth), "half_split": half_split},
+        "replies": {
+            name: {
+                "note_f1": note_f1(pairs, human),
+                **_distances(metrics.count(pairs, scales, low), truth, half_split),
+                "consistency": consistency([r for _, r in pairs], [r for _, r in human]),
+            }
+            for name, pairs in players.items()
+        },
+    }
+
+
+def wrong_piece(human: Sequence[Pair]) -> list[Pair]:
+    """Each lead with its neighbour's accompaniment: 0 with 1, 2 with 3, ...; an odd last with 0's.
+
+    `distances.halves` keeps neighbours together, so no half meets its own notes in the other.
+    """
+    last = len(human) - 1
+    return [(lead, human[i ^ 1 if i ^ 1 <= last else 0][1]) for i, (lead, _) in enumerate(human)]
+
+
+def note_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> float:
+    """F1 of the accompaniments' notes over all windows together, 0 to 1 (`metrics.note_f1`)."""
+    matched, ours, theirs = np.sum(
+        [metrics.note_f1(mine[1], true[1]) for mine, true in zip(replies, human, strict=True)],
+        axis=0,
+    )
+    return float(2 * matched / max(ours + theirs, 1))
+
+
+def _scale(pair: Pair, low: int) -> NDArray[np.bool_]:
+    lead, reply = pair
+    return metrics.scale_of(metrics.pitch_class_steps(np.asarray((lead | reply).any(axis=0)), low))
+
+
+def _distances(ours: Counts, truth: Counts, half_split: dict[str, float]) -> dict[str, Any]:
+    found = distances.across(ours, truth)
+    ratio = distances.ratios(found, half_split)
+    return {
+        "profile": metrics.profile(ours),
+        "distance": found,
+        "ratio": ratio,
+        "within_1x": distances.within(ratio, 1.0),
+        "within_2x": distances.within(ratio, 2.0),
+        "whole_distance": distances.whole(ours, truth),
+    }

@@ -1,0 +1,171 @@
+"""Score models on held-out music, side by side: likelihood, and replies beside the composers'.
+
+The protocol is written down in docs/evaluation.md. Likelihoods come from `likelihood`,
+what is said of replies from `compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.diffusion.batch import Batch
+from engine.evaluation.compare import compare
+from engine.evaluation.held_out import MASKS, EvaluateSettings, draw_windows, meters_of, task_mask
+from engine.evaluation.likelihood import Report, likelihood, named
+from engine.evaluation.metrics import Pair
+from engine.model.generator import Generator
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
+from engine.music.roll import Cells, PianoRoll
+from engine.requests.request import FillRequest, SampleSettings
+from engine.training.corpus import SPLITS
+from engine.training.dataset import Pack
+
+__all__ = [
+    "REPLIERS",
+    "TASKS",
+    "Candidate",
+    "EvaluateSettings",
+    "Replier",
+    "draw_windows",
+    "evaluate",
+    "fill_replies",
+    "harmony",
+    "meters_of",
+    "task_mask",
+]
+
+TASKS = tuple(MASKS)
+"""What can be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model and how it is played. settings.seed is of the first window; each has its own."""
+
+    generator: Generator
+    settings: SampleSettings
+
+
+Replier = Callable[[Generator, Batch, SampleSettings, Report], list[Cells]]
+"""What a model makes of each window of a batch: bool[2, 2, 88, S], known cells and all.
+
+`batch.mask` says what is known. Gives one roll a window, in order, on the 88 pitches of PIANO.
+"""
+
+
+_TOGETHER = 8
+"""Windows filled in one batch: more would only take more memory."""
+
+
+def fill_replies(
+    generator: Generator, batch: Batch, settings: SampleSettings, report: Report
+) -> list[Cells]:
+    """The free cells filled in one go by the whole pipeline: the Replier of every mask task."""
+    mine = rows_of(generator.pitches)
+    requests = []
+    for index, target in enumerate(batch.target):
+        cells = target[:, :, mine]
+        known = np.broadcast_to(batch.mask[index][:, None, None, :], cells.shape)
+        roll = PianoRoll(cells & known, generator.pitches)
+        meters = meters_of(batch.phase[index], batch.bar[index])
+        seeded = replace(settings, seed=settings.seed + index)
+        requests.append(FillRequest(roll, known, meters, seeded))
+    replies = []
+    for first in range(0, len(requests), _TOGETHER):
+        for filled in generator.fill_many(requests[first : first + _TOGETHER]):
+            reply = np.zeros_like(batch.target[0])
+            reply[:, :, mine] = filled.cells
+            replies.append(reply)
+        report(f"reply {len(replies)} of {len(requests)}")
+    return replies
+
+
+REPLIERS: dict[str, Replier] = {
+    "harmonize": fill_replies,
+    "live": fill_replies,
+    "continue": fill_replies,
+    "infill": fill_replies,
+}
+"""Who answers in each task whose replies can be set beside the composer's."""
+
+
+def rows_of(pitches: PitchRange) -> slice:
+    """Where these pitches lie among PIANO's 88."""
+    return slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
+
+
+def common_pitches(candidates: Mapping[str, Candidate]) -> PitchRange:
+    """The pitches every candidate has: replies are given and scored within them."""
+    ranges = [candidate.generator.pitches for candidate in candidates.values()]
+    return PitchRange(max(each.low for each in ranges), min(each.high for each in ranges))
+
+
+def harmony(
+    candidates: Mapping[str, Candidate], pack: Pack, wanted: EvaluateSettings, report: Report
+) -> dict[str, Any]:
+    """What each candidate replies to the same windows, beside the composer's (`compare`).
+
+    Only the steps in which the accompaniment is free are compared, on the pitches that all have.
+    """
+    batch = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
+    shared = common_pitches(candidates)
+    steps = _free_span(batch.mask)
+
+    def pair(cells: Cells) -> Pair:
+        part = cells[:, :, rows_of(shared), steps]
+        return part[LEAD], part[ACCOMPANIMENT]
+
+    replies = {}
+    for name, each in candidates.items():
+        low, high = max(each.settings.low, shared.low), min(each.settings.high, shared.high)
+        settings = replace(each.settings, low=low, high=high)
+        rolls = REPLIERS[wanted.task](each.generator, batch, settings, named(report, name))
+        replies[name] = [pair(cells) for cells in rolls]
+    return {
+        "pitches": [shared.low, shared.high],
+        "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
+        **compare(replies, [pair(cells) for cells in batch.target], shared.low),
+    }
+
+
+def _free_span(mask: NDArray[np.bool_]) -> slice:
+    """From the first step to the last in which the accompaniment is free; mask bool[B, 2, S]."""
+    free = np.flatnonzero(~mask[:, ACCOMPANIMENT].all(axis=0))
+    return slice(int(free[0]), int(free[-1]) + 1)
+
+
+def sampling_of(settings: SampleSettings) -> dict[str, Any]:
+    """What decides how a model is played, as plain values."""
+    names = ("sampler", "steps", "temperature", "guidance", "seed")
+    return {name: getattr(settings, name) for name in names}
+
+
+def evaluate(
+    candidates: Mapping[str, Candidate],
+    pack: Pack,
+    wanted: EvaluateSettings,
+    report: Report = lambda text: None,
+    replies: bool = True,
+) -> dict[str, Any]:
+    """Everything as plain JSON values, every candidate on the very same windows.
+
+    Raises PackError where the split has no piece.
+    """
+    generators = {name: each.generator for name, each in candidates.items()}
+    found: dict[str, Any] = {
+        "models": list(candidates),
+        "task": wanted.task,
+        "split": wanted.split,
+        "windows": wanted.windows,
+        "beats": wanted.beats,
+        "seed": wanted.seed,
+        "nll": likelihood(generators, pack, wanted, report),
+    }
+    if replies and wanted.task in REPLIERS:
+        found["harmony"] = harmony(candidates, pack, wanted, report)
+    return found

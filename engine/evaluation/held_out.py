@@ -1,0 +1,138 @@
+"""Held-out windows and what is told of them: the ground every score stands on. numpy only.
+
+The protocol is written down in docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.diffusion.batch import Batch
+from engine.music.grid import (
+    ACCOMPANIMENT,
+    LEAD,
+    ONSET,
+    STEPS_PER_BEAT,
+    STEPS_PER_TOKEN,
+    GridError,
+    Meter,
+    MeterMap,
+)
+from engine.training.dataset import Pack, PackError
+from engine.training.feed import make_windows
+
+CHUNK = 16
+"""Windows drawn, and scored, at a time."""
+_FIELDS = ("target", "context", "mask", "phase", "bar", "style", "density")
+Known = NDArray[np.bool_]
+"""bool[voice, step], True where a voice is known"""
+
+
+def _lead(known: Known) -> None:
+    known[LEAD] = True
+
+
+def _first_half(known: Known) -> None:
+    known[:, : known.shape[1] // 2] = True
+
+
+def _live(known: Known) -> None:
+    # One beat more of our own: it is committed already when a plan is made.
+    half = known.shape[1] // 2
+    known[LEAD, :half] = True
+    known[ACCOMPANIMENT, : half + STEPS_PER_BEAT] = True
+
+
+def _all_but_the_middle(known: Known) -> None:
+    known[:] = True
+    known[:, known.shape[1] // 4 : 3 * known.shape[1] // 4] = False
+
+
+def _nothing(known: Known) -> None:
+    known[:] = False
+
+
+MASKS: dict[str, Callable[[Known], None]] = {
+    "harmonize": _lead,
+    "live": _live,
+    "continue": _first_half,
+    "infill": _all_but_the_middle,
+    "generate": _nothing,
+}
+"""What is known in each task that can be scored; `vary` starts from the answer, so none is."""
+
+
+def task_mask(task: str, steps: int) -> Known:
+    """What a task knows of a window, bool[voice, step]."""
+    known = np.zeros((2, steps), np.bool_)
+    MASKS[task](known)
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """What to score. beats: window length; levels, draws: of the bound.
+
+    fit_windows: train windows the baselines are fitted on.
+    """
+
+    task: str = "harmonize"
+    split: str = "valid"
+    windows: int = 64
+    beats: int = 16
+    levels: int = 100
+    draws: int = 4
+    baselines: bool = True
+    fit_windows: int = 1024
+    seed: int = 0
+
+
+def draw_windows(pack: Pack, wanted: EvaluateSettings, split: int, count: int) -> Batch:
+    """`count` windows in which both voices play, untransposed, told neither style nor density.
+
+    The same seed, beats and split give the same windows for every task. Raises PackError where
+    the split has no piece, or hardly a window in which both voices play.
+    """
+    windows = make_windows(pack, split, wanted.seed + 1000 * split)
+    parts: list[Batch] = []
+    have = 0
+    for _ in range(50 + count):
+        batch = windows.batch(CHUNK, wanted.beats, augment=0.0)
+        both = batch.target[:, :, ONSET].any(axis=(2, 3)).sum(axis=1) == 2
+        parts.append(pick(batch, np.flatnonzero(both)[: count - have]))
+        have += len(parts[-1].target)
+        if have == count:
+            break
+    if have < count:
+        raise PackError(
+            f"only {have} of {count} windows of {wanted.beats} beats have notes in both voices"
+        )
+    batch = _join(parts)
+    mask = np.broadcast_to(task_mask(wanted.task, batch.target.shape[-1]), batch.mask.shape)
+    nothing = np.zeros_like(batch.style)
+    return replace(batch, context=batch.target, mask=mask.copy(), style=nothing, density=nothing)
+
+
+def pick(batch: Batch, rows: NDArray[np.int64]) -> Batch:
+    """Some windows of a batch."""
+    return Batch(*(getattr(batch, name)[rows] for name in _FIELDS))
+
+
+def _join(parts: list[Batch]) -> Batch:
+    return Batch(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
+
+
+def meters_of(phase: NDArray[np.int64], bar: NDArray[np.int64]) -> MeterMap:
+    """Bar lines of a window from its tokens' phase and bar length; 4/4 where no meter fits."""
+    changes: dict[int, Meter] = {}
+    for index in [0, *(np.flatnonzero(np.diff(bar)) + 1)]:
+        try:
+            meter = Meter(max(int(bar[index]) // 3, 1), 32)
+        except GridError:
+            meter = Meter(4, 4)
+        changes[int(index) * STEPS_PER_TOKEN - int(phase[index])] = meter
+    return MeterMap(tuple(sorted(changes.items())))

@@ -1,0 +1,4 @@
+"""A model as a thing: checkpoints, export to one file, and the generator that answers requests.
+
+Torch, but for `density`.
+"""

@@ -1,0 +1,218 @@
+"""Weights, sizes and settings of one model on disk, and which network they belong to.
+
+A checkpoint is a torch zip of tensors and plain values (read with weights_only=True: nothing in
+it can run). `runs/NAME/checkpoint.pt` also holds the optimizer, so that a killed run resumes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.denoisers.chorale_transformer import ChoraleTransformer, ChoraleTransformerConfig
+from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
+from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
+from engine.diffusion.exact import Evidence, Retouch
+from engine.music.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be used; the message says why."""
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of each cell, in nats."""
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+
+def squared_error(logits: Tensor, target: Tensor) -> Tensor:
+    """The paper's L2, of each cell."""
+    return (torch.sigmoid(logits) - target) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of denoiser: how to build, train and sample it.
+
+    config, build: its configuration class, and the network from it. schedule: of noise.
+    pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
+    paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell; None = a
+    sampled term of the likelihood bound itself (`bound.bound_rate`).
+    evidence: it is trained with what a cell's own noisy value says added to the logits
+    (`noise.own_evidence`). fitted: the weight of that in the exact chain where it is trained
+    without, at noise level 0, and how much it falls to level 1; fitted on train windows.
+    mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
+    music: what it is trained on, a packed corpus or a file of chorales (`feed.MUSIC`), and
+    steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of the music.
+    before: sizes that came later, as the networks had it that do not tell them.
+    """
+
+    config: type[Any]
+    build: Callable[..., nn.Module]
+    schedule: str
+    loss: Callable[[Tensor, Tensor], Tensor] | None = cross_entropy
+    evidence: bool = False
+    fitted: tuple[float, float] = (0.0, 0.0)
+    pitches: PitchRange = PIANO
+    merged: bool = False
+    levels: int = 0
+    mixed_lengths: bool = True
+    sampling: dict[str, object] = field(default_factory=dict)
+    music: str = "pack"
+    steps_per_beat: int = STEPS_PER_BEAT
+    prior: float = 0.0
+    weight_decay: float = 0.01
+    before: dict[str, int] = field(default_factory=dict)
+
+
+FAMILIES: dict[str, Family] = {
+    "frame-transformer": Family(
+        FrameTransformerConfig,
+        FrameTransformer,
+        "cosine",
+        fitted=(0.95, 0.5),
+        before={"in_key": 0},
+    ),
+    "paper-unet": Family(
+        PaperUnetConfig,
+        PaperUnet,
+        "linear",
+        squared_error,
+        evidence=False,
+        pitches=PAPER,
+        merged=True,
+        levels=100,
+        mixed_lengths=False,
+        sampling={"sampler": "algorithm1-threshold", "steps": 100, "temperature": 1.0},
+    ),
+    "chorale": Family(
+        ChoraleTransformerConfig,
+        ChoraleTransformer,
+        "linear",
+        loss=None,
+        evidence=True,
+        merged=True,
+        mixed_lengths=False,
+        music="chorales",
+        steps_per_beat=1,
+        prior=0.0044,
+        weight_decay=0.05,
+    ),
+}
+"""Every network `midi-diffuse train --family` can train."""
+
+
+def family_of(name: str) -> Family:
+    """The row of FAMILIES; raises CheckpointError that names the choices."""
+    if name not in FAMILIES:
+        raise CheckpointError(f"no model family {name!r}; there are: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def build(family: str, sizes: dict[str, int]) -> nn.Module:
+    """A fresh network of a family; raises CheckpointError for unknown ones."""
+    entry = family_of(family)
+    known = [part.name for part in fields(entry.config)]
+    if unknown := sorted(set(sizes) - set(known)):
+        raise CheckpointError(f"no size {unknown[0]!r} in {family}; there are: {', '.join(known)}")
+    return entry.build(entry.config(**sizes))
+
+
+def options_of(family: str, sizes: dict[str, int]) -> str:
+    """How `midi-diffuse train` is told to build this network: its family and unusual sizes."""
+    usual = asdict(family_of(family).config())
+    unusual = {name: size for name, size in sizes.items() if usual.get(name) != size}
+    return " ".join([f"--family {family}", *(f"--size {n}={s}" for n, s in unusual.items())])
+
+
+def load_weights(network: nn.Module, weights: object) -> None:
+    """Put weights into a network; CheckpointError where they are of another shape of it."""
+    try:
+        network.load_state_dict(weights)  # type: ignore[arg-type]
+    except RuntimeError as err:
+        reason = " ".join(str(err).split())[:160]
+        raise CheckpointError(f"the weights do not fit this version's network: {reason}") from None
+
+
+def exact_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """What stands behind a family's network in the exact chain: `retouch` weights, if there are
+    any, else the family's own weight of a cell's evidence. Raises CheckpointError."""
+    entry = family_of(family)
+    if retouch:
+        module = Retouch()
+        try:
+            load_weights(module, retouch)
+        except CheckpointError:
+            raise CheckpointError(
+                "retouched by another version; run `midi-diffuse retouch` on its run again"
+            ) from None
+        return module.eval()
+    return Evidence(1.0) if entry.evidence else Evidence(*entry.fitted)
+
+
+def sizes_of(network: nn.Module) -> dict[str, int]:
+    """The configuration a network was built from, as plain values."""
+    config: Any = network.config
+    return dict(asdict(config))
+
+
+def with_all_sizes(told: dict[str, Any]) -> dict[str, Any]:
+    """What a file tells of its network, with the sizes that did not exist when it was written."""
+    family = FAMILIES.get(str(told.get("family")))
+    if family is None or "sizes" not in told:
+        return told
+    return told | {"sizes": family.before | told["sizes"]}
+
+
+def save_atomically(state: dict[str, object], path: Path) -> None:
+    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
+
+    Raises CheckpointError where that is not possible, and leaves nothing then.
+    """
+    make_folder(path.parent)
+    temporary = path.with_suffix(".tmp")
+    try:
+        try:
+            torch.save(state, temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as err:  # torch's writer raises the latter on a full disk
+        raise CheckpointError(f"{path}: cannot be written: {err}") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results; CheckpointError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise CheckpointError(f"{folder}: cannot be made: {err.strerror or err}") from None
+
+
+def load(path: Path, device: str = "cpu") -> dict[str, object]:
+    """Read a checkpoint; raises CheckpointError if damaged, of another kind or newer format."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except Exception as err:  # torch raises many kinds for damaged files
+        raise CheckpointError(
+            f"{path}: damaged or not a checkpoint ({type(err).__name__})"
+        ) from None
+    if not isinstance(state, dict) or "format" not in state:
+        raise CheckpointError(f"{path}: not a midi-diffuse checkpoint")
+    if state["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path}: written by a newer midi-diffuse (format {state['format']}, this one reads "
+            f"{FORMAT}); upgrade with `pip install -U midi-diffuse`"
+        )
+    return with_all_sizes(dict(state))

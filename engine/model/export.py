@@ -1,0 +1,243 @@
+"""One self-contained TorchScript file: network, whole sampling loop and metadata. In and out.
+
+torch.jit is in maintenance and warns on script and load; this file and no other silences that,
+so that torch.export can join here later. Weights are stored as fp16 (half the file) and cast on
+load. One export loads on CPU and CUDA.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.diffusion.sampler import Sampler
+from engine.model import checkpoint
+
+EXPORT_FORMAT = 2
+_METADATA = "midi-diffuse.json"
+
+
+class ModelError(ValueError):
+    """A model file that cannot be used; one line that says why and what to do."""
+
+
+@contextmanager
+def _quiet_jit() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch.jit")
+        warnings.filterwarnings("ignore", message=".*torch.jit.*")
+        yield
+
+
+def script(sampler: Sampler) -> torch.jit.ScriptModule:
+    """The sampler with its network, compiled."""
+    with _quiet_jit():
+        scripted: torch.jit.ScriptModule = torch.jit.script(sampler)
+    return scripted
+
+
+def sampler_of(state: dict[str, Any]) -> Sampler:
+    """The sampler of a checkpoint, with the averaged weights, ready to sample."""
+    network = checkpoint.build(state["family"], state["sizes"])
+    checkpoint.load_weights(network, state["averaged"])
+    pitches = checkpoint.family_of(state["family"]).pitches
+    exact = checkpoint.exact_of(state["family"], state.get("retouch"))
+    return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, exact)
+
+
+def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
+    """What a player must know about the model, as plain JSON values."""
+    family = checkpoint.family_of(state["family"])
+    pitches = family.pitches
+    return {
+        "format": EXPORT_FORMAT,
+        "name": name,
+        "family": state["family"],
+        "sizes": state["sizes"],
+        "pitches": [pitches.low, pitches.high],
+        "merged": family.merged,
+        "sampling": family.sampling,
+        "styles": state["styles"],
+        "schedule": state["schedule"],
+        "window_beats": int(state["settings"]["beats"]),
+        "corpora": state["corpora"],
+        "densities": state.get("densities", []),
+        "trained_steps": state["progress"]["step"],
+        "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
+        "valid_loss": state["progress"]["valid"],
+        "seed": state["settings"]["seed"],
+        "retouched": "retouch" in state,
+    }
+
+
+def export(path: Path, out: Path, name: str | None = None) -> dict[str, object]:
+    """Write `out` from a checkpoint, or anew from an export of any format; returns its metadata.
+
+    An export keeps its weights, metadata and, unless `name` says otherwise, its name; it gets
+    this version's loop. Raises CheckpointError or ModelError.
+    """
+    if _is_export(path):
+        sampler, metadata = _rebuilt(path)
+        metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
+    else:
+        state = checkpoint.load(path)
+        if checkpoint.family_of(str(state["family"])).music == "chorales":
+            raise checkpoint.CheckpointError(
+                f"{path} knows frames of a beat and cannot play; "
+                "score it with `midi-diffuse bench jsb`"
+            )
+        sampler, metadata = sampler_of(state), metadata_of(state, name or out.stem)
+    write(sampler, metadata, out)
+    return metadata
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(f"/extra/{_METADATA}") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
+    """An export's networks and prior in this version's Sampler, and its metadata."""
+    scripted, metadata = _open(path, torch.device("cpu"))
+    if not {"family", "sizes", "schedule", "pitches"} <= metadata.keys():
+        raise ModelError(f"{path}: does not say which network it holds; export its run again")
+    network = checkpoint.build(metadata["family"], metadata["sizes"])
+    checkpoint.load_weights(network, _weights_under("network.", scripted))
+    old: Any = scripted
+    exact = checkpoint.exact_of(metadata["family"], _weights_under("exact.", scripted))
+    low_pitch = int(metadata["pitches"][0])
+    sampler = Sampler(network.eval(), old.prior, metadata["schedule"], low_pitch, exact)
+    return sampler, metadata
+
+
+def _weights_under(place: str, scripted: nn.Module) -> dict[str, torch.Tensor]:
+    found = scripted.state_dict().items()
+    return {name.removeprefix(place): x for name, x in found if name.startswith(place)}
+
+
+def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torch.Tensor]:
+    """Weights, float32, for such a network, from an export, a checkpoint or a run's folder.
+
+    Raises ModelError or CheckpointError where there are none, or those of another network.
+    """
+    if path.is_dir() or path.name == "checkpoint.pt":
+        told: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        weights = dict(told["averaged"])
+    else:
+        scripted, told = _open(path, torch.device("cpu"))
+        weights = _weights_under("network.", scripted)
+    # Weights learned in all keys are a good beginning for a network that hears in one.
+    alike = {name: sizes[name] for name in checkpoint.family_of(family).before}
+    theirs, ours = (
+        checkpoint.options_of(*both)
+        for both in ((told["family"], told["sizes"] | alike), (family, sizes))
+    )
+    if theirs != ours:
+        raise checkpoint.CheckpointError(
+            f"{path} holds the weights of `{theirs}`, and this run trains `{ours}`; "
+            "to start from it train with the former"
+        )
+    return weights
+
+
+def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
+    """Script, halve, and write atomically.
+
+    Raises ModelError where that is not possible, and leaves nothing then.
+    """
+    scripted = script(sampler)
+    scripted.half()
+    buffer = io.BytesIO()
+    extra = {_METADATA: json.dumps(metadata)}
+    with _quiet_jit():
+        torch.jit.save(scripted, buffer, _extra_files=extra)
+    checkpoint.make_folder(out.parent)
+    temporary = out.with_suffix(out.suffix + ".tmp")
+    try:
+        try:
+            temporary.write_bytes(buffer.getvalue())
+            os.replace(temporary, out)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as err:
+        raise ModelError(f"{out}: cannot be written: {err.strerror or err}") from None
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU; raises ModelError for one that is not there."""
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if device not in there:
+        raise ModelError(f"device {device!r}: want auto, cpu, cuda or mps")
+    if not there[device]:
+        raise ModelError(f"device {device} is not available here; use --device auto or cpu")
+    return torch.device(device)
+
+
+def _check_bytes(path: Path) -> None:
+    """Compare checksums, which torch does not: ModelError for a file damaged on its way."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, EOFError, zipfile.BadZipFile) as err:
+        damaged = str(err)
+    if damaged:
+        raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({damaged})")
+
+
+def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """The scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
+
+    A TorchScript file is a program: load only files you trust (docs/architecture.md).
+    """
+    scripted, metadata = _open(path, device)
+    if metadata.get("format", 0) < EXPORT_FORMAT:
+        raise ModelError(
+            f"{path}: made by an older midi-diffuse (format {metadata.get('format', 0)}, this one "
+            f"reads {EXPORT_FORMAT}); convert it with `midi-diffuse export {path} -o NEW.pt`"
+        )
+    return scripted, metadata
+
+
+def _open(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+    """The same for older formats too: their weights are good, their loop is called otherwise."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; see `midi-diffuse presets`")
+    extra = {_METADATA: ""}
+    _check_bytes(path)
+    try:
+        with _quiet_jit():
+            scripted = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location=device, _extra_files=extra
+            )
+    except RuntimeError as err:
+        reason = str(err).strip().splitlines()[0][:120]
+        raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({reason})") from None
+    try:
+        metadata: dict[str, Any] = checkpoint.with_all_sizes(json.loads(extra[_METADATA]))
+    except ValueError:
+        raise ModelError(f"{path}: a TorchScript file, but not a midi-diffuse export") from None
+    if metadata.get("format", 0) > EXPORT_FORMAT:
+        raise ModelError(
+            f"{path}: made by a newer midi-diffuse (format {metadata['format']}, this one reads "
+            f"{EXPORT_FORMAT}); upgrade with `pip install -U midi-diffuse`"
+        )
+    return scripted.float().eval(), metadata

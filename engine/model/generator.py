@@ -1,0 +1,194 @@
+"""From request to music: numpy in, numpy out, any length. What the bridge and the CLI call.
+
+A long request is filled window by window: each takes the half before it as known, and noise is
+keyed by absolute step, so memory is constant and time linear in length.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.diffusion.batch import density_bucket
+from engine.diffusion.in_c import playing_shift
+from engine.diffusion.sampler import Sampler
+from engine.model.density import with_density
+from engine.model.export import ModelError, load, pick_device
+from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
+from engine.music.roll import Cells, PianoRoll, roll_to_notes, shifted
+from engine.requests.request import FillRequest, Plan, PlanRequest, SampleSettings
+from engine.requests.sheet import Sheet, Window
+
+__all__ = ["Generator", "ModelError"]
+
+_STRETCH = 2
+"""Requests up to so many windows long are filled in one go: rotary positions carry that far (the
+bound per beat is the same, docs/evaluation.md), and two windows would take twice the time."""
+
+_OF_ONE_REQUEST = {
+    "seed", "style", "density", "low", "high", "voices", "rhythm", "pitch_classes",
+}  # fmt: skip
+"""Settings that may differ among requests filled together; the others steer the loop itself."""
+
+
+class Generator:
+    """A loaded model. Owner: one thread (TorchScript leaks when fresh threads call it)."""
+
+    def __init__(self, sampler: nn.Module, metadata: dict[str, Any], device: torch.device) -> None:
+        self.sampler, self.device = sampler, device
+        self.metadata: dict[str, Any] = {**metadata, "device": str(device)}
+        self.pitches = PitchRange(*metadata["pitches"])
+        self.merged = bool(metadata.get("merged", False))
+        self.in_key = bool(metadata.get("sizes", {}).get("in_key", 0))
+        self.densities = metadata.get("densities", [])
+        self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
+
+    @classmethod
+    def load(cls, path: Path, device: str = "auto") -> Generator:
+        """Read an export. Raises ModelError with one clear line."""
+        chosen = pick_device(device)
+        return cls(*load(path, chosen), chosen)
+
+    def paced(self, spacing: float, corrections: int) -> Generator:
+        """The same network in a loop with other noise levels (see `diffusion.sampler.Sampler`)."""
+        old: Any = self.sampler
+        loop = (old.prior, old.schedule, old.low_pitch, old.exact, spacing, corrections)
+        return Generator(Sampler(old.network, *loop), self.metadata, self.device)
+
+    def fill(self, request: FillRequest) -> PianoRoll:
+        """The request's roll with its free cells filled; known cells are bit-exact.
+
+        Notes are whole (no sustain without its onset) and keep the rules of the settings
+        (engine/requests/constraints.py).
+        """
+        return self.fill_many([request])[0]
+
+    def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
+        """Each request as `fill` answers it, but through the network together.
+
+        They have one length in whole beats and settings that differ at most in seed, style,
+        density, locks, voices and rhythm. Sums over a batch may differ in their last bit from
+        those of one request, and so, rarely, a cell. Raises ValueError where they do not fit.
+        """
+        sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
+        if not sheets:
+            return []
+        if len({(s.original.shape, _loop_of(s.request.settings)) for s in sheets}) > 1:
+            raise ValueError("requests filled together want one length and one way to sample")
+        total = sheets[0].original.shape[-1]
+        window, hop = self.window_steps, self.window_steps // 2
+        if total <= _STRETCH * window and not self.merged:
+            window = total
+        for start in range(0, max(total - window, 0) + hop, hop):
+            part = slice(start, min(start + window, total))
+            busy = [sheet for sheet in sheets if not sheet.known[..., part].all()]
+            if busy:
+                self._fill_part(busy, part)
+            for sheet in sheets:
+                sheet.known[..., start : start + hop] = True
+        return [sheet.finished() for sheet in sheets]
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Fill, and read the notes off the roll."""
+        started_ns = time.perf_counter_ns()
+        roll = self.fill(request.to_fill(self.pitches))
+        return Plan(
+            id=request.id,
+            first_step=request.first_step,
+            end_step=request.end_step,
+            notes=tuple(roll_to_notes(roll)),
+            elapsed_ns=time.perf_counter_ns() - started_ns,
+            steps=request.settings.steps,
+        )
+
+    def _fill_part(self, sheets: list[Sheet], part: slice) -> None:
+        """The steps `part` of every sheet through the network."""
+        windows = [sheet.window(part) for sheet in sheets]
+        settings = sheets[0].request.settings
+        steps, doubling = settings.steps, settings.doubling
+        if self.merged:
+            windows = [window.merged() for window in windows]
+            # As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
+            steps = max(1, round(settings.steps * settings.variation))
+            doubling = "allow"  # one voice: coming back, what the lead plays is the lead's alone
+        moves = [self._move(*each) for each in zip(windows, sheets, strict=True)]
+        windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
+        cells, probability = self._sample(windows, sheets, steps, doubling)
+        for index, (sheet, move) in enumerate(zip(sheets, moves, strict=True)):
+            sheet.take(part, shifted(cells[index], -move), shifted(probability[index], -move))
+
+    def _move(self, window: Window, sheet: Sheet) -> int:
+        """Semitones by which the network hears a window higher of which it is told no note."""
+        if not self.in_key:
+            return 0
+        seed = sheet.request.settings.seed
+        return playing_shift(window.cells, window.known, window.allowed, seed, self.pitches.low)
+
+    def _sample(
+        self, windows: list[Window], sheets: list[Sheet], steps: int, doubling: str
+    ) -> tuple[Cells, NDArray[np.float32]]:
+        """Call the scripted loop: cells and the last call's probabilities, both [B, V, P, K, S]."""
+        requests = [sheet.request for sheet in sheets]
+        common = requests[0].settings
+        styles = [self._style(request.settings) for request in requests]
+        densities = [_density(request.settings) for request in requests]
+        # Where nothing is told there is nothing to follow more closely.
+        guidance = common.guidance if any(styles + densities) else 1.0
+        phases = [_phase(*each) for each in zip(requests, windows, strict=True)]
+
+        def batch(arrays: Sequence[NDArray[Any]]) -> Tensor:
+            return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+        def whole(values: Sequence[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+        with torch.inference_mode():
+            filled, probability = self.sampler(
+                batch([window.cells for window in windows]).float(),
+                batch([window.known for window in windows]).float(),
+                batch([window.allowed for window in windows]).float(),
+                batch([phase for phase, _ in phases]),
+                batch([bar for _, bar in phases]),
+                whole(styles),
+                whole(densities),
+                whole([request.settings.seed for request in requests]),
+                whole([window.first_step for window in windows]),
+                steps,
+                common.sampler,
+                float(common.temperature),
+                float(guidance),
+                float(common.variation),
+                doubling,
+            )
+        told = probability.cpu().numpy()
+        if np.isnan(told).any():  # else it would pass for silence
+            raise ArithmeticError("the network's output is not a number")
+        return filled.cpu().numpy() > 0.5, told
+
+    def _style(self, settings: SampleSettings) -> int:
+        styles = list(self.metadata["styles"])
+        return styles.index(settings.style) if settings.style in styles else 0
+
+
+def _density(settings: SampleSettings) -> int:
+    return 0 if settings.density is None else density_bucket(settings.density)
+
+
+def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bar phase and bar length of each token of a window, in steps."""
+    tokens = np.arange(0, window.cells.shape[-1], STEPS_PER_TOKEN)
+    return request.meters.phase(window.first_step + tokens)
+
+
+def _loop_of(settings: SampleSettings) -> tuple[object, ...]:
+    """The settings that all requests of a batch share."""
+    names = [field.name for field in fields(settings) if field.name not in _OF_ONE_REQUEST]
+    return tuple(getattr(settings, name) for name in names)

@@ -1,0 +1,1 @@
+"""Music as arrays: the grid, the piano-roll, and two voices merged into one. numpy only."""

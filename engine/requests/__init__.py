@@ -1,0 +1,1 @@
+"""What the engine is asked: tasks as masks, the rules a reply keeps, the window shown. No torch."""

@@ -1,0 +1,70 @@
+"""An engine without a network: always answers with a triad under the lead.
+
+It drives the timing tests and the `fixture` preset (is my DAW connected?). Because it always
+yields notes, silence cannot pass for success. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT, PitchRange
+from engine.music.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
+from engine.requests.request import FillRequest, Plan, PlanRequest
+
+_C4 = 60
+
+
+class FixtureGenerator:
+    """Quarter-note triads on every beat, below the lead note that sounds there (or C4).
+
+    `delay_ms` is slept in each call, to stand in for a network's time.
+    """
+
+    def __init__(self, delay_ms: float = 0.0) -> None:
+        self.delay_ms = delay_ms
+        self.pitches: PitchRange = PIANO
+        self.metadata: dict[str, object] = {
+            "name": "fixture",
+            "styles": ["any"],
+            "pitches": [PIANO.low, PIANO.high],
+            "device": "none",
+        }
+
+    def fill(self, request: FillRequest) -> PianoRoll:
+        """The roll with its free accompaniment cells holding triads; known cells stay."""
+        time.sleep(self.delay_ms / 1000)
+        roll = request.roll
+        first_beat = -(-roll.first_step // STEPS_PER_BEAT)
+        chords = [
+            Note(beat * STEPS_PER_BEAT, pitch, STEPS_PER_BEAT, ACCOMPANIMENT)
+            for beat in range(first_beat, -(-roll.end_step // STEPS_PER_BEAT))
+            for pitch in self._triad(roll, beat * STEPS_PER_BEAT, request)
+        ]
+        drawn = notes_to_roll(chords, roll.first_step, roll.end_step, roll.pitches).cells
+        drawn[LEAD] = roll.cells[LEAD]
+        cells = np.where(request.known, roll.cells, drawn)
+        return PianoRoll(cells, roll.pitches, roll.first_step)
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Fill, and read the notes off the roll."""
+        started_ns = time.perf_counter_ns()
+        roll = self.fill(request.to_fill(self.pitches))
+        return Plan(
+            id=request.id,
+            first_step=request.first_step,
+            end_step=request.end_step,
+            notes=tuple(roll_to_notes(roll)),
+            elapsed_ns=time.perf_counter_ns() - started_ns,
+            steps=request.settings.steps,
+        )
+
+    def _triad(self, roll: PianoRoll, step: int, request: FillRequest) -> tuple[int, ...]:
+        low, high = request.settings.low, request.settings.high
+        sounding = roll.cells[LEAD, :, :, step - roll.first_step].any(axis=0)
+        lead = roll.pitches.low + int(np.flatnonzero(sounding)[-1]) if sounding.any() else _C4 + 12
+        chord = (lead - 12, lead - 8, lead - 5)
+        folded = [pitch + 12 * max(0, -(-(low - pitch) // 12)) for pitch in chord]
+        return tuple(sorted(p for p in set(folded) if low <= p <= high)) or (low,)

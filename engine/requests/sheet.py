@@ -1,0 +1,96 @@
+"""A request on its way through the network, window by window. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
+from engine.music.merged import merge, merge_known, split
+from engine.music.roll import Cells, Mask, PianoRoll, shifted
+from engine.requests.constraints import Scores, allowed_cells, same_rhythm, whole_notes
+from engine.requests.request import FillRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What the network is asked: cells, known and allowed, all bool[V, P, K, S] as it has them."""
+
+    cells: Cells
+    known: Mask
+    allowed: NDArray[np.bool_]
+    first_step: int
+
+    def higher(self, semitones: int) -> Window:
+        """The same, so many semitones higher; what leaves the range is lost, what comes is not
+        allowed to sound."""
+        cells, known, allowed = (
+            shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
+        )
+        return Window(cells, known, allowed, self.first_step)
+
+    def merged(self) -> Window:
+        """The same for a network with one voice and one plane (the paper's)."""
+        allowed, told = np.asarray(self.allowed.any(axis=1)), self.known[ACCOMPANIMENT].all(axis=0)
+        # What is new is the accompaniment's, or the lead's where the accompaniment is known.
+        new = np.asarray(np.where(told, allowed[LEAD], allowed[ACCOMPANIMENT]))[None, None]
+        known = merge_known(self.cells, self.known)
+        return Window(merge(self.cells), known, new, self.first_step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """A request stretched to whole beats, and what is done of it so far.
+
+    first_step: of column 0. original, done, known: bool[V, P, K, S]; `known` grows with what
+    earlier windows filled. scores: for `same_rhythm`.
+    """
+
+    request: FillRequest
+    first_step: int
+    original: Cells
+    done: Cells
+    known: Mask
+    scores: Scores
+
+    @classmethod
+    def of(cls, request: FillRequest) -> Sheet:
+        """Nothing filled yet; what lies around the request is silent and known."""
+        roll = request.roll
+        first = roll.first_step // STEPS_PER_BEAT * STEPS_PER_BEAT
+        end = -(-roll.end_step // STEPS_PER_BEAT) * STEPS_PER_BEAT
+        original = roll.window(first, end).cells
+        known = PianoRoll(request.known, roll.pitches, roll.first_step).window(first, end).cells
+        known[..., : roll.first_step - first] = True
+        known[..., roll.end_step - first :] = True
+        scores = np.zeros((len(original), *original.shape[2:]), np.float32)
+        return cls(request, first, original, original.copy(), known, scores)
+
+    def window(self, part: slice) -> Window:
+        """The steps `part`; free cells show the original, not what an earlier window made of it."""
+        known = self.known[..., part]
+        cells = np.where(known, self.done[..., part], self.original[..., part])
+        settings, pitches = self.request.settings, self.request.roll.pitches
+        allowed = allowed_cells(cells, known, settings, pitches)
+        return Window(cells, known, allowed, self.first_step + part.start)
+
+    def take(self, part: slice, filled: Cells, probability: NDArray[np.float32]) -> None:
+        """The network's answer to `window(part)`, and how sure it was, in the network's shape."""
+        known = self.known[..., part]
+        wished = probability[:, ONSET] + filled[:, ONSET]  # what was drawn comes first
+        self.scores[..., part] = np.where(known[:, ONSET], self.scores[..., part], wished)
+        if filled.shape != known.shape:
+            filled = split(filled, self.window(part).cells, known)
+        self.done[..., part] = filled
+
+    def finished(self) -> PianoRoll:
+        """The request's steps with the rules that need whole notes; known cells bit-exact."""
+        roll = self.request.roll
+        shown = slice(roll.first_step - self.first_step, roll.end_step - self.first_step)
+        if self.request.settings.rhythm == "keep":
+            cells = same_rhythm(self.request, self.scores[..., shown])
+        else:
+            cells = whole_notes(self.request, self.done[..., shown])
+        return PianoRoll(cells, roll.pitches, roll.first_step)

@@ -1,0 +1,275 @@
+"""Standard MIDI files in: parts with exact ticks, tempo and meter, and the untouched chunks.
+
+The chunks are kept so that `engine.scores.midi_write` can give back the input's own tracks byte for
+byte. Knows nothing of melodies or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, GridError, Meter, MeterMap
+from engine.music.roll import Note
+from engine.scores.midi_events import (
+    META,
+    NOTE_OFF,
+    NOTE_ON,
+    PROGRAM,
+    SET_TEMPO,
+    TIME_SIGNATURE,
+    TRACK_NAME,
+    Chunk,
+    Event,
+    read_events,
+    split_chunks,
+)
+from engine.scores.midi_events import MidiFileError as MidiFileError
+
+DRUM_CHANNEL = 9
+SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
+LONGEST_BEATS = 20_000
+LONGEST_SECONDS = 4 * 3600.0
+LARGEST_BYTES = 16_000_000
+MOST_EVENTS = 1_000_000
+"""An event may be three bytes in the file; it is up to 360 while it is read."""
+DEFAULT_TEMPO_US = 500_000
+MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TickNote:
+    """One note as the file has it; `length_ticks` is at least 1, channels count from 0."""
+
+    onset_tick: int
+    pitch: int
+    length_ticks: int
+    channel: int
+    velocity: int
+
+    @property
+    def end_tick(self) -> int:
+        """The tick at which the note is over."""
+        return self.onset_tick + self.length_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A part that holds notes: a track of the file, or one channel of a type-0 file.
+
+    `chunk` is the place of its track in the file, from 0; drums are a part of their own.
+    """
+
+    name: str
+    channel: int
+    program: int
+    notes: tuple[TickNote, ...]
+    chunk: int
+
+    @property
+    def is_drums(self) -> bool:
+        """Channel 10: no pitches to harmonize."""
+        return self.channel == DRUM_CHANNEL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """A MIDI file: parts with notes in exact ticks, tempo map, meter map, and its raw chunks.
+
+    tempos: (tick, microseconds per beat); meters: (tick, Meter); both start at tick 0.
+    chunks: (name, data) of all chunks after the header, in order, untouched.
+    """
+
+    ticks_per_beat: int
+    tracks: tuple[Track, ...]
+    tempos: tuple[tuple[int, int], ...] = ((0, DEFAULT_TEMPO_US),)
+    meters: tuple[tuple[int, Meter], ...] = ((0, Meter(4, 4)),)
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def pitched(self) -> tuple[Track, ...]:
+        """Every part but the drums, in the order of the file: how `--melody-track` counts them."""
+        return tuple(track for track in self.tracks if not track.is_drums)
+
+    @property
+    def end_step(self) -> int:
+        """The absolute step at which the last pitched note is over; 0 if there is none."""
+        ends = (note.end_step for track in self.pitched for note in self.notes_of(track))
+        return max(ends, default=0)
+
+    @property
+    def bpm(self) -> float:
+        """The tempo the file starts with."""
+        return MINUTE_US / self.tempos[0][1]
+
+    def step_at(self, tick: int) -> int:
+        """The nearest step of 1/24 beat."""
+        return (2 * tick * STEPS_PER_BEAT + self.ticks_per_beat) // (2 * self.ticks_per_beat)
+
+    def tick_at(self, step: int) -> int:
+        """The nearest tick; exact when the file has a multiple of 24 ticks per beat."""
+        return (2 * step * self.ticks_per_beat + STEPS_PER_BEAT) // (2 * STEPS_PER_BEAT)
+
+    def notes_of(self, track: Track, voice: int = ACCOMPANIMENT) -> list[Note]:
+        """The part's notes on the grid, sorted; none is shorter than one step."""
+        return sorted(
+            Note(
+                onset_step=(onset := self.step_at(note.onset_tick)),
+                pitch=note.pitch,
+                length_steps=max(self.step_at(note.end_tick) - onset, 1),
+                voice=voice,
+                velocity=note.velocity,
+            )
+            for note in track.notes
+        )
+
+    def meter_map(self) -> MeterMap:
+        """Bar lines in absolute steps. A repeated meter counts only where it moves a bar line."""
+        changes = {self.step_at(tick): meter for tick, meter in self.meters}
+        kept: list[tuple[int, Meter]] = []
+        for step, meter in sorted(changes.items()):
+            start, current = kept[-1] if kept else (0, None)
+            if current != meter or (step - start) % meter.bar_steps:
+                kept.append((step, meter))
+        return MeterMap(tuple(kept))
+
+    def seconds_at(self, tick: int) -> float:
+        """When `tick` comes, by the tempo map."""
+        microseconds = 0.0
+        for (start, tempo), (end, _) in pairwise([*self.tempos, (tick, 0)]):
+            if start < tick:
+                microseconds += (min(end, tick) - start) * tempo / self.ticks_per_beat
+        return microseconds / 1e6
+
+
+def read(path: Path) -> Score:
+    """Read a MIDI file of type 0 or 1. Raises MidiFileError with one line that names the file."""
+    try:
+        if path.is_dir():
+            raise MidiFileError("is a folder, not a MIDI file")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise MidiFileError(f"is larger than {LARGEST_BYTES // 1_000_000} MB")
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        raise MidiFileError(f"{path}: no such file") from None
+    except OSError as err:
+        raise MidiFileError(f"{path}: cannot be read ({err.strerror or err})") from None
+    except MidiFileError as err:
+        raise MidiFileError(f"{path}: {err}") from None
+
+
+def parse(data: bytes) -> Score:
+    """Read the bytes of a MIDI file. Raises MidiFileError (without a file name)."""
+    kind, ticks_per_beat, chunks = split_chunks(data)
+    tempos: dict[int, int] = {}
+    meters: dict[int, Meter] = {}
+    tracks: list[Track] = []
+    bodies = [body for name, body in chunks if name == b"MTrk"]
+    for index, events in enumerate(_events(bodies)):
+        _read_maps(events, ticks_per_beat, tempos, meters)
+        tracks += _parts(events, index, by_channel=kind == 0)
+    if not tracks:
+        raise MidiFileError("holds no notes")
+    score = Score(
+        ticks_per_beat,
+        tuple(tracks),
+        tuple(sorted({0: DEFAULT_TEMPO_US, **tempos}.items())),
+        tuple(sorted({0: Meter(4, 4), **meters}.items())),
+        chunks,
+    )
+    _check_length(score)
+    return score
+
+
+def _events(bodies: Sequence[bytes]) -> Iterator[list[Event]]:
+    """The events of each track; MidiFileError when one is damaged or they are too many in all."""
+    room = MOST_EVENTS
+    for index, body in enumerate(bodies):
+        try:
+            events = list(islice(read_events(body), room + 1))
+        except MidiFileError as err:
+            raise MidiFileError(f"is damaged: track {index + 1} of {len(bodies)} {err}") from None
+        room -= len(events)
+        if room < 0:
+            raise MidiFileError(f"holds more than {MOST_EVENTS:,} events, in {len(bodies)} tracks")
+        yield events
+
+
+def _read_maps(
+    events: list[Event], ticks_per_beat: int, tempos: dict[int, int], meters: dict[int, Meter]
+) -> None:
+    """Collect tempo and meter; raises MidiFileError on absurd ones."""
+    for event in events:
+        where = f"at beat {event.tick / ticks_per_beat + 1:g}"
+        if event.status != META:
+            continue
+        if event.kind == SET_TEMPO and len(event.data) >= 3:
+            tempo = int.from_bytes(event.data[:3], "big")
+            bpm = MINUTE_US / tempo if tempo else float("inf")
+            if not SLOWEST_BPM <= bpm <= FASTEST_BPM:
+                wanted = f"want {SLOWEST_BPM:g} to {FASTEST_BPM:g}"
+                raise MidiFileError(f"has an absurd tempo of {bpm:.6g} bpm {where}; {wanted}")
+            tempos[event.tick] = tempo
+        elif event.kind == TIME_SIGNATURE and len(event.data) >= 2:
+            try:
+                meters[event.tick] = Meter(event.data[0], 2 ** min(event.data[1], 10))
+            except GridError as err:
+                raise MidiFileError(f"has an absurd meter {where}: {err}") from None
+
+
+def _parts(events: list[Event], chunk: int, *, by_channel: bool) -> Iterator[Track]:
+    """The track's notes as parts: drums apart, and in type 0 each channel apart."""
+    names = [e.data for e in events if e.status == META and e.kind == TRACK_NAME]
+    programs: dict[int, int] = {}
+    for event in events:
+        if event.status & 0xF0 == PROGRAM:
+            programs.setdefault(event.status & 0x0F, event.data[0] & 0x7F)
+    parts: dict[int, list[TickNote]] = {}
+    for note in sorted(_notes(events)):
+        drums = note.channel == DRUM_CHANNEL
+        key = note.channel if by_channel or drums else -1
+        parts.setdefault(key, []).append(note)
+    for _, notes in sorted(parts.items()):
+        channel = notes[0].channel
+        name = _decode(names[0]) if names else ""
+        yield Track(name, channel, programs.get(channel, 0), tuple(notes), chunk)
+
+
+def _notes(events: list[Event]) -> Iterator[TickNote]:
+    """Velocity 0 ends a note, so does a new onset of the same pitch, so does the track's end."""
+    sounding: dict[tuple[int, int], tuple[int, int]] = {}
+    for event in events:
+        kind, channel = event.status & 0xF0, event.status & 0x0F
+        if kind not in (NOTE_ON, NOTE_OFF):
+            continue
+        pitch, velocity = event.data[0] & 0x7F, event.data[1] & 0x7F
+        starts = kind == NOTE_ON and velocity > 0
+        begun = sounding.pop((channel, pitch), None)
+        # Two onsets on one tick (a unison written twice) are one note.
+        if begun and not (starts and begun[0] == event.tick):
+            yield TickNote(begun[0], pitch, max(event.tick - begun[0], 1), channel, begun[1])
+        if starts:
+            sounding[channel, pitch] = (event.tick, velocity)
+    for (channel, pitch), (onset, velocity) in sounding.items():
+        yield TickNote(onset, pitch, max(events[-1].tick - onset, 1), channel, velocity)
+
+
+def _decode(name: bytes) -> str:
+    """Most programs write UTF-8, old ones Latin-1; what a terminal cannot show is dropped."""
+    try:
+        text = name.decode("utf-8")
+    except UnicodeDecodeError:
+        text = name.decode("latin-1")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _check_length(score: Score) -> None:
+    last = max(note.end_tick for track in score.tracks for note in track.notes)
+    beats, seconds = last / score.ticks_per_beat, score.seconds_at(last)
+    if beats > LONGEST_BEATS or seconds > LONGEST_SECONDS:
+        raise MidiFileError(
+            f"is absurdly long: {beats:,.0f} beats, {seconds / 3600:.1f} hours; "
+            f"want at most {LONGEST_BEATS:,} beats and {LONGEST_SECONDS / 3600:g} hours"
+        )

@@ -1,0 +1,232 @@
+"""Standard MIDI files out: the input's own chunks, byte for byte, and one track more.
+
+Knows nothing of how the notes were made.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import mido
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
+from engine.music.roll import Note
+from engine.scores.midi_events import (
+    META,
+    NOTE_OFF,
+    NOTE_ON,
+    SYSEX,
+    Chunk,
+    MidiFileError,
+    read_events,
+)
+from engine.scores.midi_file import DRUM_CHANNEL, MINUTE_US, Score, Track
+
+REPLY_NAME = "midi-diffuse"
+NEW_FILE_TICKS_PER_BEAT = 480
+_CHANNELS = 16
+_FAR_TICK = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrack:
+    """A track to write. Each voice may have a channel (from 0) of its own; default: one channel."""
+
+    name: str
+    notes: Sequence[Note]
+    program: int = 0
+    channels: Mapping[int, int] | None = None
+
+
+def reply_track(score: Score, notes: Sequence[Note], melody: Track | None) -> NewTrack:
+    """The `midi-diffuse` track: channels the file does not use yet, the melody's own sound.
+
+    A new lead gets a channel of its own, so that a unison with its accompaniment stays two notes.
+    """
+    used = {note.channel for track in score.tracks for note in track.notes}
+    free = [c for c in range(_CHANNELS) if c not in used and c != DRUM_CHANNEL]
+    accompaniment = free[0] if free else _CHANNELS - 1
+    lead = free[1] if len(free) > 1 else accompaniment
+    return NewTrack(
+        REPLY_NAME,
+        notes,
+        melody.program if melody else 0,
+        {ACCOMPANIMENT: accompaniment, LEAD: lead},
+    )
+
+
+def add_track(score: Score, track: NewTrack) -> bytes:
+    """The file with `track` behind its own tracks; a type-0 file becomes type 1."""
+    chunks = [*score.chunks, (b"MTrk", _encode(track, score))]
+    return _join(score.ticks_per_beat, chunks)
+
+
+def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: str = "") -> bytes:
+    """A type-1 file: a first track with title, tempo and meter, then `tracks`; 480 ticks a beat.
+
+    Steps before 0 have no place in a file: raises MidiFileError.
+    """
+    blank = Score(NEW_FILE_TICKS_PER_BEAT, ())
+    conductor = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=round(MINUTE_US / bpm))])
+    if title:
+        conductor.insert(0, _name(title))
+    now = 0
+    for step, meter in meters.changes:
+        tick = blank.tick_at(step)
+        conductor.append(
+            mido.MetaMessage(
+                "time_signature", numerator=meter.beats, denominator=meter.unit, time=tick - now
+            )
+        )
+        now = tick
+    chunks = [(b"MTrk", _body(conductor))]
+    chunks += [(b"MTrk", _encode(track, blank)) for track in tracks]
+    return _join(blank.ticks_per_beat, chunks)
+
+
+def without_notes(score: Score, parts: Sequence[Track], from_step: int, to_step: int) -> Score:
+    """The score without the notes of `parts` that begin in [from_step, to_step).
+
+    All other events stay where they were; notes held into the span stay as long as they were.
+    """
+    first, end = score.tick_at(from_step), score.tick_at(to_step)
+    cut: dict[int, set[int]] = {}
+    for part in parts:
+        cut.setdefault(part.chunk, set()).update(note.channel for note in part.notes)
+    chunks, index = list[Chunk](), -1
+    for name, body in score.chunks:
+        index += name == b"MTrk"
+        if name == b"MTrk" and index in cut:
+            body = _cut(body, first, end, cut[index])
+        chunks.append((name, body))
+    return replace(score, chunks=tuple(chunks), tracks=tuple(_cut_tracks(score, parts, first, end)))
+
+
+def _cut_tracks(score: Score, parts: Sequence[Track], first: int, end: int) -> Iterable[Track]:
+    for track in score.tracks:
+        kept = tuple(n for n in track.notes if not first <= n.onset_tick < end)
+        if track not in parts:
+            yield track
+        elif kept:
+            yield replace(track, notes=kept)
+
+
+def _cut(body: bytes, first: int, end: int, channels: Container[int]) -> bytes:
+    """One track chunk without the notes on `channels` that begin in the ticks [first, end)."""
+    out, now = bytearray(), 0
+    gone, sounding = set[tuple[int, int]](), set[tuple[int, int]]()
+    for event in read_events(body):
+        status, data = event.status, event.data
+        kind, key = status & 0xF0, (status & 0x0F, data[0] if data else 0)
+        if kind in (NOTE_ON, NOTE_OFF) and key[0] in channels:
+            if kind == NOTE_ON and data[1] > 0:
+                removed = first <= event.tick < end
+                (gone.add if removed else gone.discard)(key)
+                if removed and key in sounding:
+                    # The new onset ended the old note: an off in its place does so now.
+                    sounding.discard(key)
+                    status, data = NOTE_OFF | key[0], bytes([key[1], 0])
+                elif removed:
+                    continue
+                else:
+                    sounding.add(key)
+            elif key in gone:
+                gone.discard(key)
+                continue
+            else:
+                sounding.discard(key)
+        out += _number(event.tick - now) + bytes([status])
+        now = event.tick
+        if status == META:
+            out.append(event.kind)
+        if status >= SYSEX:
+            out += _number(len(data))
+        out += data
+    return bytes(out)
+
+
+def _number(value: int) -> bytes:
+    """A variable-length quantity."""
+    out = [value & 0x7F]
+    while value := value >> 7:
+        out.insert(0, 0x80 | value & 0x7F)
+    return bytes(out)
+
+
+def _encode(track: NewTrack, score: Score) -> bytes:
+    """Body of a track chunk with name, programs and notes."""
+    channels = track.channels or {}
+    messages = mido.MidiTrack([_name(track.name)])
+    by_channel: dict[int, list[Note]] = {}
+    for note in track.notes:
+        by_channel.setdefault(channels.get(note.voice, 0), []).append(note)
+    events: list[tuple[int, int, mido.Message]] = []
+    for channel, notes in sorted(by_channel.items()):
+        messages.append(mido.Message("program_change", channel=channel, program=track.program))
+        events += _note_events(notes, channel, score)
+    now = 0
+    for tick, _, message in sorted(events, key=lambda event: event[:2]):
+        messages.append(message.copy(time=tick - now))
+        now = tick
+    return _body(messages)
+
+
+def _name(text: str) -> mido.MetaMessage:
+    # mido writes Latin-1, most programs read UTF-8: so the bytes are UTF-8.
+    return mido.MetaMessage("track_name", name=text.encode("utf-8").decode("latin-1"))
+
+
+def _note_events(
+    notes: list[Note], channel: int, score: Score
+) -> Iterable[tuple[int, int, mido.Message]]:
+    """(tick, order, message), offs before ons; a note ends where the next of its pitch begins."""
+    for pitch, group in groupby(sorted(notes, key=lambda n: (n.pitch, n)), lambda n: n.pitch):
+        ticks = {}
+        for note in group:
+            onset = score.tick_at(note.onset_step)
+            if onset < 0:
+                raise MidiFileError("a note before the start of the song cannot be written")
+            ticks[onset] = (max(score.tick_at(note.end_step), onset + 1), note.velocity)
+        for onset, following in pairwise([*sorted(ticks), _FAR_TICK]):
+            end, velocity = ticks[onset]
+            end = min(end, following)
+            on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
+            yield onset, 1, on
+            yield end, 0, mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+
+
+def _body(track: mido.MidiTrack) -> bytes:
+    """The bytes of one track, without its chunk header."""
+    buffer = BytesIO()
+    mido.MidiFile(tracks=[track]).save(file=buffer)
+    return buffer.getvalue()[22:]
+
+
+def _join(ticks_per_beat: int, chunks: Sequence[Chunk]) -> bytes:
+    tracks = sum(name == b"MTrk" for name, _ in chunks)
+    out = [struct.pack(">4sLHHH", b"MThd", 6, 1, tracks, ticks_per_beat)]
+    out += [struct.pack(">4sL", name, len(body)) + body for name, body in chunks]
+    return b"".join(out)
+
+
+def write(data: bytes, path: Path) -> None:
+    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
+
+    Makes missing folders. Raises MidiFileError with one line when the disk says no.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as err:
+        raise MidiFileError(f"{path}: cannot be written ({err.strerror or err})") from None

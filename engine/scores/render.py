@@ -1,0 +1,247 @@
+"""Piano-roll pictures as PNG: melody and reply in two colours, on bars and beats.
+
+Shapes are drawn three times as large and scaled down, which is how Pillow gets smooth edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from engine.music.roll import Note
+from engine.scores import midi_write
+from engine.scores.picture import BACKING, MELODY, OTHER, REPLY, Picture
+
+Colour = tuple[int, int, int]
+
+PAPER, INK, FAINT_INK = (252, 251, 248), (52, 49, 45), (140, 134, 125)
+WHITE_ROW, BLACK_ROW = (255, 255, 255), (245, 243, 239)
+BEAT_LINE, BAR_LINE, OCTAVE_LINE = (234, 231, 224), (172, 166, 156), (212, 207, 198)
+WHITE_KEY, BLACK_KEY, KEY_EDGE = (255, 255, 255), (66, 62, 58), (206, 201, 192)
+COLOURS: dict[str, Colour] = {
+    MELODY: (234, 88, 40),
+    REPLY: (38, 106, 200),
+    OTHER: (172, 166, 157),
+    BACKING: (38, 106, 200),
+}
+"""Orange and blue stay apart for every kind of colour vision, and in print."""
+
+SCALE = 3
+WIDTH = 1600
+MARGIN, KEYS = 44, 58
+HEADER, STRIP, GAP = 104, 24, 26
+ROW, SMALL_ROW = 12, 8
+_MANY_ROWS = 52
+_BLACK_PITCHES = frozenset({1, 3, 6, 8, 10})
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """One line of bars on its own enlarged canvas: steps and pitches to pixels of it."""
+
+    picture: Picture
+    first: int
+    end: int
+    per_step: float
+    row: int
+    low: int
+    high: int
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        return self.picture.lines[self.first], self.picture.lines[self.end]
+
+    @property
+    def width(self) -> int:
+        start, end = self.steps
+        return round(KEYS + (end - start) * self.per_step) + 1
+
+    @property
+    def height(self) -> int:
+        return (self.high - self.low + 1) * self.row
+
+    def x(self, step: float) -> float:
+        return (KEYS + (step - self.steps[0]) * self.per_step) * SCALE
+
+    def y(self, pitch: int) -> float:
+        """The upper edge of a pitch's row."""
+        return (self.high - pitch) * self.row * SCALE
+
+
+def draw(picture: Picture) -> Image.Image:
+    """The picture as an RGB image, 1600 pixels wide and as high as it needs."""
+    low, high = picture.pitches
+    row = ROW if high - low < _MANY_ROWS else SMALL_ROW
+    bars = picture.systems()
+    longest = max(picture.lines[end] - picture.lines[first] for first, end in bars)
+    per_step = (WIDTH - 2 * MARGIN - KEYS) / longest
+    systems = [_System(picture, *span, per_step, row, low, high) for span in bars]
+    height = HEADER + sum(STRIP + system.height + GAP for system in systems) + MARGIN - GAP
+    image = Image.new("RGB", (WIDTH, height), PAPER)
+    _draw_header(image, picture)
+    top = HEADER
+    for system in systems:
+        image.paste(_draw_system(system), (MARGIN, top + STRIP))
+        _label_system(ImageDraw.Draw(image), system, top + STRIP)
+        top += STRIP + system.height + GAP
+    return image
+
+
+def png(image: Image.Image) -> bytes:
+    """The bytes of a PNG file."""
+    buffer = BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Write a PNG as one piece. Raises MidiFileError when the disk says no."""
+    midi_write.write(png(image), path)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, so that every machine draws the same picture."""
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _mix(colour: Colour, other: Colour, share: float) -> Colour:
+    """`colour` with that share of `other`."""
+    r, g, b = (round(a + (z - a) * share) for a, z in zip(colour, other, strict=True))
+    return r, g, b
+
+
+def _draw_header(image: Image.Image, picture: Picture) -> None:
+    pen = ImageDraw.Draw(image)
+    names = [layer.name for layer in reversed(picture.layers)]
+    right = WIDTH - MARGIN
+    for name in reversed(names):
+        right -= round(pen.textlength(name, _font(18)))
+        pen.text((right, 62), name, INK, _font(18), anchor="lm")
+        right -= 36
+        _swatch(image, (right, 55), COLOURS[name])
+        right -= 28
+    title = picture.title
+    while len(title) > 4 and pen.textlength(title, _font(32)) > WIDTH - 2 * MARGIN - 260:
+        title = title[:-2].rstrip() + "…" if not title.endswith("…") else title[:-2] + "…"
+    pen.text((MARGIN, 38), title, INK, _font(32), anchor="lm")
+    pen.text((MARGIN, 74), picture.subtitle, FAINT_INK, _font(17), anchor="lm")
+
+
+def _swatch(image: Image.Image, at: tuple[int, int], colour: Colour) -> None:
+    width, height = 26, 14
+    big = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
+    box = (0, 0, width * SCALE - 1, height * SCALE - 1)
+    ImageDraw.Draw(big).rounded_rectangle(
+        box, radius=4 * SCALE, fill=colour, outline=_mix(colour, INK, 0.3), width=SCALE
+    )
+    image.paste(big.reduce(SCALE), at)
+
+
+def _draw_system(system: _System) -> Image.Image:
+    """Rows, lines, keys and notes of one system; text comes later, at its own size."""
+    big = Image.new("RGB", (system.width * SCALE, system.height * SCALE), WHITE_ROW)
+    pen = ImageDraw.Draw(big)
+    _draw_rows(pen, system)
+    _draw_lines(pen, system)
+    for layer in system.picture.layers:
+        for note in layer.notes:
+            _draw_note(pen, system, note, COLOURS[layer.name])
+    _draw_keys(pen, system)
+    pen.rectangle((0, 0, big.width - 1, big.height - 1), outline=BAR_LINE, width=SCALE)
+    return big.reduce(SCALE)
+
+
+def _draw_rows(pen: ImageDraw.ImageDraw, system: _System) -> None:
+    start, end = system.steps
+    shaded = system.picture.generated or (0, 0)
+    tint_from, tint_to = max(shaded[0], start), min(shaded[1], end)
+    for pitch in range(system.low, system.high + 1):
+        colour = BLACK_ROW if pitch % 12 in _BLACK_PITCHES else WHITE_ROW
+        top, bottom = system.y(pitch), system.y(pitch - 1)
+        pen.rectangle((0, top, system.x(end), bottom), colour)
+        if tint_from < tint_to:
+            tint = _mix(colour, COLOURS[REPLY], 0.1)
+            pen.rectangle((system.x(tint_from), top, system.x(tint_to), bottom), tint)
+
+
+def _draw_lines(pen: ImageDraw.ImageDraw, system: _System) -> None:
+    start, end = system.steps
+    bottom = system.height * SCALE
+    for pitch in range(system.low, system.high + 1):
+        if pitch % 12 == 0:
+            y = system.y(pitch - 1)
+            pen.line((0, y, system.x(end), y), OCTAVE_LINE, SCALE)
+    for beat in system.picture.beats:
+        if start < beat < end and system.per_step * 24 > 9:
+            pen.line((system.x(beat), 0, system.x(beat), bottom), BEAT_LINE, SCALE)
+    for line in system.picture.lines[system.first : system.end + 1]:
+        pen.line((system.x(line), 0, system.x(line), bottom), BAR_LINE, SCALE)
+
+
+def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Colour) -> None:
+    """A rounded bar, paler when soft; a hair of space keeps repeated notes apart."""
+    start, end = system.steps
+    if note.end_step <= start or note.onset_step >= end:
+        return
+    left = system.x(max(note.onset_step, start)) + SCALE
+    right = max(system.x(min(note.end_step, end)) - SCALE, left + 2 * SCALE)
+    top, bottom = system.y(note.pitch) + SCALE, system.y(note.pitch - 1) - SCALE
+    fill = _mix(colour, WHITE_ROW, 0.32 * (1 - min(note.velocity, 110) / 110))
+    radius = min(4 * SCALE, (right - left) / 2, (bottom - top) / 2)
+    pen.rounded_rectangle(
+        (left, top, right, bottom), radius, fill, outline=_mix(colour, INK, 0.3), width=SCALE
+    )
+
+
+def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
+    """A keyboard on its side: black keys two thirds long, white ones meeting behind them."""
+    width, reach = KEYS * SCALE, 0.6 * KEYS * SCALE
+    pen.rectangle((0, 0, width, system.height * SCALE), WHITE_KEY)
+    for pitch in range(system.low, system.high + 1):
+        top, bottom = system.y(pitch), system.y(pitch - 1)
+        if pitch % 12 in (4, 11):
+            pen.line((0, top, width, top), KEY_EDGE, SCALE)
+        if pitch % 12 in _BLACK_PITCHES:
+            middle = (top + bottom) / 2
+            pen.line((reach, middle, width, middle), KEY_EDGE, SCALE)
+            pen.rounded_rectangle(
+                (-9 * SCALE, top + SCALE / 2, reach, bottom - SCALE / 2), 2 * SCALE, BLACK_KEY
+            )
+    pen.line((width, 0, width, system.height * SCALE), BAR_LINE, SCALE)
+
+
+def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
+    """Bar numbers above, C names on the keys, and the mark of the generated bars."""
+    lines = system.picture.lines[system.first : system.end + 1]
+    room = system.per_step * min(b - a for a, b in pairwise(lines))
+    every = next(n for n in (1, 2, 4, 5, 10, 20, 50, 100) if n * room > 26 or n == 100)
+    for offset, line in enumerate(lines[:-1]):
+        number = system.picture.first_bar + system.first + offset
+        if offset == 0 or number % every == 0:
+            x = MARGIN + system.x(line) / SCALE
+            pen.text((x + 1, top - 5), str(number), FAINT_INK, _font(14), anchor="ls")
+    for pitch in range(system.low, system.high + 1):
+        if pitch % 12 == 0:
+            y = top + system.y(pitch) / SCALE + system.row / 2
+            name = f"C{pitch // 12 - 1}"
+            pen.text((MARGIN + KEYS - 4, y), name, INK, _font(11), anchor="rm")
+    _mark_generated(pen, system, top)
+
+
+def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
+    if system.picture.generated is None:
+        return
+    start, end = system.steps
+    left, right = max(system.picture.generated[0], start), min(system.picture.generated[1], end)
+    if left >= right:
+        return
+    x, x_end = (MARGIN + system.x(step) / SCALE for step in (left, right))
+    pen.line((x, top - 1, x_end, top - 1), COLOURS[REPLY], 3)
+    if x_end - x > 110:
+        pen.text((x_end - 2, top - 5), "generated", COLOURS[REPLY], _font(14), anchor="rs")

@@ -1,0 +1,77 @@
+"""What may be wrong with the known past: a model that plays live hears itself, and hands.
+
+Each flaw takes notes int64[note, (onset, end, pitch, voice)] in steps from the window's start,
+and gives new ones; nothing it is given changes. Only the *context* of a training window has
+flaws: the truth stays as composed, so the way out is learned. Needs numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
+
+Notes = NDArray[np.int64]
+Flaw = Callable[[Notes, int, np.random.Generator], Notes]
+
+
+def dropped(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+    """A few accompaniment notes missing or a little off in pitch."""
+    accompaniment = notes[:, 3] == ACCOMPANIMENT
+    shifted = accompaniment & (rng.random(len(notes)) < 0.06)
+    heard = notes.copy()
+    heard[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
+    kept: Notes = heard[~(accompaniment & (rng.random(len(notes)) < 0.08))]
+    return kept
+
+
+def silent_at_first(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+    """No accompaniment that begins before some beat: a daemon that has just begun to answer."""
+    place = int(rng.uniform(0, 0.8) * steps) // STEPS_PER_BEAT * STEPS_PER_BEAT
+    kept: Notes = notes[(notes[:, 3] != ACCOMPANIMENT) | (notes[:, 0] >= place)]
+    return kept
+
+
+def stuck(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+    """One chord struck over and over instead of the accompaniment: the rut that hearing only
+    itself leads a model into. Unchanged where nothing sounds at the place that is drawn.
+    """
+    ours = notes[:, 3] == ACCOMPANIMENT
+    place = int(rng.integers(0, steps))
+    chord = np.unique(notes[ours & (notes[:, 0] <= place) & (notes[:, 1] > place), 2])
+    every = STEPS_PER_BEAT * int(rng.choice((1, 2, 4)))
+    if not len(chord):
+        return notes
+    onset = np.repeat(np.arange(0, steps, every), len(chord))
+    pitch = np.tile(chord, -(-steps // every))
+    voice = np.full(len(pitch), ACCOMPANIMENT)
+    return np.concatenate([notes[~ours], np.column_stack([onset, onset + every, pitch, voice])])
+
+
+def played_by_hand(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+    """The lead a step early or late, note by note, as quantized playing still is."""
+    lead = notes[:, 3] == LEAD
+    heard = notes.copy()
+    heard[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
+    return heard
+
+
+FLAWS: tuple[tuple[float, Flaw], ...] = (
+    (0.30, dropped),
+    (0.08, silent_at_first),
+    (0.10, stuck),
+    (0.20, played_by_hand),
+)
+"""How often each one comes, independently of the others, and in this order."""
+
+
+def with_flaws(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+    """The notes as a live context of `steps` steps may hold them."""
+    heard = notes.copy()
+    for chance, flaw in FLAWS:
+        if rng.random() < chance:
+            heard = flaw(heard, steps, rng)
+    return heard

@@ -1,0 +1,76 @@
+"""What a model hears when it plays live: its own past. Training windows are given it in part.
+
+Trained on composers' pasts alone, a model that hears itself copies what it has just played and
+settles on pedal notes: held-out leads revealed beat by beat were answered worse than by another
+piece's accompaniment, and well as soon as the composer's accompaniment was put in its own one's
+place (docs/training.md). So the known past of some windows is the model's own, while the truth
+goes on as composed: the way back to the melody is learned. Cf. scheduled sampling (Bengio et al.
+2015) and DAgger (Ross et al. 2011).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.diffusion.batch import Batch
+from engine.diffusion.sampler import Sampler
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
+from engine.music.roll import drop_orphans
+
+CALLS = 4
+"""Sampler calls: rougher than played, at a fraction of a training step's time."""
+
+
+def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) -> Batch:
+    """The batch with the model's own accompaniment as context where its past is known.
+
+    Concerns windows whose accompaniment is known up to some step, or in a last stretch before it,
+    and free from there on. It is the composer's up to a random step and ours after it, planned
+    from the lead as far as it was known by then. The target stays. One call of `sampler`, with
+    the weights it has now.
+    """
+    mask = batch.mask
+    ours = mask[:, ACCOMPANIMENT]
+    ends = ours.shape[1] - np.argmax(ours[:, ::-1], axis=1)
+    past = ours.any(axis=1) & ~ours[:, -1]
+    rows = np.flatnonzero(past & (ends >= 2 * STEPS_PER_TOKEN))
+    if not len(rows):
+        return batch
+    known, starts = _known_before(mask[rows], ends[rows], generator)
+    device = sampler.prior.device
+
+    def move(array: NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    cells = move(batch.context[rows]).float()
+    told = move(known)[:, :, None, None, :].expand_as(cells).float()
+    seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
+    with torch.no_grad():
+        filled, _ = sampler(
+            cells, told, torch.ones_like(cells), move(batch.phase[rows]), move(batch.bar[rows]),
+            move(batch.style[rows]), move(batch.density[rows]), seeds, torch.zeros_like(seeds),
+            CALLS, "renoise", 0.7, 1.0, 1.0, "allow",
+        )  # fmt: skip
+    played = filled.cpu().numpy() > 0.5
+    context = batch.context.copy()
+    for row, new, start in zip(rows, played, starts, strict=True):
+        context[row, ACCOMPANIMENT, ..., start:] = drop_orphans(new)[ACCOMPANIMENT, ..., start:]
+    return replace(batch, context=context)
+
+
+def _known_before(
+    mask: NDArray[np.bool_], ends: NDArray[np.int64], generator: torch.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """What was known when the past [start, end) was planned, bool[B, V, S], and the starts [B]."""
+    draw = torch.rand(2, len(ends), generator=generator, device=generator.device).cpu().numpy()
+    starts = (draw[0] * ends).astype(np.int64) // STEPS_PER_TOKEN * STEPS_PER_TOKEN
+    heard = starts + (draw[1] * (ends - starts)).astype(np.int64)
+    steps = np.arange(mask.shape[-1])
+    known = mask.copy()
+    known[:, ACCOMPANIMENT] = steps < starts[:, None]
+    known[:, LEAD] &= steps < heard[:, None]
+    return known, starts

@@ -1,0 +1,338 @@
+"""Train a denoiser: draw a window, noise it, guess the clean cells, step.
+
+Loss: binary cross-entropy of x0 on the free cells (x0-prediction as in the paper; BCE instead of
+its L2, because at 3 % density L2 is nearly flat on the rare ones), summed over cells, per step.
+Resumes after a kill from `checkpoint.pt`; needs torch and numpy alone beside the packed data.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.diffusion.batch import Batch
+from engine.diffusion.bound import bound_rate, free_steps, spread_levels, window_bound
+from engine.diffusion.exact import Evidence
+from engine.diffusion.inputs import Inputs, logits_of, to_inputs
+from engine.diffusion.sampler import Sampler
+from engine.model import checkpoint
+from engine.model.density import measure_densities
+from engine.model.export import weights_of
+from engine.requests.request import STYLES
+from engine.training.dataset import Windows
+from engine.training.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
+from engine.training.own_past import with_own_past
+
+_OWN_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
+_VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One training run. It ends after `steps` or `minutes` of training, whichever is first.
+
+    beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
+    falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
+    the family's own. own_past: share of the batches, the run's first tenth apart, in which the
+    model hears its own accompaniment (own_past.py), where the family has tasks. A validation
+    takes 4 x 7 x `valid_windows` windows. start_from: an export or a checkpoint whose weights a
+    fresh run begins with. compiled: through torch.compile, which needs a C++ compiler and a
+    minute, and on a CPU makes a step about a fifth shorter.
+    """
+
+    data: Path
+    out: Path
+    family: str = "frame-transformer"
+    steps: int = 1_000_000
+    minutes: float = 60.0
+    batch: int = 16
+    beats: int = 16
+    rate: float = 1.2e-3
+    warmup: int = 200
+    decay: float = 0.3
+    ema: float = 0.999
+    seed: int = 0
+    device: str = "cpu"
+    save_every: int = 200
+    threads: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    valid_windows: int = 4
+    own_past: float = 0.4
+    start_from: Path | None = None
+    compiled: bool = False
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is; losses in nats per step of music, `loss` smoothed.
+
+    valid: loss on held-out windows. bound: upper bound on their -log p, in nats per beat.
+    """
+
+    step: int = 0
+    elapsed_s: float = 0.0
+    loss: float = math.nan
+    valid: float = math.nan
+    bound: float = math.nan
+
+
+def draw_level(
+    size: int, generator: torch.Generator, device: torch.device, levels: int = 0
+) -> Tensor:
+    """Noise levels [B]: uniform, with one in six fully noised, where every sampler starts.
+
+    With `levels` T they are t / T for t in 1..T, all equally often, as in the paper.
+    """
+    level = torch.rand(size, generator=generator, device=device)
+    if levels:
+        return torch.floor(level * levels + 1) / levels
+    full = torch.rand(size, generator=generator, device=device) < 1 / 6
+    return torch.where(full, torch.ones_like(level), level)
+
+
+def loss_of(
+    logits: Tensor,
+    target: Tensor,
+    free: Tensor,
+    cell_loss: Callable[[Tensor, Tensor], Tensor] = checkpoint.cross_entropy,
+) -> Tensor:
+    """Loss of the free cells per step of music that has any; cross-entropy is in nats."""
+    return per_step(cell_loss(logits.float(), target), free)
+
+
+def per_step(cells: Tensor, free: Tensor) -> Tensor:
+    """Sum over the free cells, for each step of music that has any."""
+    steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
+    return (cells * free).sum() / steps
+
+
+def learning_rate(settings: TrainSettings, step: int, share_done: float) -> float:
+    """Warm up, stay, fall: as a share of `rate`."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    return settings.rate * warm * min(1.0, max(0.0, 1.0 - share_done) / settings.decay)
+
+
+class Run:
+    """A training run in memory: network, averaged network, optimizer, counters."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        torch.manual_seed(settings.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings = settings
+        self.device = torch.device(settings.device)
+        self.family = family = checkpoint.family_of(settings.family)
+        self.pack = MUSIC[family.music](settings.data)
+        make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
+        self.schedule = family.schedule
+        self.network = checkpoint.build(settings.family, settings.sizes).to(self.device)
+        self.averaged = checkpoint.build(settings.family, settings.sizes).to(self.device)
+        if settings.start_from is not None and not self.checkpoint_path.exists():
+            sizes = checkpoint.sizes_of(self.network)
+            weights = weights_of(settings.start_from, settings.family, sizes)
+            checkpoint.load_weights(self.network, weights)
+        self.averaged.load_state_dict(self.network.state_dict())
+        self.forward: Any = torch.compile(self.network) if settings.compiled else self.network
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.rate,
+            betas=(0.9, 0.98),
+            weight_decay=family.weight_decay,
+        )
+        self.progress = Progress()
+        windows = make_windows(self.pack, 0, settings.seed)
+        self.prior = torch.from_numpy(measure_prior(windows, family)).float().to(self.device)
+        two_voices = isinstance(windows, Windows) and not family.merged
+        self.densities = measure_densities(windows) if two_voices else []
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where this run saves and resumes."""
+        return self.settings.out / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Go on from the saved state if there is one; CheckpointError if it is of another kind."""
+        if not self.checkpoint_path.exists():
+            return False
+        state = checkpoint.load(self.checkpoint_path, str(self.device))
+        if (state["family"], state["sizes"]) != (
+            self.settings.family,
+            checkpoint.sizes_of(self.network),
+        ):
+            raise checkpoint.CheckpointError(
+                f"{self.checkpoint_path} holds another model (a {state['family']}); "
+                "choose another --out, or remove it"
+            )
+        checkpoint.load_weights(self.network, state["network"])
+        checkpoint.load_weights(self.averaged, state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]
+        return True
+
+    def save(self) -> None:
+        """Write everything a resumed run or an export needs."""
+        settings = {
+            k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.settings).items()
+        }
+        state: dict[str, object] = {
+            "format": checkpoint.FORMAT,
+            "family": self.settings.family,
+            "sizes": checkpoint.sizes_of(self.network),
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+            "prior": self.prior,
+            "densities": self.densities,
+            "schedule": self.schedule,
+            "styles": list(STYLES),
+            "settings": settings,
+            "corpora": list(self.pack.corpora),
+        }
+        checkpoint.save_atomically(state, self.checkpoint_path)
+
+    def step(self, batch: Batch, generator: torch.Generator) -> float:
+        """One optimizer step; returns the loss in nats per step of music."""
+        batch = self._heard(batch, generator)
+        level = self._levels(len(batch.target), generator)
+        inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits = self._logits(self.forward, inputs)
+        loss = self._loss(logits, inputs, target, free)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        return float(loss.detach())
+
+    @property
+    def exact(self) -> nn.Module | None:
+        """What stands behind the network in training: a cell's evidence, where it has that."""
+        return Evidence(1.0) if self.family.evidence else None
+
+    def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The batch as it will be heard live: now and then with the model's own past."""
+        share = self.settings.own_past if self.share_done >= _OWN_PAST_FROM else 0.0
+        drawn = float(torch.rand(1, generator=generator, device=self.device))
+        if self.family.merged or drawn >= share:
+            return batch
+        self.averaged.eval()
+        sampler = Sampler(self.averaged, self.prior, self.schedule, self.family.pitches.low)
+        return with_own_past(batch, sampler, generator)
+
+    def _levels(self, size: int, generator: torch.Generator) -> Tensor:
+        if self.family.loss is None:
+            return spread_levels(size, generator, self.device)
+        return draw_level(size, generator, self.device, self.family.levels)
+
+    def _loss(self, logits: Tensor, inputs: Inputs, target: Tensor, free: Tensor) -> Tensor:
+        if self.family.loss is not None:
+            return loss_of(logits, target, free, self.family.loss)
+        noisy, level = inputs[0], inputs[3]
+        rate = bound_rate(logits.float(), noisy, target, level, self.prior, self.schedule)
+        return per_step(rate, free)
+
+    def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
+        return logits_of(network, inputs, self.prior, self.schedule, self.exact)
+
+    @property
+    def share_done(self) -> float:
+        """How much of the run is behind it, 0 to 1."""
+        return max(
+            self.progress.step / self.settings.steps,
+            self.progress.elapsed_s / 60 / self.settings.minutes,
+        )
+
+    def _average(self) -> None:
+        # A short memory at first: an average over the first, random weights helps nobody.
+        keep = min(self.settings.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            for mean, now in zip(
+                self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
+            ):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1.0 - keep)
+
+    def validate(self, batches: int = 4) -> None:
+        """Score the averaged network on the same valid windows and noise every time."""
+        windows = make_windows(self.pack, 1, 1)
+        generator = torch.Generator(self.device).manual_seed(1)
+        losses, nats, steps = [], 0.0, 0.0
+        self.averaged.eval()
+        with torch.no_grad():
+            for _ in range(batches):
+                size = len(_VALID_LEVELS) * self.settings.valid_windows
+                batch = windows.batch(size, self.settings.beats, augment=0.0)
+                batch = shaped(batch, self.family)
+                level = torch.tensor(
+                    _VALID_LEVELS * self.settings.valid_windows, device=self.device
+                )
+                inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
+                logits = self._logits(self.averaged, inputs)
+                losses.append(float(self._loss(logits, inputs, target, free)))
+                told = replace(batch, context=batch.target)
+                bound = window_bound(
+                    self.averaged,
+                    told,
+                    self.prior,
+                    self.schedule,
+                    generator,
+                    draws=1,
+                    exact=checkpoint.exact_of(self.settings.family),
+                )
+                nats += float(bound.sum())
+                steps += float(free_steps(told).sum())
+        self.progress.valid = float(np.mean(losses))
+        self.progress.bound = nats / steps * self.family.steps_per_beat
+
+
+def train(settings: TrainSettings, report: Callable[[Progress, float], None]) -> Run:
+    """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
+    run = Run(settings)
+    checkpoint.make_folder(settings.out)  # say now, not after 200 steps, that it cannot be written
+    run.resume()
+    progress = run.progress
+    generator = torch.Generator(run.device)
+    windows, seed = make_windows(run.pack, 0, settings.seed), settings.seed
+    with prefetched(
+        windows, run.family, settings.batch, settings.beats, seed, progress.step
+    ) as following:
+        try:
+            while run.share_done < 1.0:
+                # Windows and noise follow from (seed, step): a resumed run is the same run.
+                generator.manual_seed(seed * 1_000_003 + progress.step)
+                torch.manual_seed(seed * 1_000_003 + progress.step)  # for dropout
+                _one_step(run, following, generator)
+                report(progress, run.share_done)
+        except KeyboardInterrupt:
+            run.save()
+            raise
+    run.validate()
+    run.save()
+    return run
+
+
+def _one_step(run: Run, following: Callable[[], Batch], generator: torch.Generator) -> None:
+    """Step, count, and now and then validate and save."""
+    progress, every = run.progress, run.settings.save_every
+    started = time.perf_counter()
+    loss = run.step(following(), generator)
+    progress.step += 1
+    mean = progress.loss
+    progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
+    progress.elapsed_s += time.perf_counter() - started
+    if progress.step % every == 0:
+        if progress.step % (5 * every) == 0:
+            run.validate()
+        run.save()

@@ -1,0 +1,76 @@
+"""What `evaluate` found, as people read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.cli.score_table import table
+
+NATS = {"nats_per_beat": 20.0, "se": 1.5, "nats_per_step": 20 / 24}
+PROFILE = {"pcs": 0.5, "repeats": 0.25}
+
+
+def player(distance: float, ratio: float | None) -> dict[str, Any]:
+    return {
+        "note_f1": 0.125, "profile": {"pcs": 0.4, "repeats": 0.5},
+        "distance": {"pcs": distance}, "ratio": {"pcs": ratio},
+        "within_1x": 0, "within_2x": 1, "consistency": {"pitch_consistency": 0.9},
+    }  # fmt: skip
+
+
+FOUND: dict[str, Any] = {
+    "models": ["default", "paper"], "task": "harmonize", "split": "valid", "windows": 48,
+    "beats": 16,
+    "nll": {
+        "models": {"default": NATS | {"less": {}}, "paper": {"note": "no likelihood"}},
+        "baselines": {"markov": NATS | {"less": {"default": NATS | {"nats_per_beat": 5.0}}}},
+    },
+    "harmony": {
+        "human": {"profile": PROFILE, "half_split": {"pcs": 0.05}},
+        "replies": {
+            "default": player(0.1, 2.0),
+            "wrong piece": player(0.3, None) | {"consistency": {}},
+        },
+    },
+}  # fmt: skip
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Each line with single spaces."""
+    return [" ".join(line.split()) for line in table(found).splitlines()]
+
+
+def test_bounds_and_exact_values_are_told_apart() -> None:
+    told = lines(FOUND)
+    assert told[0] == "default, paper: harmonize, 48 valid windows of 16 beats"
+    assert "default <= 20.0 +- 1.5" in told
+    assert "markov = 20.0 +- 1.5; default +5.0 +- 1.5 better" in told
+    assert "paper no likelihood" in told
+
+
+def test_replies_stand_beside_the_composer() -> None:
+    told = lines(FOUND)
+    assert "composer default wrong piece" in told
+    assert "pcs 0.500 0.400 0.400" in told
+    assert "distance (ratio) half split default wrong piece" in told
+    assert "pcs 0.050 0.100 (2.0x) 0.300 (-)" in told
+    assert "within 2x 1 of 1 1 of 1" in told
+    assert "pitch_consistency 0.900 -" in told
+
+
+def test_no_empty_table_of_consistency() -> None:
+    replies = {"default": player(0.1, 2.0) | {"consistency": {}}}
+    found = {**FOUND, "harmony": FOUND["harmony"] | {"replies": replies}}
+    assert "like the composer's" not in table(found)
+
+
+def test_columns_line_up() -> None:
+    rows = [line for line in table(FOUND).splitlines() if line.startswith("  pcs")]
+    assert len({len(line) for line in rows}) == 1
+
+
+def test_likelihood_alone() -> None:
+    told = lines({key: value for key, value in FOUND.items() if key != "harmony"})
+    assert "composer default wrong piece" not in told
+    merged = FOUND["nll"] | {"merged": {"models": {}, "baselines": {}}}
+    assert "-log p of merged rolls, 33 to 88, nats a beat" in lines({**FOUND, "nll": merged})

@@ -1,0 +1,156 @@
+"""On which step and in which voice a note is heard."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.live.listening.hearing import PREROLL_NS, Hearing, Place
+from bridge.live.listening.note_gate import Change, NoteEvent
+from bridge.live.listening.song import Song
+from bridge.timebase import NS_PER_MS as MS
+from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+
+BARS = MeterMap(((0, Meter(4, 4)),))
+
+
+class Ear:
+    """A Hearing fed with fractional steps."""
+
+    def __init__(self, split: str = "highest", grid: str = "16+triplet") -> None:
+        self.song = Song()
+        self.hearing = Hearing(self.song)
+        self.hearing.split = split
+        self.grid = grid
+
+    def place(self, step: float) -> Place:
+        return Place(step, self.grid, BARS, 120.0)
+
+    def on(self, pitch: int, step: float, channel: int = 0, at_ns: int = 0) -> None:
+        event = NoteEvent(Change.ON, at_ns, channel, pitch, 90)
+        self.hearing.hear(event, self.place(step))
+
+    def off(self, pitch: int, step: float, channel: int = 0, change: Change = Change.OFF) -> None:
+        self.hearing.hear(NoteEvent(change, 0, channel, pitch), self.place(step))
+
+    def note(self, pitch: int, step: float, end: float, channel: int = 0) -> None:
+        self.on(pitch, step, channel)
+        self.off(pitch, end, channel)
+
+    def heard(self, now: int = 10_000) -> list[tuple[int, int, int, int]]:
+        return [
+            (n.onset_step, n.pitch, n.length_steps, n.voice)
+            for n in self.song.heard.notes(-10_000, 20_000, now)
+        ]
+
+
+def test_played_by_hand_heard_on_the_grid() -> None:
+    ear = Ear()
+    ear.note(72, 0.4, 23.1)
+    ear.note(74, 24.7, 34.0)
+    ear.note(76, 95.2, 120.9)  # 16 ms before the bar line
+    assert ear.heard() == [(0, 72, 24, LEAD), (24, 74, 12, LEAD), (96, 76, 24, LEAD)]
+
+
+def test_a_note_that_nearly_reaches_the_next_reaches_it() -> None:
+    ear = Ear(grid="off")
+    ear.note(72, 0, 21)
+    ear.note(74, 24, 40)
+    ear.note(76, 48, 60)
+    assert [n[2] for n in ear.heard()] == [24, 16, 12]
+
+
+def test_an_open_note_lasts_until_now() -> None:
+    ear = Ear()
+    ear.on(72, 24)
+    assert ear.heard(now=24) == [(24, 72, 1, LEAD)]
+    assert ear.heard(now=40) == [(24, 72, 16, LEAD)]
+    assert ear.hearing.sounding
+
+
+def test_the_top_of_a_chord_leads_in_whatever_order_it_arrives() -> None:
+    for order in ((60, 64, 79), (79, 60, 64), (64, 79, 60)):
+        ear = Ear()
+        for i, pitch in enumerate(order):
+            ear.on(pitch, 0.1 * i)
+        for pitch in order:
+            ear.off(pitch, 24)
+        assert {(n[1], n[3]) for n in ear.heard()} == {
+            (60, ACCOMPANIMENT),
+            (64, ACCOMPANIMENT),
+            (79, LEAD),
+        }
+
+
+def test_a_bass_held_under_a_melody_is_accompaniment() -> None:
+    ear = Ear()
+    ear.on(48, 0)
+    for i in range(3):
+        ear.note(72 + i, 24 + 24 * i, 47 + 24 * i)
+    ear.off(48, 96)
+    assert {(n[1], n[3]) for n in ear.heard()} == {
+        (48, ACCOMPANIMENT), (72, LEAD), (73, LEAD), (74, LEAD)
+    }  # fmt: skip
+
+
+def test_overlapping_fingers_do_not_split_a_melody() -> None:
+    ear = Ear()
+    ear.on(76, 0)
+    ear.on(74, 24)  # down a tone before the key above is up
+    ear.off(76, 26)
+    ear.on(77, 48)  # and up
+    ear.off(74, 50)
+    ear.off(77, 72)
+    assert {n[3] for n in ear.heard()} == {LEAD}
+
+
+def test_a_pedal_does_not_make_chords_of_a_melody() -> None:
+    ear = Ear()
+    for i in range(4):
+        ear.on(72 + i, 24 * i)
+        ear.off(72 + i, 24 * i + 23, change=Change.LIFTED)
+    for i in range(4):
+        ear.off(72 + i, 96)
+    assert [(n[0], n[2], n[3]) for n in ear.heard()] == [
+        (0, 96, LEAD), (24, 72, LEAD), (48, 48, LEAD), (72, 24, LEAD)
+    ]  # fmt: skip
+
+
+def test_split_all_lead_and_by_channel() -> None:
+    ear = Ear("all-lead")
+    ear.note(60, 0, 24)
+    ear.note(72, 0, 24)
+    assert {n[3] for n in ear.heard()} == {LEAD}
+    ear = Ear("channel")
+    ear.note(60, 0, 24, channel=0)
+    ear.note(72, 0, 24, channel=1)
+    assert [(n[1], n[3]) for n in ear.heard()] == [(60, LEAD), (72, ACCOMPANIMENT)]
+
+
+def test_notes_just_before_start_are_on_the_first_step() -> None:
+    ear = Ear()
+    for pitch, before in ((60, PREROLL_NS + 1), (62, PREROLL_NS), (64, 20 * MS)):
+        ear.hearing.hear_early(NoteEvent(Change.ON, 10**9 - before, 0, pitch, 90))
+    ear.hearing.hear_early(NoteEvent(Change.OFF, 10**9 - 50 * MS, 0, 62))
+    ear.hearing.start(10**9, ear.place(96.0))
+    assert [(n[0], n[1]) for n in ear.heard()] == [(96, 62), (96, 64)]
+    assert ear.heard()[0][2] == 6  # 100 ms is nearest to a sixteenth
+
+
+def test_a_jump_ends_held_notes_and_takes_early_ones_along() -> None:
+    ear = Ear()
+    ear.on(60, 340)
+    ear.on(62, 383.5)  # ahead of the loop's end: belongs to what follows
+    ear.song.jump(0)
+    ear.hearing.jump(383.9, 0)
+    ear.off(60, 5)
+    ear.off(62, 24)
+    assert [(n[0], n[1], n[2]) for n in ear.heard()] == [(0, 62, 24), (342, 60, 42)]
+
+
+@pytest.mark.parametrize("end", [10, 100])
+def test_stop_ends_held_notes(end: int) -> None:
+    ear = Ear()
+    ear.on(60, 0)
+    assert ear.hearing.stop(float(end), 1000 * MS) == []
+    assert ear.heard() == [(0, 60, end, LEAD)]
+    assert not ear.hearing.sounding

@@ -1,0 +1,216 @@
+"""What counts as music on the input port."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.commands import Act, SetParameter
+from bridge.live.listening.note_gate import ECHO_NS, Change, NoteEvent, NoteGate
+from bridge.midi_messages import Kind, Message, parse
+from bridge.settings.knobs import Knobs, control_command
+from bridge.settings.parameters import ACTIONS, PARAMETERS, ParameterError, check
+from bridge.timebase import NS_PER_MS as MS
+
+ON, OFF, LIFTED = Change.ON, Change.OFF, Change.LIFTED
+
+
+def feed(gate: NoteGate, *data: int, at_ns: int = 0) -> list[tuple[Change, int]]:
+    message = parse(data)
+    assert message is not None
+    return [(event.change, event.pitch) for event in gate.read(message, at_ns)]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((0x90, 60, 100), Message(Kind.NOTE_ON, 0, 60, 100)),
+        ((0x95, 60, 0), Message(Kind.NOTE_OFF, 5, 60, 0)),
+        ((0x8F, 60, 64), Message(Kind.NOTE_OFF, 15, 60, 64)),
+        ((0xB1, 64, 127), Message(Kind.CONTROL, 1, 64, 127)),
+        ((0xC2, 9), Message(Kind.PROGRAM, 2, 9)),
+        ((0xF8,), Message(Kind.CLOCK)),
+        ((0xFA,), Message(Kind.START)),
+        ((0xFB,), Message(Kind.CONTINUE)),
+        ((0xFC,), Message(Kind.STOP)),
+        ((0xF2, 3, 1), Message(Kind.POSITION, first=131)),
+        ((0xFE,), None),
+        ((0xE0, 0, 64), None),
+        ((0xF0, 1, 2, 0xF7), None),
+        ((0x90, 60), None),
+        ((0x90, 200, 1), None),
+        ((60, 100), None),
+        ((), None),
+    ],
+)
+def test_parse(data: tuple[int, ...], message: Message | None) -> None:
+    assert parse(data) == message
+
+
+@given(st.lists(st.integers(-1, 300), max_size=5))
+def test_parse_never_fails(data: list[int]) -> None:
+    parse(tuple(data))
+
+
+def test_notes_pass_once_each_way() -> None:
+    gate = NoteGate()
+    assert feed(gate, 0x80, 60, 0) == []
+    assert feed(gate, 0x90, 60, 100) == [(ON, 60)]
+    assert feed(gate, 0x90, 60, 100) == [(OFF, 60), (ON, 60)]
+    assert feed(gate, 0x90, 60, 0) == [(OFF, 60)]
+    assert feed(gate, 0x80, 60, 0) == []
+
+
+def test_only_the_channel_listened_to() -> None:
+    gate = NoteGate()
+    gate.channel = 3
+    assert feed(gate, 0x90, 60, 100) == []
+    assert feed(gate, 0x92, 60, 100) == [(ON, 60)]
+
+
+def test_pedal_holds_until_it_is_lifted() -> None:
+    gate = NoteGate()
+    feed(gate, 0xB0, 64, 127)
+    feed(gate, 0x90, 60, 100)
+    assert feed(gate, 0x80, 60, 0) == [(LIFTED, 60)]
+    feed(gate, 0x90, 62, 100)
+    assert feed(gate, 0xB0, 64, 0) == [(OFF, 60)]
+    assert feed(gate, 0x80, 62, 0) == [(OFF, 62)]
+
+
+def test_pedal_ignored() -> None:
+    gate = NoteGate()
+    gate.set_pedal(False, 0)
+    feed(gate, 0xB0, 64, 127)
+    feed(gate, 0x90, 60, 100)
+    assert feed(gate, 0x80, 60, 0) == [(OFF, 60)]
+
+
+def test_no_longer_following_the_pedal_ends_what_it_held() -> None:
+    gate = NoteGate()
+    feed(gate, 0xB0, 64, 127)
+    feed(gate, 0x90, 60, 100)
+    feed(gate, 0x80, 60, 0)
+    assert gate.set_pedal(False, 7) == [NoteEvent(OFF, 7, 0, 60)]
+
+
+@pytest.mark.parametrize("controller", [120, 123])
+def test_flush_ends_input_notes_of_its_channel(controller: int) -> None:
+    gate = NoteGate()
+    feed(gate, 0x90, 60, 100)
+    feed(gate, 0x91, 62, 100)
+    assert feed(gate, 0xB0, controller, 0) == [(OFF, 60)]
+    assert feed(gate, 0x80, 60, 0) == []
+    assert feed(gate, 0x81, 62, 0) == [(OFF, 62)]
+
+
+def test_a_daws_burst_at_play_is_not_music() -> None:
+    gate = NoteGate()
+    for channel in range(16):
+        for controller in (64, 120, 121, 123):
+            assert feed(gate, 0xB0 | channel, controller, 0) == []
+
+
+def test_our_own_notes_are_not_music() -> None:
+    gate = NoteGate()
+    gate.sent(0, 60, 1000)
+    assert feed(gate, 0x90, 60, 80, at_ns=1000 + 43 * MS) == []
+    assert feed(gate, 0x80, 60, 0, at_ns=1000 + 90 * MS) == []
+    # One echo for each note sent: the next one is played by hand.
+    assert feed(gate, 0x90, 60, 80, at_ns=1000 + 95 * MS) == [(ON, 60)]
+
+
+@pytest.mark.parametrize(("channel", "at_ns"), [(1, 10 * MS), (0, ECHO_NS + 1), (0, -1)])
+def test_no_echo_elsewhere_or_later_or_before(channel: int, at_ns: int) -> None:
+    gate = NoteGate()
+    gate.sent(0, 60, 0)
+    assert feed(gate, 0x90 | channel, 60, 80, at_ns=at_ns) == [(ON, 60)]
+
+
+def test_echo_guard_off() -> None:
+    gate = NoteGate()
+    gate.echo_guard = False
+    gate.sent(0, 60, 0)
+    assert feed(gate, 0x90, 60, 80, at_ns=10) == [(ON, 60)]
+
+
+def test_the_off_of_an_echo_does_not_end_a_note_held_by_hand() -> None:
+    gate = NoteGate()
+    assert feed(gate, 0x90, 60, 90, at_ns=0) == [(ON, 60)]
+    gate.sent(0, 60, 10)
+    assert feed(gate, 0x90, 60, 80, at_ns=20) == []
+    assert feed(gate, 0x80, 60, 0, at_ns=30) == []
+    assert feed(gate, 0x80, 60, 0, at_ns=40) == [(OFF, 60)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0x90, 0x80, 0xB0)),
+            st.integers(0, 3),
+            st.sampled_from((60, 61, 64, 120, 121, 123)),
+            st.sampled_from((0, 64, 127)),
+            st.booleans(),
+        ),
+        max_size=80,
+    )
+)
+def test_ons_and_offs_always_alternate(messages: list[tuple[int, int, int, int, bool]]) -> None:
+    gate, down = NoteGate(), set()
+    for at_ns, (status, channel, first, second, ours) in enumerate(messages):
+        if ours:
+            gate.sent(channel, first, at_ns)
+        message = parse((status | channel, first, second))
+        assert message is not None
+        for event in gate.read(message, at_ns):
+            key = (event.channel, event.pitch)
+            assert (key in down) is (event.change is not ON)
+            if event.change is ON:
+                down.add(key)
+            elif event.change is OFF:
+                down.discard(key)
+    assert {(e.channel, e.pitch) for e in gate.flush(0)} == down
+
+
+def test_controllers_cover_each_row_from_end_to_end() -> None:
+    for row in PARAMETERS:
+        if row.cc is None:
+            continue
+        low, high = control_command(row.cc, 0, 5), control_command(row.cc, 127, 5)
+        assert isinstance(low, SetParameter)
+        assert isinstance(high, SetParameter)
+        check(row.name, low.value)
+        ends = {
+            "choice": row.choices[-1:] and (row.choices[0], row.choices[-1]),
+            "bool": (False, True),
+        }.get(row.kind, (row.low, row.high))
+        assert (low.value, high.value) == ends
+
+
+def test_controllers_that_act() -> None:
+    acts = {row.name: row.cc for row in ACTIONS if row.cc is not None}
+    assert control_command(acts["panic"] or 0, 127, 3) == Act(3, "panic")
+    assert control_command(acts["panic"] or 0, 0, 3) is None
+    assert control_command(acts["freeze"] or 0, 127, 3) == Act(3, "freeze", (True,))
+    assert control_command(acts["freeze"] or 0, 0, 3) == Act(3, "freeze", (False,))
+    assert control_command(7, 100, 3) is None
+
+
+def test_knobs_turn_into_sample_settings() -> None:
+    knobs = Knobs({"low": 80, "high": 40, "key": "G", "density": 2, "variation": 0.3})
+    settings = knobs.sample_settings(7)
+    assert (settings.low, settings.high, settings.steps) == (40, 80, 7)
+    assert settings.pitch_classes == frozenset({7, 9, 11, 0, 2, 4, 6})
+    assert settings.density == 2.0
+    assert settings.variation == 1.0
+    assert knobs.set("mode", "vary")
+    assert not knobs.set("mode", "vary")
+    assert knobs.sample_settings(7).variation == 0.3
+    knobs.set("rhythm", "keep")
+    assert knobs.sample_settings(7).rhythm == "keep"
+    knobs.set("mode", "infill")
+    assert knobs.sample_settings(7).rhythm == "free"
+    assert Knobs({}).sample_settings(3).density is None
+    with pytest.raises(ParameterError):
+        knobs.set("steps", 0)

@@ -1,0 +1,390 @@
+"""harmonize live: exact times under a manual clock, and what happens when the engine does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.commands import (
+    Act,
+    AskParameter,
+    EngineState,
+    MidiIn,
+    OscOut,
+    SendMidi,
+    SetParameter,
+    Subscribe,
+    Tick,
+)
+from bridge.live.session import Session
+from bridge.settings.parameters import DEFAULTS, ParameterError
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.music.roll import Note
+from engine.requests.request import PlanRequest, Span
+from tests.session_rig import CHORD, MS, S, chords, clock, melody, play, rig
+
+PEER = ("127.0.0.1", 9001)
+
+
+def test_replies_lie_on_exact_beats_after_the_bar_listened_to() -> None:
+    live = rig().add(clock(33)).add(melody(33)).run(16 * S - 1)
+    beats = [2.0 + 0.5 * i for i in range(28)]
+    assert live.ons == [(beat, pitch) for beat in beats for pitch in CHORD]
+    assert live.offs == [(beat, pitch) for beat in beats[1:] for pitch in CHORD]
+    assert all(now == due for now, due, _ in live.sent)
+    assert live.tally == {"fresh": 27}
+    assert [args for _, args in live.osc("out/state")] == [
+        ("waiting",),
+        ("listening",),
+        ("playing",),
+    ]
+    assert live.osc("out/bar") == [(2.0 * i, (i + 1,)) for i in range(8)]
+
+
+def test_each_sent_note_is_told_by_osc() -> None:
+    live = rig().add(clock(9)).add(melody(9)).run(int(2.1 * S))
+    assert live.osc("out/note") == [(2.0, (pitch, 80, 4.0, 1.0)) for pitch in CHORD]
+
+
+def test_a_decision_for_every_beat_as_late_as_the_engine_allows() -> None:
+    live = rig().add(clock(25)).add(melody(25)).run(8 * S)
+    times = [when for when, _ in live.requests]
+    # At the first note, to learn how fast the engine is; 50 ms fit a sixteenth before each beat.
+    assert times == [0.125, *(1.375 + 0.5 * i for i in range(14))]
+    assert [request.id for _, request in live.requests] == list(range(1, len(times) + 1))
+
+
+@pytest.mark.parametrize(("warm_ms", "first"), [(50, 0.5), (340, 1.0)])
+def test_without_a_bar_to_listen_to_the_first_plan_knows_the_first_note(
+    warm_ms: int, first: float
+) -> None:
+    """An engine too slow for the next beat, by what its warm-up took, answers on the one after."""
+    live = rig({"listen_bars": 0}, delay_ns=lambda request: warm_ms * MS)
+    live.add([EngineState(0, "ready", "", warm_ms * MS, 10)])
+    live.add(clock(25)).add(melody(25)).run(6 * S)
+    assert live.ons[0][0] == first
+    assert set(live.tally) == {"fresh"}
+    used = [request for when, request in live.requests if when < first]
+    assert [n.pitch for n in used[-1].notes if n.voice == LEAD] == [72]
+
+
+def test_a_request_tells_what_is_known() -> None:
+    live = rig().add(clock(25)).add(melody(25)).run(8 * S)
+    when, request = live.requests[7]
+    assert when == 4.375  # step 210, for beat 9
+    assert request.known == (Span(LEAD, 24, 210), Span(ACCOMPANIMENT, 168, 216))
+    assert (request.first_step, request.end_step) == (24, 216 + 9 * 24)
+    lead = [n for n in request.notes if n.voice == LEAD]
+    assert [(n.onset_step, n.pitch) for n in lead] == [
+        (24, 74), (48, 76), (72, 77), (96, 79), (120, 81), (144, 83), (168, 84), (192, 72)
+    ]  # fmt: skip
+    assert [n.length_steps for n in lead] == [24] * 7 + [210 - 192]
+    ours = [n for n in request.notes if n.voice == ACCOMPANIMENT]
+    assert [(n.onset_step, n.end_step) for n in ours[::3]] == [
+        (168 + 24 * i, 192 + 24 * i)
+        for i in range(2)  # the last two beats
+    ]
+
+
+def test_stop_ends_every_note_at_once_and_nothing_follows() -> None:
+    live = rig().add(clock(20)).add(melody(20)).add([MidiIn(9100 * MS, (0xFC,))]).run(14 * S)
+    assert live.offs[-3:] == [(9.1, pitch) for pitch in CHORD]
+    assert live.ons[-1][0] == 9.0
+    assert live.stuck == {}
+    assert live.session.state == "waiting"
+
+
+def test_continue_goes_on_with_what_it_remembers() -> None:
+    live = rig().add(clock(16)).add(melody(16))
+    live.add([MidiIn(8 * S - 10 * MS, (0xFC,))])
+    live.add([MidiIn(10 * S, (0xFB,)), *clock(9, 10 * S, start=False)]).run(13 * S)
+    after = [when for when, _ in live.ons if when > 8]
+    assert after[0] == 10.0
+    assert live.requests[-1][1].known[1].voice == ACCOMPANIMENT
+
+
+def test_a_jump_back_ends_notes_and_goes_on_from_memory() -> None:
+    live = rig().add(clock(16)).add(melody(16))
+    seek = [MidiIn(8 * S - 1000, (0xF2, 8, 0))]  # 8 sixteenths: beat 2
+    live.add(seek).add(clock(13, 8 * S, start=False)).add(melody(13, 8 * S)).run(13 * S)
+    assert (8.0, CHORD[0]) in live.offs
+    # Beats 4 to 15 were played before: no beat of them is empty, though the plan is for elsewhere.
+    after = sorted({when for when, _ in live.ons if when >= 8})
+    assert after == [8.5 + 0.5 * i for i in range(10)]
+    assert live.stuck.keys() == set(CHORD)  # the last chord sounds
+    lead = [n.onset_step for n in live.requests[-1][1].notes if n.voice == LEAD]
+    assert lead == sorted(set(lead)), "what is played again is written anew"
+
+
+def test_notes_ahead_of_start_are_heard_on_the_first_beat() -> None:
+    live = rig({"listen_bars": 0}).add(play(72, 979 * MS, 400 * MS)).add(clock(8, S)).run(4 * S)
+    first = next(request for when, request in live.requests if when > 1.0)
+    assert next((n.onset_step, n.pitch) for n in first.notes if n.voice == LEAD) == (0, 72)
+
+
+def test_internal_clock_starts_with_the_first_note() -> None:
+    live = rig({"tempo": 60.0}).add([Act(S, "note", (72, 90)), Act(2 * S, "note", (72, 0))])
+    live.run(6 * S)
+    assert live.ons[0] == (5.0, CHORD[0])
+    assert live.osc("out/bar")[:2] == [(1.0, (1,)), (5.0, (2,))]
+
+
+def test_a_pickup_is_not_the_bar_listened_to() -> None:
+    live = rig({"clock": "internal", "pickup_beats": 1.0}).add(melody(32, S)).run(8 * S)
+    assert live.osc("out/bar")[:3] == [(1.0, (0,)), (1.5, (1,)), (3.5, (2,))]
+    assert live.ons[0][0] == 3.5
+    late = rig().add(clock(32)).add(melody(32, 1500 * MS)).run(8 * S)
+    assert late.ons[0][0] == 4.0
+
+
+def test_a_daws_notes_lead_its_clock_and_its_stop_brings_a_burst() -> None:
+    burst = [MidiIn(14 * S, (0xB0 | ch, cc, 0)) for ch in range(16) for cc in (64, 120, 121, 123)]
+    live = rig().add(clock(26, S)).add(melody(26, S - 22 * MS))
+    live.add([MidiIn(14 * S, (0xFC,)), *burst]).run(16 * S)
+    assert sorted({when for when, _ in live.ons}) == [3.0 + 0.5 * i for i in range(22)]
+    lead = [n for n in live.requests[-1][1].notes if n.voice == LEAD]
+    assert all(n.onset_step % 24 == 0 for n in lead)
+    assert [n.length_steps for n in lead[:-1]] == [24] * (len(lead) - 1)
+    assert live.stuck == {}
+
+
+def test_nothing_starts_by_itself_after_stop_or_beside_a_clock() -> None:
+    live = rig().add(clock(8, start=False)).add(play(72, S, 100 * MS)).run(3 * S)
+    assert live.session.state == "waiting"
+    live = rig().add(clock(8)).add([MidiIn(3 * S, (0xFC,))]).add(play(72, 5 * S, 100 * MS))
+    assert live.run(8 * S).session.state == "waiting"
+
+
+def test_dead_engine_the_plan_in_hand_goes_on() -> None:
+    def delay(request: PlanRequest) -> int | None:
+        return None if live.now_ns > 8 * S else 50 * MS
+
+    live = rig(delay_ns=delay)
+    live.add(clock(64)).add(melody(64))
+    live.run(30 * S)
+    beats = sorted({when for when, _ in live.ons})
+    assert beats == [2.0 + 0.5 * i for i in range(len(beats))]
+    assert beats[-1] >= 8.0 + 4.0, "long enough to restart an engine"
+    assert set(live.tally) == {"fresh", "stale", "rest"}
+    assert live.session.state == "planning"
+
+
+def test_restarted_engine_takes_over_at_once() -> None:
+    def delay(request: object) -> int | None:
+        return None if 8 * S < live.now_ns < 11 * S else 50 * MS
+
+    live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
+    live.add([EngineState(8100 * MS, "down"), EngineState(11 * S, "ready")]).run(16 * S)
+    assert "rest" not in live.tally
+    asked = [when for when, _ in live.requests if when > 8]
+    assert asked[0] == 11.0
+    assert live.osc("out/ready") == [(11.0, ())]
+
+
+@pytest.mark.parametrize("delay_ms", [100, 300, 700])
+def test_an_engine_slower_than_a_beat_still_delivers(delay_ms: int) -> None:
+    live = rig(delay_ns=lambda request: delay_ms * MS).add(clock(64)).add(melody(64)).run(30 * S)
+    assert live.tally == {"fresh": 56} or set(live.tally) == {"fresh", "stale"}
+    assert live.session.conductor.performer.scheduler.late == 0
+
+
+def test_an_engine_of_three_beats_a_plan_causes_no_rest() -> None:
+    """It is asked early enough to be ready when its turn begins."""
+    live = rig(delay_ns=lambda request: 1400 * MS).add(clock(64)).add(melody(64)).run(30 * S)
+    assert set(live.tally) == {"fresh", "stale"}
+
+
+def test_one_slow_plan_makes_no_reply_old() -> None:
+    """The plan before it bridges the time; then decisions are as late as they were."""
+
+    def delay(request: object) -> int:
+        return 2200 * MS if 3 * S < live.now_ns < 3.6 * S else 10 * MS
+
+    live = rig(delay_ns=delay).add(clock(48)).add(melody(48))
+    live.run(24 * S)
+    assert live.tally == {"fresh": 42, "stale": 2}
+
+
+def test_an_engine_that_slows_down_twofold_causes_no_rest() -> None:
+    def delay(request: object) -> int:
+        return 300 * MS if live.now_ns > 8 * S else 150 * MS
+
+    live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
+    live.run(30 * S)
+    assert live.tally == {"fresh": 56}
+
+
+def test_an_engine_far_too_slow_rests_but_is_never_late() -> None:
+    live = rig(delay_ns=lambda request: 3 * S).add(clock(64)).add(melody(64)).run(30 * S)
+    assert live.tally["rest"] > 0
+    assert "late" not in live.tally
+    assert "fresh" not in live.tally
+
+
+def test_a_player_that_was_held_up_drops_what_it_missed() -> None:
+    session = Session({"clock": "internal", "listen_bars": 0})
+    live = rig().add([])
+    live.session = session
+    live.add([Act(0, "start")]).add(play(72, 0, 100 * MS)).run(3 * S)
+    live.now_ns = int(4.3 * S)  # nobody ran between 3.0 and 4.3 s
+    live.run(6 * S)
+    assert session.tally.late > 0
+    assert live.osc("out/late")
+    assert all(now - due <= 50 * MS for now, due, data in live.sent if data[0] & 0xF0 == 0x90)
+
+
+def test_silence_that_the_plan_chose_is_counted_apart() -> None:
+    live = rig(answer=lambda request: request.notes).add(clock(20)).add(melody(20)).run(9 * S)
+    assert live.tally == {"silent": 14}
+
+
+def test_a_new_plan_may_shorten_a_note_that_sounds() -> None:
+    def answer(request: PlanRequest) -> tuple[Note, ...]:
+        notes = chords(request)
+        if live.now_ns < 2.3 * S:  # one chord held for four bars
+            return tuple(replace(n, length_steps=384) for n in notes if n.onset_step == 96)
+        return tuple(n for n in notes if n.onset_step <= 96)  # held as far as it was known
+
+    live = rig(answer=answer).add(clock(20)).add(melody(20))
+    live.run(4 * S)
+    assert [when for when, _ in live.ons] == [2.0] * 3
+    assert [when for when, _ in live.offs] == [2.5] * 3
+
+
+def test_bypass_is_silent_and_comes_back_at_once() -> None:
+    live = rig().add(clock(20)).add(melody(20))
+    live.add([SetParameter(4100 * MS, "bypass", True), SetParameter(6100 * MS, "bypass", False)])
+    live.run(8 * S)
+    beats = sorted({when for when, _ in live.ons})
+    assert [b for b in beats if 4.1 < b < 6.1] == []
+    assert 6.5 in beats
+    assert (4.1, CHORD[0]) in live.offs
+
+
+def test_panic_sends_offs_for_what_sounds_and_for_everything() -> None:
+    live = rig().add(clock(20)).add(melody(20)).add([Act(4100 * MS, "panic")]).run(5 * S)
+    sent = [data for now, _, data in live.sent if now == 4100 * MS]
+    assert sent[:3] == [(0x80, pitch, 0) for pitch in CHORD]
+    assert len(sent) == 3 + 48
+    assert 4.5 in {when for when, _ in live.ons} or 5.0 in {when for when, _ in live.ons}
+
+
+def test_velocity_follows_the_melody_unless_set() -> None:
+    soft = [
+        MidiIn(c.at_ns, (*c.data[:2], c.data[2] and 50))
+        for c in melody(20)
+        if isinstance(c, MidiIn)
+    ]
+    live = rig().add(clock(20)).add(soft).run(4 * S)
+    assert {data[2] for _, _, data in live.sent if data[0] == 0x90} == {40}
+    live = rig({"velocity": 33}).add(clock(20)).add(soft).run(4 * S)
+    assert {data[2] for _, _, data in live.sent if data[0] == 0x90} == {33}
+
+
+def test_humanize_moves_notes_a_little_and_always_the_same() -> None:
+    runs = [
+        rig({"humanize": 1.0, "seed": 5}).add(clock(20)).add(melody(20)).run(6 * S)
+        for _ in range(2)
+    ]
+    assert runs[0].sent == runs[1].sent
+    delays = {round((when * 1000) % 500, 3) for when, _ in runs[0].ons}
+    assert len(delays) > 5
+    assert max(delays) <= 10
+    velocities = {data[2] for _, _, data in runs[0].sent if data[0] == 0x90}
+    assert len(velocities) > 3
+    assert min(velocities) >= 64
+    assert max(velocities) <= 96
+
+
+def test_output_offset_and_channel() -> None:
+    for offset in (-40.0, 15.0):
+        live = rig({"output_offset_ms": offset, "out_channel": 3}).add(clock(20)).add(melody(20))
+        live.run(4 * S)
+        ons = [(now, data) for now, _, data in live.sent if data[0] & 0xF0 == 0x90]
+        assert ons[0] == (2 * S + round(offset * MS), (0x92, CHORD[0], 80))
+        assert live.tally.keys() == {"fresh"}
+
+
+def test_thru_sends_notes_on_and_ends_them() -> None:
+    live = rig({"thru": True}).add(clock(8)).add([MidiIn(S, (0x90, 72, 99))])
+    live.add([SetParameter(1200 * MS, "thru", False), MidiIn(1300 * MS, (0x80, 72, 0))])
+    live.run(int(1.9 * S))
+    assert [(now, data) for now, _, data in live.sent] == [
+        (S, (0x90, 72, 99)),
+        (1200 * MS, (0x80, 72, 0)),
+    ]
+
+
+def test_every_set_is_answered_with_the_value_in_force() -> None:
+    session = Session({})
+    assert OscOut("/diffuse/tempo", (90.0,), PEER) in session.step(
+        SetParameter(0, "tempo", 90, PEER)
+    )
+    assert session.step(AskParameter(1, "tempo", PEER)) == [OscOut("/diffuse/tempo", (90.0,), PEER)]
+    (problem,) = session.step(SetParameter(2, "tempo", 1000, PEER))
+    assert isinstance(problem, OscOut)
+    assert problem.address == "/diffuse/out/error"
+    assert problem.arguments[0] == "tempo"
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS))
+def test_every_parameter_can_be_set_at_any_time(name: str) -> None:
+    live = rig().add(clock(20)).add(melody(20))
+    live.add([SetParameter(3 * S, name, DEFAULTS[name], PEER)]).run(6 * S)
+    assert live.osc(name) == [(3.0, (DEFAULTS[name],))]
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ParameterError, match="did you mean 'tempo'"):
+        Session({"tempoo": 3})
+
+
+def test_control_channel_sets_and_other_channels_do_not() -> None:
+    session = Session({})
+    session.step(MidiIn(0, (0xB0, 14, 127)))
+    assert session.knobs.text("mode") == "harmonize"
+    session.step(MidiIn(0, (0xBF, 14, 127)))
+    assert session.knobs.text("mode") == "generate"
+    session.step(MidiIn(0, (0xBF, 17, 127)))
+    assert session.knobs.integer("steps") == 100
+    session.step(MidiIn(0, (0xCF, 3)))
+
+
+def test_questions_are_answered_to_who_asked() -> None:
+    session = Session({})
+    session.step(Tick(0))
+    assert session.step(Act(0, "ping", (), PEER)) == [OscOut("/diffuse/out/pong", (), PEER)]
+    rows = session.step(Act(0, "help", (), PEER))
+    assert all(isinstance(row, OscOut) and row.to == PEER for row in rows)
+    assert len(rows) == len(DEFAULTS) + 12
+    answers = session.step(Act(0, "stats", (), PEER))
+    *figures, state = (row for row in answers if isinstance(row, OscOut))
+    assert state == OscOut("/diffuse/out/state", ("waiting",), PEER)
+    stats = {row.arguments[0]: row.arguments[1] for row in figures}
+    assert stats["rest"] == 0.0
+    assert {"fresh", "stale", "late", "silent", "engine_p95_ms", "latency_bars"} <= stats.keys()
+    assert session.step(Act(0, "subscribe", ("10.0.0.1", 9), PEER)) == [
+        Subscribe(("10.0.0.1", 9), True)
+    ]
+    assert session.step(Act(0, "unsubscribe", (), PEER)) == [Subscribe(PEER, False)]
+
+
+def test_mode_change_ends_what_sounds() -> None:
+    live = rig().add(clock(20)).add(melody(20))
+    live.add([SetParameter(4100 * MS, "reply", "next-bar")]).run(8 * S)
+    assert [pitch for when, pitch in live.offs if when == 4.1] == list(CHORD)
+    assert 6.0 in {when for when, _ in live.ons}
+
+
+def test_a_meter_of_seven_eighths_has_bars_of_84_steps() -> None:
+    live = rig({"meter": "7/8"}).add(clock(24)).add(melody(24)).run(8 * S)
+    assert [when for when, _ in live.osc("out/bar")] == [0.0, 1.75, 3.5, 5.25, 7.0]
+    assert live.ons[0][0] >= 1.75
+    assert "rest" not in live.tally
+
+
+def test_clock_that_stops_coming_goes_on_and_says_so() -> None:
+    live = rig().add(clock(8)).add(melody(24)).run(8 * S)
+    assert {when for when, _ in live.ons} >= {6.0, 6.5, 7.0, 7.5}
+    assert not any(isinstance(e, SendMidi) and now < 1 * S for now, e in live.effects)

@@ -1,0 +1,117 @@
+"""The likelihood bound, against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.diffusion.batch import Batch
+from engine.diffusion.bound import free_steps, kl_bernoulli, window_bound
+from engine.diffusion.exact import Evidence
+from engine.diffusion.noise import keep_probability, own_evidence
+
+RATES = torch.linspace(0.005, 0.4, 12)
+"""Chance of a cell of each pitch: the whole truth about a made-up music."""
+PRIOR = torch.full((2, 2, 1, 1), 0.05)
+
+
+class Exact(nn.Module):
+    """Knows the rate of each pitch and what noise does: p(x0 | x_t) by Bayes, linear schedule."""
+
+    def __init__(self, evidence: bool = True) -> None:
+        super().__init__()
+        self.evidence = evidence
+
+    def forward(self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor,
+                *rest: Tensor) -> Tensor:  # fmt: skip
+        prior_logit = torch.logit(RATES)[:, None].expand_as(noisy)
+        if not self.evidence:
+            return prior_logit
+        kept = (1 - level.double())[:, None, None, None, None]
+        rates = RATES.double()[:, None]
+        prior = PRIOR.double()
+        if_one, if_zero = (
+            torch.where(noisy > 0.5, p, 1 - p)
+            for p in (keep_probability(torch.tensor(x), kept, prior) for x in (1.0, 0.0))
+        )
+        one = rates * if_one
+        return torch.logit(one / (one + (1 - rates) * if_zero), eps=1e-12)
+
+
+def batch(size: int = 12, beats: int = 2, mask: float = 0.0) -> Batch:
+    rng = np.random.default_rng(0)
+    steps = 24 * beats
+    target = rng.random((size, 2, 2, 12, steps)) < RATES.numpy()[:, None]
+    known = rng.random((size, 2, steps)) < mask
+    tokens = np.zeros((size, steps // 6), np.int64)
+    none = np.zeros(size, np.int64)
+    return Batch(target, target, known, tokens, tokens + 96, none, none)
+
+
+def cross_entropy(music: Batch) -> torch.Tensor:
+    """-log p of the free cells under the truth, [B]."""
+    rates = RATES.double()[:, None]
+    target = torch.from_numpy(music.target)
+    cost = -torch.where(target, rates.log(), (1 - rates).log())
+    free = torch.from_numpy(~music.mask)[:, :, None, None]
+    return (cost * free).sum(dim=(1, 2, 3, 4))
+
+
+def bound(network: nn.Module, music: Batch, **more: int | Evidence) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return window_bound(network, music, PRIOR, "linear", generator, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mask", [0.0, 0.5])
+def test_one_level_is_the_cross_entropy_itself(mask: float) -> None:
+    music = batch(mask=mask)
+    found = bound(Exact(), music, levels=1, draws=1)
+    torch.testing.assert_close(found, cross_entropy(music), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("levels", [10, 100])
+def test_independent_cells_are_bounded_without_a_gap(levels: int) -> None:
+    # With independent cells and the exact denoiser the chain gives every term its true value.
+    music = batch(size=40, beats=4)
+    found = bound(Exact(), music, levels=levels, draws=10)
+    exact = cross_entropy(music).sum()
+    assert float(found.sum() / exact) == pytest.approx(1.0, abs=0.03)
+
+
+def test_the_evidence_makes_the_rates_alone_exact() -> None:
+    music = batch()
+    whole = bound(Exact(), music, levels=20, draws=2)
+    split = bound(Exact(evidence=False), music, levels=20, draws=2, exact=Evidence(1.0))
+    torch.testing.assert_close(split, whole, rtol=1e-3, atol=1e-2)
+
+
+def test_a_wrong_network_is_worse() -> None:
+    class Wrong(Exact):
+        def forward(self, noisy: Tensor, *rest: Tensor) -> Tensor:
+            return super().forward(noisy, *rest) + 1.0
+
+    music = batch()
+    assert float(bound(Wrong(), music, levels=20).sum()) > 1.05 * float(cross_entropy(music).sum())
+
+
+def test_known_cells_cost_nothing() -> None:
+    music = batch(mask=1.0)
+    assert float(bound(Exact(), music).abs().sum()) == 0.0
+    assert float(free_steps(music).sum()) == 0.0
+
+
+def test_kl() -> None:
+    p, q = (
+        torch.tensor([0.3, 0.0, 1.0, 0.5], dtype=torch.float64),
+        torch.tensor([0.6, 0.25, 0.5, 0.5], dtype=torch.float64),
+    )
+    exact = [0.3 * np.log(0.5) + 0.7 * np.log(0.7 / 0.4), -np.log(0.75), np.log(2.0), 0.0]
+    assert kl_bernoulli(p, q).tolist() == pytest.approx(exact, abs=1e-12)
+    assert bool(kl_bernoulli(torch.tensor([1.0]), torch.tensor([0.0])).isfinite().all())
+
+
+def test_own_evidence_of_the_pure_prior_is_nothing() -> None:
+    x = torch.tensor([0.0, 1.0])
+    assert own_evidence(x, torch.tensor(0.0), torch.tensor(0.05)).tolist() == [0.0, 0.0]

@@ -1,0 +1,61 @@
+"""Held-out windows, and what is told of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, task_mask
+from engine.music.grid import LEAD, ONSET, Meter, MeterMap
+from engine.training.dataset import Pack, PackError, load_pack
+
+SMALL = EvaluateSettings(windows=6, beats=4)
+
+
+@pytest.fixture
+def packed(made_pack: Path) -> Pack:
+    return load_pack(made_pack)
+
+
+def test_masks() -> None:
+    assert task_mask("harmonize", 96).any(axis=1).tolist() == [True, False]
+    assert task_mask("live", 96).sum(axis=1).tolist() == [48, 72]
+    assert task_mask("continue", 96).sum(axis=1).tolist() == [48, 48]
+    assert task_mask("infill", 96).sum(axis=1).tolist() == [48, 48]
+    assert task_mask("infill", 96)[:, 0].all()
+    assert not task_mask("generate", 96).any()
+
+
+def test_windows_have_both_voices_and_no_hints(packed: Pack) -> None:
+    batch = draw_windows(packed, SMALL, 1, 20)
+    assert batch.target.shape == (20, 2, 2, 88, 96)
+    assert batch.target[:, :, ONSET].any(axis=(2, 3)).all()
+    assert not batch.style.any()
+    assert not batch.density.any()
+    assert (batch.target == batch.context).all()
+    assert batch.mask[:, LEAD].all()
+
+
+def test_every_task_has_the_same_windows(packed: Pack) -> None:
+    ours, theirs = (
+        draw_windows(packed, EvaluateSettings(task=task, beats=4), 1, 8)
+        for task in ("harmonize", "infill")
+    )
+    assert (ours.target == theirs.target).all()
+    assert (ours.mask != theirs.mask).any()
+
+
+def test_a_split_without_a_lead_is_told(packed: Pack) -> None:
+    packed.voice[:] = 1
+    with pytest.raises(PackError, match="only 0 of 3 windows of 4 beats"):
+        draw_windows(packed, SMALL, 1, 3)
+
+
+def test_meters_are_read_back_from_tokens() -> None:
+    truth = MeterMap(((-30, Meter(3, 4)), (186, Meter(7, 8))))
+    tokens = np.arange(0, 384, 6)
+    found = meters_of(*truth.phase(tokens))
+    for wanted, got in zip(truth.phase(tokens), found.phase(tokens), strict=True):
+        assert wanted.tolist() == got.tolist()

@@ -1,0 +1,202 @@
+"""The self-contained model file."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.diffusion.exact import Evidence, Retouch
+from engine.diffusion.sampler import Sampler
+from engine.model import checkpoint, export
+from engine.model.export import ModelError, load, pick_device
+from engine.model.generator import Generator
+from engine.music.grid import LEAD
+from engine.music.roll import Note
+from engine.requests.request import PlanRequest, SampleSettings, Span
+from engine.training.train import TrainSettings, train
+
+CPU = torch.device("cpu")
+META = {"format": 2, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
+
+
+@pytest.fixture
+def model(tiny_sampler: Sampler, tmp_path: Path) -> Path:
+    export.write(tiny_sampler, META, tmp_path / "models" / "tiny.pt")
+    return tmp_path / "models" / "tiny.pt"
+
+
+def request() -> PlanRequest:
+    notes = tuple(Note(i * 24, 72 + i, 24, LEAD) for i in range(4))
+    return PlanRequest(1, 0, 96, notes, (Span(LEAD, 0, 96),), settings=SampleSettings(steps=3))
+
+
+def test_half_precision_round_trip(model: Path, tiny_sampler: Sampler) -> None:
+    scripted, metadata = load(model, CPU)
+    assert metadata == META
+    parameters = dict(scripted.named_parameters())
+    for name, value in tiny_sampler.named_parameters():
+        assert parameters[name].dtype == torch.float32
+        assert torch.equal(parameters[name], value.half().float())
+
+
+def test_it_plays_what_its_network_plays(model: Path, tiny_sampler: Sampler) -> None:
+    halved = tiny_sampler.half().float()
+    plans = [
+        generator.plan(request())
+        for generator in (Generator.load(model, "cpu"), Generator(halved, META, CPU))
+    ]
+    assert plans[0].notes == plans[1].notes
+    assert len(plans[0].notes) > 4
+
+
+def test_only_the_model_is_left_behind(model: Path) -> None:
+    assert [path.name for path in model.parent.iterdir()] == ["tiny.pt"]
+
+
+PLAYED = [name for name, family in checkpoint.FAMILIES.items() if family.music == "pack"]
+
+
+@pytest.mark.parametrize("family", PLAYED)
+def test_from_a_training_run(
+    family: str, made_pack: Path, tmp_path: Path, tiny_sizes: dict[str, int]
+) -> None:
+    small = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
+    sizes = small if family == "paper-unet" else tiny_sizes
+    run = train(
+        TrainSettings(made_pack, tmp_path, family, steps=2, batch=2, beats=4, sizes=sizes,
+                      valid_windows=1, seed=5),
+        lambda p, share: None,
+    )  # fmt: skip
+    told = export.export(run.checkpoint_path, tmp_path / "m.pt", "mine")
+    generator = Generator.load(tmp_path / "m.pt", "cpu")
+    assert json.loads(json.dumps(told)) == {
+        key: value for key, value in generator.metadata.items() if key != "device"
+    }
+    assert told["name"] == "mine"
+    assert told["family"] == family
+    assert told["trained_steps"] == 2
+    assert told["window_beats"] == 4
+    assert told["seed"] == 5
+    assert told["corpora"] == ["made"]
+    merged = family == "paper-unet"
+    assert told["merged"] == merged
+    assert told["pitches"] == ([33, 88] if merged else [21, 108])
+    papers = {"sampler": "algorithm1-threshold", "steps": 100, "temperature": 1.0}
+    assert (told["sampling"] == papers) == merged
+    plan = generator.plan(request())
+    assert [n for n in plan.notes if n.voice == LEAD] == list(request().notes)
+
+
+def test_the_exact_chain_gets_the_familys_evidence_or_what_was_trained_for_it(
+    tiny_sampler: Sampler, tiny_sizes: dict[str, int]
+) -> None:
+    state: dict[str, Any] = {
+        "family": "frame-transformer",
+        "sizes": tiny_sizes,
+        "averaged": tiny_sampler.network.state_dict(),
+        "prior": tiny_sampler.prior,
+        "schedule": "cosine",
+    }
+    plain = export.sampler_of(state).exact
+    assert isinstance(plain, Evidence)
+    assert (plain.weight, plain.fall) == (0.95, 0.5)
+    weights = Retouch().state_dict()
+    trained = export.sampler_of(state | {"retouch": weights}).exact
+    assert isinstance(trained, Retouch)
+    assert all(torch.equal(weights[name], x) for name, x in trained.state_dict().items())
+
+
+def test_a_missing_file() -> None:
+    with pytest.raises(ModelError, match=r"no such model file.*presets"):
+        load(Path("nothing.pt"), CPU)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 5000])
+def test_a_cut_off_file(model: Path, keep: int) -> None:
+    model.write_bytes(model.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="damaged, or not a midi-diffuse export") as caught:
+        load(model, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_changed_bytes(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 64] = bytes(64)
+    model.write_bytes(bytes(data))
+    with pytest.raises(ModelError, match="damaged"):
+        load(model, CPU)
+
+
+def test_a_checkpoint_is_not_an_export(tmp_path: Path) -> None:
+    checkpoint.save_atomically({"format": 1}, tmp_path / "c.pt")
+    with pytest.raises(ModelError, match="not a midi-diffuse export"):
+        load(tmp_path / "c.pt", CPU)
+
+
+def test_somebody_elses_torchscript(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    scripted = export.script(tiny_sampler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(scripted, str(tmp_path / "other.pt"))
+    with pytest.raises(ModelError, match="not a midi-diffuse export"):
+        load(tmp_path / "other.pt", CPU)
+
+
+def test_a_newer_format(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    export.write(tiny_sampler, META | {"format": 99}, tmp_path / "m.pt")
+    with pytest.raises(ModelError, match=r"newer midi-diffuse.*99.*upgrade"):
+        load(tmp_path / "m.pt", CPU)
+
+
+def test_an_older_format_says_how_to_convert_it(tiny_sampler: Sampler, tmp_path: Path) -> None:
+    export.write(tiny_sampler, META | {"format": 1}, tmp_path / "m.pt")
+    with pytest.raises(
+        ModelError, match=r"older.*format 1.*midi-diffuse export .*m\.pt -o NEW\.pt"
+    ):
+        load(tmp_path / "m.pt", CPU)
+
+
+def test_an_older_export_is_converted(
+    tiny_sampler: Sampler, tiny_sizes: dict[str, int], tmp_path: Path
+) -> None:
+    old = META | {"format": 1, "family": "frame-transformer", "sizes": tiny_sizes,
+                  "schedule": "cosine", "trained_steps": 7}  # fmt: skip
+    export.write(tiny_sampler, old, tmp_path / "old.pt")
+    told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
+    # It knows nothing of `in_key`: such networks heard music in its own key, and still do.
+    assert told == old | {"format": export.EXPORT_FORMAT, "sizes": {"in_key": 0} | tiny_sizes}
+    new, metadata = load(tmp_path / "new.pt", CPU)
+    assert metadata == told
+    before = {name: x.half().float() for name, x in tiny_sampler.state_dict().items()}
+    after = new.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    found: Any = new
+    assert (found.exact.weight, found.exact.fall, found.schedule) == (0.95, 0.5, "cosine")
+    renamed = export.export(tmp_path / "old.pt", tmp_path / "new.pt", "mine")
+    assert renamed["name"] == "mine"
+
+
+def test_an_export_that_does_not_say_its_network_is_not_converted(model: Path) -> None:
+    with pytest.raises(ModelError, match="does not say which network"):
+        export.export(model, model.with_name("new.pt"))
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == CPU
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ModelError, match="want auto, cpu, cuda or mps"):
+        pick_device("gpu")
+    for name, there in (
+        ("cuda", torch.cuda.is_available()),
+        ("mps", torch.backends.mps.is_available()),
+    ):
+        if not there:
+            with pytest.raises(ModelError, match="not available here"):
+                pick_device(name)

@@ -1,0 +1,124 @@
+"""MIDI files in: exact ticks, parts, tempo and meter."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+from engine.music.roll import Note
+from engine.scores import midi_file
+from tests.midi_bytes import Meta, bare, midi, off, on, song
+
+
+def test_reads_parts_tempo_and_meter_in_exact_ticks() -> None:
+    score = midi_file.parse(song())
+    melody, drums = score.tracks
+    assert (melody.name, melody.channel, melody.program, melody.chunk) == ("Melody", 2, 40, 1)
+    assert [(n.onset_tick, n.pitch, n.length_ticks, n.velocity) for n in melody.notes] == [
+        (0, 72, 480, 100),
+        (480, 74, 960, 101),
+    ]
+    assert drums.is_drums
+    assert score.pitched == (melody,)
+    assert score.tempos == ((0, 600_000), (1440, 400_000))
+    assert score.bpm == 100
+    assert score.meter_map() == MeterMap(((0, Meter(3, 4)), (72, Meter(7, 8))))
+    assert score.seconds_at(1440) == pytest.approx(1.8)
+    assert score.seconds_at(1920) == pytest.approx(2.2)
+    assert score.end_step == 72
+
+
+@pytest.mark.parametrize("ticks", [24, 96, 100, 480, 960, 1024])
+def test_quantises_to_a_24th_of_a_beat_at_any_resolution(ticks: int) -> None:
+    third = round(ticks / 3)
+    score = midi_file.parse(midi([on(60, third), off(60, third)], ticks=ticks))
+    assert score.notes_of(score.tracks[0]) == [Note(8, 60, 8, ACCOMPANIMENT, 90)]
+
+
+def test_rounds_to_the_nearest_step_and_never_to_nothing() -> None:
+    score = midi_file.parse(midi([on(60, 29), off(60, 1), on(62, 0), off(62, 21)]))
+    assert score.notes_of(score.tracks[0], LEAD) == [
+        Note(1, 60, 1, LEAD, 90),
+        Note(2, 62, 1, LEAD, 90),
+    ]
+
+
+def test_velocity_zero_unmatched_and_overlapping_notes() -> None:
+    score = midi_file.parse(
+        midi(
+            [
+                on(60),
+                on(60, 100, velocity=0),  # ends the first
+                on(62, 0),
+                on(62, 50),  # begins again: ends the one before
+                off(62, 50),
+                off(62, 10),  # nothing sounds any more
+                on(64, 0, 70),  # never ends: closed at the end of the track
+                Meta("marker", text="x", time=300),
+            ]
+        )
+    )
+    assert [(n.onset_tick, n.pitch, n.length_ticks) for n in score.tracks[0].notes] == [
+        (0, 60, 100),
+        (100, 62, 50),
+        (150, 62, 50),
+        (210, 64, 300),
+    ]
+
+
+def test_a_unison_written_twice_is_one_note() -> None:
+    score = midi_file.parse(midi([on(60), on(60), off(60, 240), off(60, 240)]))
+    assert [(n.onset_tick, n.length_ticks) for n in score.tracks[0].notes] == [(0, 240)]
+
+
+def test_type_0_is_split_by_channel() -> None:
+    score = midi_file.parse(
+        midi(
+            [
+                Meta("track_name", name="All"),
+                on(60, 0, 90, 0),
+                on(48, 0, 80, 1),
+                off(60, 480, 0),
+                off(48, 0, 1),
+            ],
+            kind=0,
+        )
+    )
+    assert [(t.channel, t.notes[0].pitch) for t in score.tracks] == [(0, 60), (1, 48)]
+
+
+def test_a_repeated_meter_moves_bar_lines_only_when_it_says_something_new() -> None:
+    four = {"type": "time_signature", "numerator": 4, "denominator": 4}
+    score = midi_file.parse(
+        midi(
+            [
+                Meta(**four),
+                Meta(**four, time=4 * 480),  # on a bar line: says nothing
+                Meta(**four, time=480),  # a beat later: a new count
+                on(60),
+                off(60, 480),
+            ]
+        )
+    )
+    assert score.meter_map().changes == ((0, Meter(4, 4)), (120, Meter(4, 4)))
+
+
+def test_names_are_utf8_or_latin1_and_fit_to_print() -> None:
+    name = "Mélodie".encode()
+    latin = "Mélodie".encode("latin-1")
+    rest = bytes([0, 0x90, 60, 90, 96, 0x80, 60, 0])
+    for written in (name, latin, b"Me\x1blo\x00dy"):
+        body = bytes([0, 0xFF, 3, len(written)]) + written + rest
+        shown = midi_file.parse(bare(body)).tracks[0].name
+        assert shown in ("Mélodie", "Me lo dy")
+
+
+def test_running_status_and_undecodable_meta_are_no_obstacle() -> None:
+    body = (
+        bytes([0, 0xFF, 0x59, 2, 99, 7])  # a key signature there is no such thing as
+        + bytes([0, 0xFF, 0x54, 1, 0])  # a SMPTE offset that is too short
+        + bytes([0, 0x90, 60, 90, 96, 60, 0])  # running status
+        + bytes([0, 0xF0, 3, 1, 2, 0xF7, 0, 0xFF, 0x2F, 0])
+    )
+    score = midi_file.parse(bare(body))
+    assert [(n.onset_tick, n.length_ticks) for n in score.tracks[0].notes] == [(0, 96)]

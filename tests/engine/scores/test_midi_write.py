@@ -1,0 +1,141 @@
+"""MIDI files out: chunks untouched, and what is written is read again."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import mido
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+from engine.music.roll import Note
+from engine.scores import midi_file, midi_write
+from engine.scores.midi_events import MidiFileError, read_events
+from tests.midi_bytes import Message, midi, off, on, song
+
+
+def test_adds_a_track_and_keeps_every_chunk_byte_for_byte() -> None:
+    data = song()
+    score = midi_file.parse(data)
+    reply = [Note(0, 60, 24, ACCOMPANIMENT, 64), Note(24, 62, 12, ACCOMPANIMENT, 65)]
+    written = midi_write.add_track(score, midi_write.reply_track(score, reply, score.tracks[0]))
+    assert written[14 : len(data)] == data[14:]
+    again = midi_file.parse(written)
+    assert again.tempos == score.tempos
+    assert again.meters == score.meters
+    added = again.tracks[-1]
+    assert (added.name, added.program) == ("midi-diffuse", 40)
+    assert added.channel not in (2, 9)
+    assert again.notes_of(added) == reply
+
+
+def test_a_type_0_file_becomes_type_1_with_its_track_unchanged() -> None:
+    data = midi([on(60), off(60, 480)], kind=0)
+    score = midi_file.parse(data)
+    written = midi_write.add_track(score, midi_write.NewTrack("x", [Note(0, 48, 24)]))
+    opened = mido.MidiFile(file=BytesIO(written))
+    assert (opened.type, len(opened.tracks)) == (1, 2)
+    assert written[14 : len(data)] == data[14:]
+
+
+def test_a_lead_and_its_accompaniment_in_unison_stay_two_notes() -> None:
+    score = midi_file.parse(song())
+    notes = [Note(0, 60, 48, LEAD, 80), Note(0, 60, 24, ACCOMPANIMENT, 64)]
+    written = midi_write.add_track(score, midi_write.reply_track(score, notes, None))
+    added = midi_file.parse(written).tracks[-1]
+    assert [n.length_ticks for n in added.notes] == [480, 960]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Note,
+            onset_step=st.integers(0, 500),
+            pitch=st.integers(58, 62),
+            length_steps=st.integers(1, 60),
+            voice=st.just(ACCOMPANIMENT),
+            velocity=st.integers(1, 127),
+        ),
+        min_size=1,
+        unique_by=lambda note: (note.onset_step, note.pitch),
+    ),
+    st.sampled_from([12, 24, 96, 480, 1000]),
+)
+def test_what_is_written_is_read_again(notes: list[Note], ticks: int) -> None:
+    score = midi_file.parse(midi([on(40), off(40, 96)], ticks=ticks))
+    written = midi_write.add_track(score, midi_write.NewTrack("x", notes))
+    again = midi_file.parse(written)
+    found = again.notes_of(again.tracks[-1])
+    if ticks >= 24:
+        assert [(n.onset_step, n.pitch, n.velocity) for n in found] == sorted(
+            (n.onset_step, n.pitch, n.velocity) for n in notes
+        )
+        by_pitch: dict[int, list[Note]] = {}
+        for note in sorted(notes):
+            by_pitch.setdefault(note.pitch, []).append(note)
+        for note in found:
+            same = by_pitch[note.pitch]
+            index = [n.onset_step for n in same].index(note.onset_step)
+            cut = [n.onset_step for n in same[index + 1 : index + 2]]
+            assert note.end_step == min([same[index].end_step, *cut])
+    else:
+        assert {n.pitch for n in found} == {n.pitch for n in notes}
+
+
+def test_a_new_file_has_title_tempo_meter_and_tracks() -> None:
+    meters = MeterMap(((0, Meter(3, 4)), (72, Meter(6, 8))))
+    tracks = [midi_write.NewTrack("Melody", [Note(0, 60, 24, LEAD)])]
+    score = midi_file.parse(midi_write.new_file(tracks, 90, meters, "Tüne"))
+    assert score.meter_map() == meters
+    assert score.bpm == pytest.approx(90, abs=1e-3)
+    assert [track.name for track in score.tracks] == ["Melody"]
+    with pytest.raises(MidiFileError, match="before the start"):
+        midi_write.new_file([midi_write.NewTrack("x", [Note(-1, 60, 24)])], 90, meters)
+
+
+def test_taking_notes_out_leaves_everything_else_where_it_was() -> None:
+    score = midi_file.parse(
+        midi(
+            [
+                Message("control_change", control=7, value=99),
+                on(60),  # held into the span, and struck again there
+                on(62, 240),
+                off(62, 120),
+                on(60, 120, 50),  # step 24: taken out; the first 60 ends here
+                Message("control_change", control=64, value=127, time=100),
+                off(60, 140),
+                on(64, 240),  # step 48: stays
+                off(64, 240),
+            ],
+            [on(40, 480), off(40, 480)],
+        )
+    )
+    cut = midi_write.without_notes(score, score.tracks[:1], 24, 48)
+    again = midi_file.parse(midi_write.add_track(cut, midi_write.NewTrack("x", [Note(0, 50, 24)])))
+    assert [(n.onset_tick, n.pitch, n.length_ticks) for n in again.tracks[0].notes] == [
+        (0, 60, 480),
+        (240, 62, 120),
+        (960, 64, 240),
+    ]
+    assert again.tracks[0] == cut.tracks[0]
+    assert again.tracks[1] == score.tracks[1]
+    controls = [
+        (event.tick, event.data)
+        for event in read_events(cut.chunks[0][1])
+        if event.status & 0xF0 == 0xB0
+    ]
+    assert controls == [(0, bytes([7, 99])), (580, bytes([64, 127]))]
+
+
+def test_writing_is_atomic_and_tells_what_the_disk_says(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "out.mid"
+    midi_write.write(b"one", target)
+    midi_write.write(b"two", target)
+    assert target.read_bytes() == b"two"
+    assert [path.name for path in target.parent.iterdir()] == ["out.mid"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(MidiFileError, match="cannot be written"):
+        midi_write.write(b"x", tmp_path / "file" / "out.mid")
