@@ -1,4 +1,4 @@
-"""`midi-diffuse train` and `export`; `evaluate` and `bench engine` come from `cli_score`.
+"""`midi-diffuse train` and `export`; `evaluate` and `bench engine` come from `score`.
 
 Training must run on a bare GPU machine with torch, numpy and click alone, from a packed file:
 nothing else is imported here at the top, and mido and tqdm only where they are used.

@@ -59,7 +59,8 @@ def test_a_second_ctrl_c_ends_a_daemon_that_hangs_with_every_note_off(jack: str)
     osc = OscPeer()
     hanging = (
         "import time\n"
-        "from bridge import cli, worker\n"
+        "from bridge.cli import main as cli\n"
+        "from bridge.engine_host import supervisor as worker\n"
         "def stop(self): print('STOPPING', flush=True); time.sleep(60)\n"
         "worker.EngineWorker.stop = stop\n"
         "if __name__ == '__main__': cli.run(['serve', '--port', '0', '--preset', 'fixture',"
