@@ -29,7 +29,12 @@ def plan_of(cells: Tensor, low_pitch: int) -> Tensor:
     """
     batch, pitches = cells.shape[0], cells.shape[2]
     sounding = whole_beats(cells.amax(dim=1))  # [B, K, 24 T]
-    steps = sounding.view(batch, pitches, -1, 24).sum(dim=3)  # [B, K, T]
+    return plan_of_steps(sounding.view(batch, pitches, -1, 24).sum(dim=3), low_pitch)
+
+
+def plan_of_steps(steps: Tensor, low_pitch: int) -> Tensor:
+    """The same from how many of a beat's 24 steps each pitch sounds, [B, K, T]."""
+    pitches = steps.shape[1]
     fold = _fold(pitches, low_pitch, steps)
     chroma = (torch.einsum("bkt,kc->bct", steps, fold) >= 6.0).to(steps.dtype)
     lasting = (steps >= 6.0).to(steps.dtype)
