@@ -87,7 +87,7 @@ class Optimiser:
                   {"params": others, "weight_decay": 0.0}]  # fmt: skip
         fused = next(network.parameters()).is_cuda
         self.adam = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), fused=fused)
-        self.started, self.step = time.perf_counter(), 0
+        self.started, self.step, self.skipped = time.perf_counter(), 0, 0
 
     @property
     def share(self) -> float:
@@ -100,9 +100,12 @@ class Optimiser:
             group["lr"] = rate_at(self.plan, self.step, self.share)
         self.adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.adam.step()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.step += 1
+        if not bool(torch.isfinite(norm)):  # one bad batch must not spoil the weights
+            self.skipped += 1
+            return
+        self.adam.step()
         keep = min(self.plan.ema, self.step / (10 + self.step))
         with torch.no_grad():
             mean, now = list(self.averaged.parameters()), list(self.network.parameters())
@@ -121,6 +124,22 @@ class Optimiser:
                 "averaged": weights, "optimizer": {}, "progress": progress, "prior": prior.cpu(),
                 "densities": [], "schedule": "cosine", "styles": list(STYLES),
                 "settings": settings, "corpora": [], **more}  # fmt: skip
+
+
+_ATTENTION = ("cudnn", "flash", "mem_efficient")
+"""Attention kernels of CUDA, in the order in which they are given up: with cuDNN's, of torch 2.11
+on an H200, every gradient of the texture network was NaN. What is left at last is plain math."""
+
+
+def sound_attention(gradients_of: Callable[[], Tensor], report: Report) -> None:
+    """Give up attention kernels, one after the other, until `gradients_of` gives finite ones."""
+    for kernel in (None, *_ATTENTION):
+        if kernel is not None:
+            getattr(torch.backends.cuda, f"enable_{kernel}_sdp")(False)
+        if bool(torch.isfinite(gradients_of())):
+            report(f"attention: finite gradients without {kernel or 'giving any kernel up'}")
+            return
+    raise ArithmeticError("no attention kernel here gives finite gradients")
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -628,7 +647,7 @@ def train_texture(
     pack: Pack, plan: Plan, device: torch.device, out: Path, report: Report,
     start: dict[str, Tensor] | None = None, keep_at: tuple[float, ...] = (),
 ) -> FrameTransformer:  # fmt: skip
-    """Train until the clock says so; the averaged network, and `out` (and on the way `out.NN`)."""
+    """Train until the clock says so; the averaged network, and `out` (also at the shares `keep_at` of the run)."""
     torch.manual_seed(plan.seed)
     music = TextureMusic(DevicePack(pack, 0, device), plan.seed)
     valid = TextureMusic(DevicePack(pack, 1, device), plan.seed + 1)
@@ -639,13 +658,25 @@ def train_texture(
     generator = torch.Generator(device).manual_seed(plan.seed)
     prior = texture_prior(music, generator)
     stored = prior.view(2, 2, 6)[..., 0].reshape(2, 2, 1, 1)
+
+    def gradient_norm() -> Tensor:
+        total = torch.zeros((), device=device)
+        for beats in (8, 16, 32):
+            size = max(plan.beats // beats, 1)
+            batch, level = music.batch(size, beats, generator), draw_levels(size, generator, device)
+            network.zero_grad(set_to_none=True)
+            texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
+            total = total + nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        return total
+
+    sound_attention(gradient_norm, report)
     run = Optimiser(network, plan)
     scored, kept = -1, list(keep_at)
     while run.share < 1.0:
         beats = (16, 32, 16, 32, 8)[run.step % 5]
         size = max(plan.beats // beats, 1)
         batch = music.batch(size, beats, generator)
-        if run.share > 0.1 and run.step % 5 in (1, 2):
+        if run.share > 0.1 and run.step % 10 in (1, 2, 6):
             batch = with_own_past(run.averaged, batch, prior, generator)  # type: ignore[arg-type]
         level = draw_levels(size, generator, device)
         network.train()
@@ -657,8 +688,8 @@ def train_texture(
                    + texture_scores(run.averaged, valid, prior))  # fmt: skip
         if kept and run.share > kept[0]:
             kept.pop(0)
-            torch.save(run.state("frame-transformer", stored, math.nan), out.with_suffix(f".{scored}.pt"))
+            torch.save(run.state("frame-transformer", stored, math.nan), out)
     torch.save(run.state("frame-transformer", stored, math.nan), out)
-    report(f"texture done: {run.step} steps")
+    report(f"texture done: {run.step} steps, {run.skipped} skipped")
     averaged: FrameTransformer = run.averaged  # type: ignore[assignment]
     return averaged

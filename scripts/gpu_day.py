@@ -59,7 +59,7 @@ def main(
     if texture_minutes > 0:
         weights = None if start is None else torch.load(start, weights_only=True)["averaged"]
         plan = Plan(texture_minutes, texture_beats, texture_rate, seed=seed, sizes=sizes)
-        train_texture(pack, plan, where, out / "texture.pt", report, weights, (0.5,))
+        train_texture(pack, plan, where, out / "texture.pt", report, weights, (0.3, 0.5, 0.7, 0.85))
 
 
 if __name__ == "__main__":
