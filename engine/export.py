@@ -42,8 +42,8 @@ def _quiet_jit() -> Iterator[None]:
         yield
 
 
-def script(sampler: Sampler) -> torch.jit.ScriptModule:
-    """The sampler with its network, compiled."""
+def script(sampler: nn.Module) -> torch.jit.ScriptModule:
+    """A sampler with its network, compiled."""
     with _quiet_jit():
         scripted: torch.jit.ScriptModule = torch.jit.script(sampler)
     return scripted
