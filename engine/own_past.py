@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.dataset import Batch
 from engine.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
 from engine.roll import drop_orphans
-from engine.sampler import Sampler
+from engine.sampler import Filled, Loop, Request, Sampler, no_chords
 
 CALLS = 4
 """Sampler calls: rougher than played, at a fraction of a training step's time."""
@@ -50,12 +50,13 @@ def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) ->
     told = move(known)[:, :, None, None, :].expand_as(cells).float()
     seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
     with torch.no_grad():
-        filled, _ = sampler(
+        asked = Request(
             cells, told, torch.ones_like(cells), move(batch.phase[rows]), move(batch.bar[rows]),
             move(batch.style[rows]), move(batch.density[rows]), seeds, torch.zeros_like(seeds),
-            CALLS, "renoise", 0.7, 1.0, 1.0, "allow",
+            *no_chords(cells),
         )  # fmt: skip
-    played = filled.cpu().numpy() > 0.5
+        filled: Filled = sampler(asked, Loop(CALLS, "renoise", 0.7))
+    played = filled.cells.cpu().numpy() > 0.5
     context = batch.context.copy()
     for row, new, start in zip(rows, played, starts, strict=True):
         context[row, ACCOMPANIMENT, ..., start:] = drop_orphans(new)[ACCOMPANIMENT, ..., start:]

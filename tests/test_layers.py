@@ -29,12 +29,16 @@ ENGINE_NUMPY |= {
     "distances",
     "metrics",
     "constraints",
+    "chord_grid",
     "sheet",
 }
 ENGINE_TORCH_CORE = {
     "keyed_noise",
     "exact",
     "noise",
+    "harmony",
+    "harmony_sampler",
+    "reverse",
     "sampler",
     "export",
     "in_c",

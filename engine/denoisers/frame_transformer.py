@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.in_key import key_profiles, key_shift, moved, turned
+from engine.denoisers.inputs import Context, Denoiser, Inputs
 from engine.grid import PIANO, STEPS_PER_TOKEN
 from engine.harmony import PLAN_ROWS
 
@@ -95,8 +96,8 @@ class Block(nn.Module):
         return out
 
 
-class FrameTransformer(nn.Module):
-    """Noisy cells, known cells, mask, time, meter, style and density to logits of x0."""
+class FrameTransformer(Denoiser):
+    """All of `Inputs` to logits of x0."""
 
     profiles: list[float]
 
@@ -105,6 +106,7 @@ class FrameTransformer(nn.Module):
         self.config = config
         width = config.width
         self.pitches, self.low_pitch = config.pitches, PIANO.low
+        self.noisy_cells = _CHANNELS * config.pitches  # of a token
         self.rotary_half = width // config.heads // 2
         self.embed = nn.Linear(2 * _CHANNELS * config.pitches + _CHANNELS, width)
         self.phase = nn.Embedding(_LONGEST_BAR_TOKENS, width)
@@ -134,36 +136,30 @@ class FrameTransformer(nn.Module):
         nn.init.normal_(self.phase.weight, std=0.02)
         nn.init.normal_(self.bar.weight, std=0.02)
 
-    def forward(
-        self,
-        noisy: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        density: Tensor,
-        plan: Tensor,
-        planned: Tensor,
-    ) -> Tensor:
-        """Logits of x0, [B, V, P, K, S].
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits of x0, [B, V, P, K, S]."""
+        return self.denoise(inputs.noisy, inputs.level, self.encode(inputs))
 
-        noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. mask: 1 where known.
-        Those three [B, V, P, K, S]. level [B]: noise level 0..1. phase, bar [B, N]: steps since
-        the bar line and bar length at each token's first step. style, density [B]: index, 0 = any.
-        plan: 0/1 [B, 24, T], the harmony plan of the window's beats (`engine.harmony`), zero where
-        untold; planned [B, T]: 1 where it is told.
-        """
-        shift = torch.zeros_like(style)
-        cells = torch.cat([self.fold(noisy), self.fold(known)], dim=2)  # [B, N, 2C, K]
+    def encode(self, inputs: Inputs) -> Context:
+        """The key, and what known cells, mask, meter and plan bring to the tokens."""
+        shift = torch.zeros_like(inputs.style)
+        cells, plan = self.fold(inputs.known), inputs.plan  # [B, N, C, K]
         if self.in_key:
-            shift = key_shift(known, self.profiles, self.low_pitch)
+            shift = key_shift(inputs.known, self.profiles, self.low_pitch)
             cells, plan = moved(cells, shift, 0.0), turned(plan, shift)
-        mask_share = self.fold(mask).mean(dim=-1)  # [B, N, C]
-        logits = self.tokens(cells, mask_share, level, phase, bar, style, density, plan, planned)
+        mask_share = self.fold(inputs.mask).mean(dim=-1)  # [B, N, C]
+        told = self._told(cells, mask_share, inputs.phase, inputs.bar, plan, inputs.planned)
+        condition = self.style(inputs.style) + self.density(inputs.density)
+        return Context(inputs, told, condition, shift)
+
+    def denoise(self, noisy: Tensor, level: Tensor, context: Context) -> Tensor:
+        """Logits of x0, [B, V, P, K, S]."""
+        cells = self.fold(noisy)
         if self.in_key:
-            logits = moved(logits, -shift, -10.0)  # never
+            cells = moved(cells, context.shift, 0.0)
+        logits = self._trunk(cells, level, context.tokens, context.condition)
+        if self.in_key:
+            logits = moved(logits, -context.shift, -10.0)  # never
         return self._unfold(logits, noisy.shape[0])
 
     def tokens(
@@ -178,19 +174,40 @@ class FrameTransformer(nn.Module):
         plan: Tensor,
         planned: Tensor,
     ) -> Tensor:
-        """Logits of x0 by token, [B, N, C, K], in the key the cells are in.
+        """Logits of x0 by token, [B, N, C, K], of music that is folded and in its key already.
 
         cells: noisy and known ones, folded, [B, N, 2C, K]. mask_share: share of known cells of
-        each channel, [B, N, C]. The others as `forward` has them.
+        each channel, [B, N, C]. The others as in `Inputs`.
         """
-        batch, tokens = cells.shape[0], cells.shape[1]
-        h = self.embed(torch.cat([cells.flatten(2), mask_share], dim=-1))
+        noisy, known = cells.chunk(2, dim=2)
+        told = self._told(known, mask_share, phase, bar, plan, planned)
+        return self._trunk(noisy, level, told, self.style(style) + self.density(density))
+
+    def _told(
+        self,
+        known: Tensor,
+        mask_share: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        plan: Tensor,
+        planned: Tensor,
+    ) -> Tensor:
+        """What all but the noisy cells bring to the tokens, [B, N, D]; the cells are folded."""
+        tokens = known.shape[1]
+        heard = torch.cat([known.flatten(2), mask_share], dim=-1)
+        h: Tensor = F.linear(heard, self.embed.weight[:, self.noisy_cells :], self.embed.bias)
         h = h + self.phase((phase // 6).clamp(0, 63)) + self.bar((bar // 6).clamp(0, 64))
         if self.planning:
             chords = torch.cat([plan.transpose(1, 2), planned.unsqueeze(-1)], dim=-1)  # [B, T, 25]
             told = self.plan(chords.to(h.dtype)).repeat_interleave(4, dim=1)
             h = h + told[:, :tokens]
-        condition = self.time(waves(level)) + self.style(style) + self.density(density)
+        return h
+
+    def _trunk(self, noisy: Tensor, level: Tensor, told: Tensor, condition: Tensor) -> Tensor:
+        """Logits by token, [B, N, C, K], from folded noisy cells and what else was told."""
+        batch, tokens = noisy.shape[0], noisy.shape[1]
+        h = told + F.linear(noisy.flatten(2), self.embed.weight[:, : self.noisy_cells])
+        condition = self.time(waves(level)) + condition
         cos, sin = rotary(tokens, self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin)

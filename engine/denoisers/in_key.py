@@ -66,7 +66,7 @@ def turned(plan: Tensor, shift: Tensor) -> Tensor:
 
 
 def key_of_classes(classes: Tensor, profiles: list[float]) -> Tensor:
-    """Semitones, int64 [B] from -6 to 5, to C major or A minor, from pitch class weights [B, 12]."""
+    """Semitones, int64 [B] from -6 to 5, to C major or A minor; classes: weights [B, 12]."""
     fits = torch.tensor(profiles, dtype=classes.dtype, device=classes.device).view(24, 12)
     tonic = torch.argmax(classes @ fits.t(), dim=1) // 2
     return (6 - tonic) % 12 - 6
