@@ -165,15 +165,19 @@ def retouch(run: Path, data: Path, device: str, **options: Any) -> None:
 @click.argument("checkpoint", type=PATH)
 @click.option("-o", "--out", type=PATH, required=True, help="The model file to write (.pt).")
 @click.option("--name", help="What it is called.  [a converted one's own, else the file's name]")
+@click.option("--harmony", type=PATH, help="A checkpoint (or run) whose network draws the chords.")
 @json_option
-def export(checkpoint: Path, out: Path, name: str | None, as_json: bool) -> None:
+def export(
+    checkpoint: Path, out: Path, name: str | None, harmony: Path | None, as_json: bool
+) -> None:
     """Make one self-contained TorchScript file of a checkpoint (or its run's folder).
 
     An older model file is converted: the same weights, with this version's sampling loop.
     """
     from engine.model.export import export as write_export
 
-    metadata = write_export(checkpoint_in(checkpoint), out, name)
+    planner = checkpoint_in(harmony) if harmony else None
+    metadata = write_export(checkpoint_in(checkpoint), out, name, planner)
     if as_json:
         click.echo(json.dumps(metadata, indent=2))
     else:

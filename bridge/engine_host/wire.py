@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
-from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
+from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings, Span
 
 REQUEST, PLAN, READY, ERROR, REFUSED = b"Q", b"P", b"R", b"E", b"F"
 """Kinds: a request; a plan; the model is loaded and warm (head: its metadata); one request failed
@@ -51,6 +51,8 @@ def pack_request(request: PlanRequest) -> bytes:
         "notes": len(request.notes),
         "meters": [[start, meter.beats, meter.unit] for start, meter in request.meters.changes],
         "settings": settings,
+        "chords": _chords(request.chords),
+        "ends": request.ends,
     }
     spans = [(span.voice, span.from_step, span.to_step) for span in request.known]
     return pack(REQUEST, head, _notes(request.notes), np.array(spans, np.int32).reshape(-1))
@@ -69,6 +71,8 @@ def unpack_request(head: dict[str, Any], numbers: NDArray[np.int32]) -> PlanRequ
         known=tuple(Span(*row) for row in numbers[split:].reshape(-1, 3).tolist()),
         meters=MeterMap(tuple((start, Meter(n, unit)) for start, n, unit in head["meters"])),
         settings=SampleSettings(**settings),
+        chords=_to_chords(head["chords"]),
+        ends=head["ends"],
     )
 
 
@@ -79,6 +83,7 @@ def pack_plan(plan: Plan) -> bytes:
         "steps": [plan.first_step, plan.end_step],
         "elapsed_ns": plan.elapsed_ns,
         "calls": plan.steps,
+        "chords": _chords(plan.chords),
     }
     return pack(PLAN, head, _notes(plan.notes))
 
@@ -92,6 +97,17 @@ def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
         notes=_checked(_to_notes(numbers)),
         elapsed_ns=head["elapsed_ns"],
         steps=head["calls"],
+        chords=_to_chords(head["chords"]),
+    )
+
+
+def _chords(chords: tuple[ChordCell, ...]) -> list[list[Any]]:
+    return [[c.first_step, c.end_step, sorted(c.classes), c.bass] for c in chords]
+
+
+def _to_chords(rows: list[list[Any]]) -> tuple[ChordCell, ...]:
+    return tuple(
+        ChordCell(first, end, frozenset(classes), bass) for first, end, classes, bass in rows
     )
 
 

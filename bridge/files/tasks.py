@@ -96,7 +96,7 @@ def harmonize(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Jo
     known, folded, left_out = _hearable(melody.lead, pitches)
     roll = notes_to_roll(known, start, end, pitches)
     return Job(
-        FillRequest(roll, tasks.harmonize(roll), piece.meters, settings),
+        FillRequest(roll, tasks.harmonize(roll), piece.meters, settings, ends=True),
         start,
         end,
         (ACCOMPANIMENT,),

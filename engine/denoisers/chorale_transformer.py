@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Denoiser, Inputs
+
 _CONDITION_WIDTH = 64
 _PITCHES = 88
 
@@ -67,7 +69,7 @@ class Block(nn.Module):
         return out
 
 
-class ChoraleTransformer(nn.Module):
+class ChoraleTransformer(Denoiser):
     """Noisy frames and the noise level to what the *other* cells say of each cell's x0."""
 
     fold: Tensor
@@ -97,25 +99,15 @@ class ChoraleTransformer(nn.Module):
         # Most cells are silent: without this the first hundred steps only learn that.
         nn.init.constant_(self.out.bias, -3.0)  # type: ignore[arg-type]
 
-    def forward(
-        self,
-        noisy: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        density: Tensor,
-    ) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Logits of x0, [B, 1, 1, K, S].
 
         noisy: 0/1 cells, zero where known. mask: 1 where known: a frame after a piece's end, which
         nothing is heard of. level [B]: 0..1. The others are for the families that have tasks.
         """
-        there = mask[:, 0, 0, 0] < 0.5  # [B, S]
-        x = noisy[:, 0, 0] * there.unsqueeze(1)  # [B, K, S]
-        condition = self.time(_waves(level))
+        there = inputs.mask[:, 0, 0, 0] < 0.5  # [B, S]
+        x = inputs.noisy[:, 0, 0] * there.unsqueeze(1)  # [B, K, S]
+        condition = self.time(_waves(inputs.level))
         h = self._trunk(x, condition, there)
         batch, frames = there.shape
         wide = self.spread(h).view(batch, frames, self.channels, _PITCHES).permute(0, 2, 3, 1)

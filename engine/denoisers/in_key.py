@@ -42,9 +42,7 @@ def key_shift(known: Tensor, profiles: list[float], low_pitch: int, trust: float
     classes = torch.zeros(heard.size(0), 12, dtype=heard.dtype, device=heard.device)
     pitch = (torch.arange(heard.size(1), device=heard.device) + low_pitch) % 12
     classes.index_add_(1, pitch, heard)
-    fits = torch.tensor(profiles, dtype=heard.dtype, device=heard.device).view(24, 12)
-    tonic = torch.argmax(classes @ fits.t(), dim=1) // 2
-    return (6 - tonic) % 12 - 6
+    return key_of_classes(classes, profiles)
 
 
 def moved(x: Tensor, shift: Tensor, outside: float) -> Tensor:
@@ -58,3 +56,17 @@ def moved(x: Tensor, shift: Tensor, outside: float) -> Tensor:
     shape = [x.size(0)] + [1] * (x.dim() - 2) + [size]
     from_row = row.clamp(0, size - 1).view(shape).expand(x.shape)
     return torch.where(inside.view(shape), torch.gather(x, -1, from_row), outside)
+
+
+def turned(plan: Tensor, shift: Tensor) -> Tensor:
+    """A harmony plan [B, 24, T] with its pitch and bass classes `shift` [B] semitones higher."""
+    row = torch.arange(24, device=plan.device)
+    source = row - row % 12 + (row[None] % 12 - shift[:, None]) % 12  # [B, 24]
+    return torch.gather(plan, 1, source[:, :, None].expand(plan.shape))
+
+
+def key_of_classes(classes: Tensor, profiles: list[float]) -> Tensor:
+    """Semitones, int64 [B] from -6 to 5, to C major or A minor; classes: weights [B, 12]."""
+    fits = torch.tensor(profiles, dtype=classes.dtype, device=classes.device).view(24, 12)
+    tonic = torch.argmax(classes @ fits.t(), dim=1) // 2
+    return (6 - tonic) % 12 - 6

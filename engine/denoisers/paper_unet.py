@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Denoiser, Inputs
+
 
 @dataclass(frozen=True)
 class PaperUnetConfig:
@@ -39,7 +41,7 @@ def _level(channels_in: int, channels: int) -> nn.Sequential:
     )
 
 
-class PaperUnet(nn.Module):
+class PaperUnet(Denoiser):
     """Noisy roll with the known cells written over it, to logits of x0."""
 
     def __init__(self, config: PaperUnetConfig) -> None:
@@ -63,23 +65,13 @@ class PaperUnet(nn.Module):
         # Most cells are silent; not so far down that the L2 loss has no slope there.
         nn.init.constant_(self.out.bias, -2.0)  # type: ignore[arg-type]
 
-    def forward(
-        self,
-        noisy: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        density: Tensor,
-    ) -> Tensor:
-        """Logits of x0, [B, 1, 1, K, S]; of the arguments only `noisy` and `known` are heard.
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits of x0, [B, 1, 1, K, S]; of the inputs only `noisy` and `known` are heard.
 
         noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. Both
-        [B, 1, 1, K, S]. The signature is that of every family (see FrameTransformer.forward).
+        [B, 1, 1, K, S].
         """
-        fine = self.down_1((noisy + known).flatten(0, 2)[:, None])
+        fine = self.down_1((inputs.noisy + inputs.known).flatten(0, 2)[:, None])
         half = self.down_2(self.shrink_1(fine))
         quarter = self.down_3(self.shrink_2(half))
         h = self.bottom(self.shrink_3(quarter))

@@ -67,7 +67,7 @@ def _term(
         logits = logits_of(network, inputs, prior, schedule, exact)
     # Float64 on the CPU: probabilities here are often 1e-6, and their logarithm is what counts.
     p_x0 = torch.sigmoid(logits.detach().double().cpu())
-    x_t, x0, rates = inputs[0].double().cpu(), target.double().cpu(), prior.double().cpu()
+    x_t, x0, rates = inputs.noisy.double().cpu(), target.double().cpu(), prior.double().cpu()
     here = alpha_bar(t.double().cpu() / levels, schedule)[:, None, None, None, None]
     after = alpha_bar((t - 1).double().cpu() / levels, schedule)[:, None, None, None, None]
     truth = posterior(x_t, x0, here, after, rates)

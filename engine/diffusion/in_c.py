@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.denoisers.in_key import key_profiles, key_shift
+from engine.denoisers.in_key import key_of_classes, key_profiles, key_shift
 from engine.diffusion.batch import Batch
 from engine.music.grid import LEAD, PIANO
 from engine.music.merged import alone
@@ -69,13 +69,23 @@ def all_alone(batch: Batch) -> Batch:
     return replace(batch, target=target, context=target, mask=mask)
 
 
-def playing_shift(source: Cells, known: Mask, allowed: Mask, seed: int, low_pitch: int) -> int:
-    """Semitones to move a request of which no note is known, so that it is in C: of its source, of
-    what a lock allows, else any of twelve, by the seed. 0 where a note is known: the network reads
-    the key itself.
+def playing_shift(
+    source: Cells,
+    known: Mask,
+    allowed: Mask,
+    seed: int,
+    low_pitch: int,
+    chords: NDArray[np.bool_] | None = None,
+) -> int:
+    """Semitones to move a request of which no note is known, so that it is in C: of the chords
+    that are given, bool[24, T], of its source, of what a lock allows, else any of twelve, by the
+    seed. 0 where a note is known: the network reads the key itself.
     """
     if (source & known).any():
         return 0
+    if chords is not None and chords.any():
+        weights = torch.from_numpy(chords[:12].sum(axis=1)).float()[None]
+        return int(key_of_classes(weights, _PROFILES)[0])
     if source.any():
         return shift_of(source, low_pitch)
     classes = np.zeros(12, np.int64)

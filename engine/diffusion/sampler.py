@@ -1,78 +1,82 @@
-"""The reverse process: from noise to music, known cells kept. One scripted loop.
+"""The reverse process: from noise to music, known cells kept. One scripted module.
 
 `Sampler.forward` is the whole loop and reads beside Algorithm 1 of the paper:
 
     for t = T .. 1:   x0 = network(x_t);   x_{t-1} = x0 where the mask is 0, x_T where it is 1
 
-The rules for the second half (which cells take noise back) are the functions below, one per name
-in `requests.request.SAMPLERS`. Everything here is TorchScript-compatible: scripted, the loop runs
-without Python's lock, which is what keeps the player thread on time.
+The rules for the second half (which cells take noise back) are in `reverse.py`, one per name in
+`requests.request.SAMPLERS`. A model with a planner first draws a harmony plan by the same process
+(`harmony_sampler.py`), and the network is told of it. Everything here is TorchScript-compatible:
+scripted, the loops run without Python's lock, which is what keeps the player thread on time.
 """
 
+from typing import Any, NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.denoisers.harmony import known_beats, known_sixteenths, lead_features, plan_of
+from engine.denoisers.inputs import Inputs, no_plan, told_and_untold
 from engine.diffusion.exact import Evidence
+from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes
 from engine.diffusion.keyed_noise import keyed_uniform
-from engine.diffusion.noise import alpha_bar, diffuse, own_evidence, predicted_posterior
+from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
+from engine.diffusion.reverse import back, beside_lead, levels, rule_of, tempered, x0_of
 
 
-def algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Tensor:
-    """Atassi's Algorithm 1: each cell takes x_T with probability beta, else x0.
+class Request(NamedTuple):
+    """What is to be filled, B windows of one length.
 
-    Where x0 = x_T the paper's XOR changes nothing, so this is its cell law. `beta` is the
-    *cumulative* noise 1 - alpha_bar of the level being entered, and 0 on the last step.
+    source, mask: float [B, V, P, K, S], the known cells (and vary's original) and where they are
+    known. allowed: the same shape, 0 where no note may sound: such cells are silent in every x0.
+    Their noise stays: silence there would tell the network of a sparser music (measured: a scale
+    lock left 60 % of the notes, a chord lock 35 %). phase, bar: int64 [B, N]. style, density,
+    seed, first_step: int64 [B]. chords, chords_known: float [B, 24, T], cells of the harmony plan
+    that are given (`engine.denoisers.harmony`), and where.
     """
-    return torch.where(uniform < beta, x_start, x0)
+
+    source: Tensor
+    mask: Tensor
+    allowed: Tensor
+    phase: Tensor
+    bar: Tensor
+    style: Tensor
+    density: Tensor
+    seed: Tensor
+    first_step: Tensor
+    chords: Tensor
+    chords_known: Tensor
 
 
-def ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor) -> Tensor:
-    """Discrete DDIM: each cell keeps x_t with probability beta_s / beta_t, else x0."""
-    return torch.where(uniform < beta_s / max(beta_t, 1e-9), x_t, x0)
+class Loop(NamedTuple):
+    """How it is to be filled, all windows alike.
 
-
-def levels(steps: int, start: float, power: float, corrections: int = 0) -> list[float]:
-    """Noise levels from `start` to 0, of `steps` calls; power > 1 makes them denser near 0.
-
-    The last `corrections` calls (fewer than `steps`) stay at a tenth of `start` instead.
+    variation: noise level to start from, 0..1. doubling: with `avoid` the accompaniment leaves the
+    pitch free where a call guesses the lead (where the lead is known, `allowed` must say so).
+    ending: beats of silence that are known to follow the window when the plan is drawn, since the
+    piece ends there. plan_calls, plan_temperature: of the loop that draws the plan.
     """
-    falling = steps - corrections
-    falls = [start * (1.0 - i / falling) ** power for i in range(falling)]
-    return falls + [0.1 * start] * corrections + [0.0]
+
+    steps: int
+    sampler: str
+    temperature: float = 1.0
+    guidance: float = 1.0
+    variation: float = 1.0
+    doubling: str = "allow"
+    ending: int = 0
+    plan_calls: int = 16
+    plan_temperature: float = 0.7
 
 
-def drawn_in(sampler: str, call: int) -> int:
-    """Which noise x0 is drawn with in a call (from 0): its own, or `-coupled` always the first's.
+class Filled(NamedTuple):
+    """Filled cells (0.0 or 1.0) and the last call's probabilities, both [B, V, P, K, S]; the
+    harmony plan they follow, [B, 24, T], and the beats in which there is one, [B, T]."""
 
-    Coupled draws (common random numbers) change x0 only where the network changed its mind, so
-    a rhythm once begun is less often averaged away (measured: note lengths nearer to human ones).
-    """
-    return 1 if sampler.endswith("coupled") else 2 * call + 1
-
-
-def beside_lead(x0: Tensor, known: Tensor) -> Tensor:
-    """1 where a voice may sound, 0 for the accompaniment (voice 1) at the lead's (voice 0) pitch.
-
-    x0: the filled cells, 0 elsewhere; known: the known ones. [B, V, P, K, S] to [B, V, 1, K, S].
-    """
-    lead = (x0[:, :1] + known[:, :1]).amax(dim=2, keepdim=True)
-    return torch.cat([torch.ones_like(lead), 1.0 - lead], dim=1)
-
-
-def tempered(logits: Tensor, free: Tensor, room: Tensor, temperature: float) -> Tensor:
-    """Logits over `temperature`, shifted per voice and plane so that the density stays.
-
-    Without the shift anything below 1 falls silent: a note has p < 0.5 nearly everywhere while
-    the roll is still noisy; and so does a lock, since each call hears what the last one lost.
-    What is wished for in all `free` cells (nobody taught the network what to say of known ones)
-    goes into those among them that are allowed, `room`. [B, V, P, K, S] in and out.
-    """
-    wanted = (torch.sigmoid(logits) * free).sum(dim=[3, 4], keepdim=True) + 1e-9
-    sharp = logits / temperature
-    for _ in range(8):
-        there = (torch.sigmoid(sharp) * room).sum(dim=[3, 4], keepdim=True) + 1e-9
-        sharp = sharp + torch.log(wanted / there)
-    return sharp
+    cells: Tensor
+    probability: Tensor
+    plan: Tensor
+    planned: Tensor
 
 
 class Sampler(nn.Module):
@@ -89,6 +93,7 @@ class Sampler(nn.Module):
         exact: nn.Module | None = None,
         spacing: float = 1.0,
         corrections: int = 0,
+        harmony: HarmonySampler | None = None,
     ) -> None:
         """spacing: power of the fall of the noise level. corrections: calls that are spent at low
         noise, each of which draws x0 and noises it anew (`engine.evaluation.study` tries both).
@@ -96,121 +101,117 @@ class Sampler(nn.Module):
         exact: what stands behind the network in the exact chain (`ancestral`, and the likelihood
         bound), from `exact.py`. The other samplers leave it out: each call then redraws what
         earlier calls got wrong instead of believing it.
+
+        harmony: draws the plan that the network is told of; without it none is told.
         """
         super().__init__()
         self.exact = Evidence(0.0) if exact is None else exact
-        self.network = network
+        self.network: Any = network  # a Denoiser
+        self.harmony = harmony
         self.register_buffer("prior", prior)
         self.schedule = schedule
         self.low_pitch = low_pitch
         self.spacing, self.corrections = spacing, corrections
 
-    def forward(
-        self,
-        source: Tensor,
-        mask: Tensor,
-        allowed: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        density: Tensor,
-        seed: Tensor,
-        first_step: Tensor,
-        steps: int,
-        sampler: str,
-        temperature: float,
-        guidance: float,
-        variation: float,
-        doubling: str,
-    ) -> tuple[Tensor, Tensor]:
-        """Filled cells (0.0 or 1.0) and the last call's probabilities, both [B, V, P, K, S].
-
-        source, mask: float [B, V, P, K, S], the known cells (and vary's original) and where they
-        are known. allowed: the same shape, 0 where no note may sound: such cells are silent in
-        every x0. Their noise stays: silence there would tell the network of a sparser music
-        (measured: a scale lock left 60 % of the notes, a chord lock 35 %). phase, bar: [B, N].
-        style, density, seed, first_step: int64 [B]. variation: noise level to start from, 0..1.
-        doubling: with `avoid` the accompaniment leaves the pitch free where this call guesses the
-        lead (where the lead is known, `allowed` must say so).
-        """
-        known, free = source * mask, 1.0 - mask
-        room = free * allowed
+    def forward(self, request: Request, loop: Loop) -> Filled:
+        """The request with its free cells filled; see `Request` and `Loop`."""
+        plan, planned = self.plan_of_request(request, loop)
+        known, free = request.source * request.mask, 1.0 - request.mask
+        room = free * request.allowed
         locked = bool((room < free).any())
-        guessing = doubling == "avoid" and bool((free[:, 0] > 0.0).any())
-        shape = list(source.shape[1:])
-        start = torch.full([source.shape[0]], variation, device=source.device)
-        noise = keyed_uniform(seed, 0, first_step, shape, self.low_pitch)
-        x_start = diffuse(source, self._alpha(start), self.prior, noise) * free
-        power = self.spacing * (1.5 if sampler == "ddim" else 1.0)
-        falls = levels(steps, variation, power, min(self.corrections, steps - 1))
+        guessing = loop.doubling == "avoid" and bool((free[:, 0] > 0.0).any())
+        way, drawing = rule_of(loop.sampler)
+        shape = list(known.shape[1:])
+        start = torch.full([known.shape[0]], loop.variation, device=known.device)
+        noise = self._noise(request, 0, shape)
+        x_start = diffuse(request.source, self._alpha(start), self.prior, noise) * free
+        power = self.spacing * (1.5 if way == "ddim" else 1.0)
+        falls = levels(loop.steps, loop.variation, power, min(self.corrections, loop.steps - 1))
+        inputs = Inputs(
+            x_start, known, request.mask, start, request.phase, request.bar, request.style,
+            request.density, plan, planned,
+        )  # fmt: skip
+        if loop.guidance != 1.0:
+            inputs = told_and_untold(inputs)
+        context = self.network.encode(inputs)
         x, probability = x_start, x_start
-        total = 1.0 - float(alpha_bar(start[:1], self.schedule))  # rescales beta to start at 1
-        for i in range(steps):
+        for i in range(loop.steps):
             level = torch.full_like(start, falls[i])
-            logits = self._logits(x, known, mask, level, phase, bar, style, density, guidance)
-            if sampler == "ancestral":
+            after = torch.full_like(start, falls[i + 1])
+            if loop.guidance == 1.0:
+                logits: Tensor = self.network.denoise(x, level, context)
+            else:  # extrapolated from an untold call to a told one
+                both: Tensor = self.network.denoise(
+                    torch.cat([x, x]), torch.cat([level, level]), context
+                )
+                told, untold = both.chunk(2)
+                logits = untold + loop.guidance * (told - untold)
+            if way == "ancestral":
                 seen = own_evidence(x, self._alpha(level), self.prior)
-                logits = self.exact(logits, seen, known, mask, level)
-            if temperature != 1.0 or locked:
-                logits = tempered(logits, free, room, temperature)
+                logits = self.exact(logits, seen, known, request.mask, level)
+            if loop.temperature != 1.0 or locked:
+                logits = tempered(logits, free, room, loop.temperature)
             probability = torch.sigmoid(logits) * room
-            u_cell = keyed_uniform(seed, drawn_in(sampler, i), first_step, shape, self.low_pitch)
-            u_mask = keyed_uniform(seed, 2 * i + 2, first_step, shape, self.low_pitch)
-            if sampler.endswith("threshold"):
-                x0 = (probability > 0.5).to(x.dtype)
-            else:
-                x0 = (u_cell < probability).to(x.dtype)
+            u_cell = self._noise(request, 1 if drawing == "coupled" else 2 * i + 1, shape)
+            u_mask = self._noise(request, 2 * i + 2, shape)
+            x0 = x0_of(probability, u_cell, drawing)
             if guessing:
                 beside = beside_lead(x0, known)
                 x0, probability = x0 * beside, probability * beside
-            here = 1.0 - float(alpha_bar(level[:1], self.schedule))
-            after = alpha_bar(torch.full_like(start, falls[i + 1]), self.schedule)
-            beta = 1.0 - float(after[0])
-            if sampler.startswith("renoise") or falls[i + 1] >= falls[i]:
-                x = diffuse(x0, after[:, None, None, None, None], self.prior, u_mask)
-            elif sampler.startswith("algorithm1"):
-                x = algorithm1(x0, x_start, beta / max(total, 1e-9), u_mask)
-            elif sampler == "ddim":
-                x = ddim(x0, x, beta, here, u_mask)
-            else:
-                p = predicted_posterior(
-                    x, probability, self._alpha(level), after[:, None, None, None, None], self.prior
-                )
-                x = (u_mask < p).to(x.dtype)
-            x = x * free
+            stays = falls[i + 1] >= falls[i]  # a correction
+            kept = [self._alpha(each) for each in (start, level, after)]
+            x = free * back(
+                "renoise" if stays else way, x, x0, x_start, probability, kept, self.prior, u_mask
+            )
         if guessing:  # the exact chain draws once more after x0
             x = x * beside_lead(x, known)
-        return x + known, probability
+        return Filled(x + known, probability, plan, planned)
+
+    def plan_of_request(self, request: Request, loop: Loop) -> tuple[Tensor, Tensor]:
+        """The plan [B, 24, T] and the beats in which it is told [B, T]: all of them, or none where
+        there is no planner. Known accompaniment says its own chords, the request others; what is
+        then free is drawn."""
+        if self.harmony is None:
+            return no_plan(request.source[:, :, 0, 0])
+        known, mask = request.source * request.mask, request.mask.amin(dim=[2, 3])  # [B, V, S]
+        heard = known_beats(mask[:, 1])[:, None].expand_as(request.chords)
+        told = torch.maximum(heard, request.chords_known)
+        chords = torch.where(heard > 0.5, plan_of(known[:, 1], self.low_pitch), request.chords)
+        chords = chords * told
+        if bool((told > 0.5).all()):
+            return chords, torch.ones_like(chords[:, 0])
+        beats, ending = chords.size(2), loop.ending
+        lead_known = known_sixteenths(mask[:, 0])  # [B, T, 4]
+        lead = lead_features(known[:, 0], self.low_pitch)  # [B, T, 96]
+        lead = lead * lead_known.repeat_interleave(24, dim=2)
+        allowed = sounding_classes(request.allowed[:, 1].amax(dim=1), self.low_pitch)
+        phase, bar = request.phase[:, ::4], request.bar[:, ::4]
+        further = 24 * torch.arange(1, ending + 1, device=phase.device)[None]
+        after = (phase[:, -1:] + further) % bar[:, -1:].clamp_min(1)
+        plan: Tensor = self.harmony(
+            F.pad(chords, [0, ending]),
+            F.pad(told, [0, ending], value=1.0),
+            F.pad(allowed, [0, ending]),
+            F.pad(lead, [0, 0, 0, ending]),
+            F.pad(lead_known, [0, 0, 0, ending], value=1.0),
+            torch.cat([phase, after], dim=1),
+            torch.cat([bar, bar[:, -1:].expand_as(after)], dim=1),
+            request.style,
+            request.seed,
+            torch.div(request.first_step, 24, rounding_mode="floor"),
+            loop.plan_calls,
+            loop.plan_temperature,
+        )
+        return plan[:, :, :beats], torch.ones_like(plan[:, 0, :beats])
+
+    def _noise(self, request: Request, call: int, shape: list[int]) -> Tensor:
+        return keyed_uniform(request.seed, call, request.first_step, shape, self.low_pitch)
 
     def _alpha(self, level: Tensor) -> Tensor:
         return alpha_bar(level, self.schedule)[:, None, None, None, None]
 
-    def _logits(
-        self,
-        x: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        density: Tensor,
-        guidance: float,
-    ) -> Tensor:
-        """One call; with guidance, a told and an untold one in one batch, then extrapolated."""
-        if guidance == 1.0:
-            logits: Tensor = self.network(x, known, mask, level, phase, bar, style, density)
-            return logits
-        zero = torch.zeros_like(style)
-        both: Tensor = self.network(
-            torch.cat([x, x]),
-            torch.cat([known, known]),
-            torch.cat([mask, mask]),
-            torch.cat([level, level]),
-            torch.cat([phase, phase]),
-            torch.cat([bar, bar]),
-            torch.cat([style, zero]),
-            torch.cat([density, zero]),
-        )
-        told, untold = both.chunk(2)
-        return untold + guidance * (told - untold)
+
+def no_chords(source: Tensor) -> tuple[Tensor, Tensor]:
+    """`chords` and `chords_known` of a Request in which none is given."""
+    chords, _ = no_plan(source)
+    return chords, chords

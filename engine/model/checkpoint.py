@@ -18,6 +18,10 @@ from torch import Tensor, nn
 
 from engine.denoisers.chorale_transformer import ChoraleTransformer, ChoraleTransformerConfig
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
+from engine.denoisers.harmony_transformer import (
+    HarmonyTransformer,
+    HarmonyTransformerConfig,
+)
 from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
 from engine.diffusion.exact import Evidence, Retouch
 from engine.music.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
@@ -51,8 +55,9 @@ class Family:
     (`noise.own_evidence`). fitted: the weight of that in the exact chain where it is trained
     without, at noise level 0, and how much it falls to level 1; fitted on train windows.
     mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
-    music: what it is trained on, a packed corpus or a file of chorales (`feed.MUSIC`), and
-    steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of the music.
+    music: what it is trained on, a packed corpus, a file of chorales (`feed.MUSIC`) or harmony
+    plans, and steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of
+    the music.
     before: sizes that came later, as the networks had it that do not tell them.
     """
 
@@ -80,7 +85,7 @@ FAMILIES: dict[str, Family] = {
         FrameTransformer,
         "cosine",
         fitted=(0.95, 0.5),
-        before={"in_key": 0},
+        before={"in_key": 0, "plan": 0, "dropout_percent": 0},
     ),
     "paper-unet": Family(
         PaperUnetConfig,
@@ -107,8 +112,17 @@ FAMILIES: dict[str, Family] = {
         prior=0.0044,
         weight_decay=0.05,
     ),
+    "harmony": Family(
+        HarmonyTransformerConfig,
+        HarmonyTransformer,
+        "cosine",
+        evidence=True,
+        mixed_lengths=False,
+        music="plans",
+        weight_decay=0.05,
+    ),
 }
-"""Every network `midi-diffuse train --family` can train."""
+"""Every network there is."""
 
 
 def family_of(name: str) -> Family:

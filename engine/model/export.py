@@ -20,11 +20,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.diffusion.harmony_sampler import HarmonySampler
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
 
-EXPORT_FORMAT = 2
+EXPORT_FORMAT = 3
 _METADATA = "midi-diffuse.json"
+PLANNER = "harmony"
+"""The family that draws harmony plans."""
 
 
 class ModelError(ValueError):
@@ -39,8 +42,8 @@ def _quiet_jit() -> Iterator[None]:
         yield
 
 
-def script(sampler: Sampler) -> torch.jit.ScriptModule:
-    """The sampler with its network, compiled."""
+def script(sampler: nn.Module) -> torch.jit.ScriptModule:
+    """A sampler with its network, compiled."""
     with _quiet_jit():
         scripted: torch.jit.ScriptModule = torch.jit.script(sampler)
     return scripted
@@ -53,6 +56,28 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
     pitches = checkpoint.family_of(state["family"]).pitches
     exact = checkpoint.exact_of(state["family"], state.get("retouch"))
     return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, exact)
+
+
+def planner_of(state: dict[str, Any]) -> HarmonySampler:
+    """What draws harmony plans, from a checkpoint. Raises CheckpointError for another family."""
+    if state["family"] != PLANNER:
+        raise checkpoint.CheckpointError(
+            f"a {state['family']} draws no harmony plans; want a checkpoint of `{PLANNER}`"
+        )
+    network = checkpoint.build(PLANNER, state["sizes"])
+    checkpoint.load_weights(network, state["averaged"])
+    return HarmonySampler(network.eval(), state["prior"].float(), state["schedule"])
+
+
+def planner_metadata(state: dict[str, Any]) -> dict[str, object]:
+    """What a file tells of its planner."""
+    return {
+        "sizes": state["sizes"],
+        "schedule": state["schedule"],
+        "trained_steps": state["progress"]["step"],
+        "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
+        "valid_loss": state["progress"]["valid"],
+    }
 
 
 def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
@@ -80,12 +105,16 @@ def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
     }
 
 
-def export(path: Path, out: Path, name: str | None = None) -> dict[str, object]:
+def export(
+    path: Path, out: Path, name: str | None = None, harmony: Path | None = None
+) -> dict[str, object]:
     """Write `out` from a checkpoint, or anew from an export of any format; returns its metadata.
 
     An export keeps its weights, metadata and, unless `name` says otherwise, its name; it gets
-    this version's loop. Raises CheckpointError or ModelError.
+    this version's loop. harmony: a checkpoint whose network draws the plans. Raises
+    CheckpointError or ModelError.
     """
+    planner = None if harmony is None else checkpoint.load(harmony)
     if _is_export(path):
         sampler, metadata = _rebuilt(path)
         metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
@@ -96,7 +125,17 @@ def export(path: Path, out: Path, name: str | None = None) -> dict[str, object]:
                 f"{path} knows frames of a beat and cannot play; "
                 "score it with `midi-diffuse bench jsb`"
             )
+        if state["family"] == PLANNER:
+            raise checkpoint.CheckpointError(
+                f"{path} draws harmony plans and cannot play alone; "
+                "export a texture model with `--harmony` and this"
+            )
         sampler, metadata = sampler_of(state), metadata_of(state, name or out.stem)
+    if planner is not None:
+        if not metadata.get("sizes", {}).get("plan"):
+            raise checkpoint.CheckpointError(f"{path} was not trained to be told a harmony plan")
+        sampler.harmony = planner_of(planner)
+        metadata["harmony"] = planner_metadata(planner)
     write(sampler, metadata, out)
     return metadata
 
@@ -119,7 +158,15 @@ def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
     old: Any = scripted
     exact = checkpoint.exact_of(metadata["family"], _weights_under("exact.", scripted))
     low_pitch = int(metadata["pitches"][0])
-    sampler = Sampler(network.eval(), old.prior, metadata["schedule"], low_pitch, exact)
+    planner = None
+    if told := metadata.get("harmony"):
+        weights = _weights_under("harmony.network.", scripted)
+        planner = planner_of(
+            told | {"family": PLANNER, "averaged": weights, "prior": old.harmony.prior}
+        )
+    sampler = Sampler(
+        network.eval(), old.prior, metadata["schedule"], low_pitch, exact, harmony=planner
+    )
     return sampler, metadata
 
 

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from engine.diffusion.batch import density_bucket
 from engine.diffusion.in_c import playing_shift
-from engine.diffusion.sampler import Sampler
+from engine.diffusion.sampler import Filled, Loop, Request, Sampler
 from engine.model.density import with_density
 from engine.model.export import ModelError, load, pick_device
 from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
-from engine.music.roll import Cells, PianoRoll, roll_to_notes, shifted
+from engine.music.roll import PianoRoll, roll_to_notes, shifted
+from engine.requests.chord_grid import turned
 from engine.requests.request import FillRequest, Plan, PlanRequest, SampleSettings
 from engine.requests.sheet import Sheet, Window
 
@@ -37,6 +38,10 @@ _OF_ONE_REQUEST = {
     "seed", "style", "density", "low", "high", "voices", "rhythm", "pitch_classes",
 }  # fmt: skip
 """Settings that may differ among requests filled together; the others steer the loop itself."""
+
+
+_SILENT_BEATS = 8
+"""Known to follow where the piece ends, so that the chords come to an end there."""
 
 
 class Generator:
@@ -61,7 +66,8 @@ class Generator:
         """The same network in a loop with other noise levels (see `diffusion.sampler.Sampler`)."""
         old: Any = self.sampler
         loop = (old.prior, old.schedule, old.low_pitch, old.exact, spacing, corrections)
-        return Generator(Sampler(old.network, *loop), self.metadata, self.device)
+        sampler = Sampler(old.network, *loop, harmony=getattr(old, "harmony", None))
+        return Generator(sampler, self.metadata, self.device)
 
     def fill(self, request: FillRequest) -> PianoRoll:
         """The request's roll with its free cells filled; known cells are bit-exact.
@@ -78,13 +84,18 @@ class Generator:
         density, locks, voices and rhythm. Sums over a batch may differ in their last bit from
         those of one request, and so, rarely, a cell. Raises ValueError where they do not fit.
         """
+        return [sheet.finished() for sheet in self._filled(requests)]
+
+    def _filled(self, requests: Sequence[FillRequest]) -> list[Sheet]:
+        """The requests on their sheets, every cell done."""
         sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
         if not sheets:
             return []
-        if len({(s.original.shape, _loop_of(s.request.settings)) for s in sheets}) > 1:
+        if len({(s.original.shape, _loop_of(s.request)) for s in sheets}) > 1:
             raise ValueError("requests filled together want one length and one way to sample")
         total = sheets[0].original.shape[-1]
-        window, hop = self.window_steps, self.window_steps // 2
+        window = self.window_steps
+        hop = max(window // STEPS_PER_BEAT // 2, 1) * STEPS_PER_BEAT
         if total <= _STRETCH * window and not self.merged:
             window = total
         for start in range(0, max(total - window, 0) + hop, hop):
@@ -94,19 +105,20 @@ class Generator:
                 self._fill_part(busy, part)
             for sheet in sheets:
                 sheet.known[..., start : start + hop] = True
-        return [sheet.finished() for sheet in sheets]
+        return sheets
 
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""
         started_ns = time.perf_counter_ns()
-        roll = self.fill(request.to_fill(self.pitches))
+        (sheet,) = self._filled([request.to_fill(self.pitches)])
         return Plan(
             id=request.id,
             first_step=request.first_step,
             end_step=request.end_step,
-            notes=tuple(roll_to_notes(roll)),
+            notes=tuple(roll_to_notes(sheet.finished())),
             elapsed_ns=time.perf_counter_ns() - started_ns,
             steps=request.settings.steps,
+            chords=tuple(sheet.followed()),
         )
 
     def _fill_part(self, sheets: list[Sheet], part: slice) -> None:
@@ -114,6 +126,8 @@ class Generator:
         windows = [sheet.window(part) for sheet in sheets]
         settings = sheets[0].request.settings
         steps, doubling = settings.steps, settings.doubling
+        last = part.stop == sheets[0].original.shape[-1]
+        ending = _SILENT_BEATS if last and sheets[0].request.ends else 0
         if self.merged:
             windows = [window.merged() for window in windows]
             # As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
@@ -121,27 +135,32 @@ class Generator:
             doubling = "allow"  # one voice: coming back, what the lead plays is the lead's alone
         moves = [self._move(*each) for each in zip(windows, sheets, strict=True)]
         windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
-        cells, probability = self._sample(windows, sheets, steps, doubling)
-        for index, (sheet, move) in enumerate(zip(sheets, moves, strict=True)):
-            sheet.take(part, shifted(cells[index], -move), shifted(probability[index], -move))
+        loop = Loop(
+            steps, settings.sampler, float(settings.temperature), self._guidance(sheets),
+            float(settings.variation), doubling, ending, settings.plan_calls,
+            float(settings.plan_temperature),
+        )  # fmt: skip
+        filled = self._sample(windows, sheets, loop)
+        for sheet, move, cells, probability, plan, planned in zip(
+            sheets, moves, *filled, strict=True
+        ):
+            sheet.take(part, shifted(cells > 0.5, -move), shifted(probability, -move))
+            sheet.follow(part, turned(plan > 0.5, -move), planned > 0.5)
 
     def _move(self, window: Window, sheet: Sheet) -> int:
         """Semitones by which the network hears a window higher of which it is told no note."""
         if not self.in_key:
             return 0
         seed = sheet.request.settings.seed
-        return playing_shift(window.cells, window.known, window.allowed, seed, self.pitches.low)
+        return playing_shift(
+            window.cells, window.known, window.allowed, seed, self.pitches.low, window.chords
+        )
 
     def _sample(
-        self, windows: list[Window], sheets: list[Sheet], steps: int, doubling: str
-    ) -> tuple[Cells, NDArray[np.float32]]:
-        """Call the scripted loop: cells and the last call's probabilities, both [B, V, P, K, S]."""
+        self, windows: list[Window], sheets: list[Sheet], loop: Loop
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Call the scripted loop: the parts of `sampler.Filled` as numpy arrays."""
         requests = [sheet.request for sheet in sheets]
-        common = requests[0].settings
-        styles = [self._style(request.settings) for request in requests]
-        densities = [_density(request.settings) for request in requests]
-        # Where nothing is told there is nothing to follow more closely.
-        guidance = common.guidance if any(styles + densities) else 1.0
         phases = [_phase(*each) for each in zip(requests, windows, strict=True)]
 
         def batch(arrays: Sequence[NDArray[Any]]) -> Tensor:
@@ -150,28 +169,29 @@ class Generator:
         def whole(values: Sequence[int]) -> Tensor:
             return torch.tensor(values, dtype=torch.int64, device=self.device)
 
+        asked = Request(
+            source=batch([window.cells for window in windows]).float(),
+            mask=batch([window.known for window in windows]).float(),
+            allowed=batch([window.allowed for window in windows]).float(),
+            phase=batch([phase for phase, _ in phases]),
+            bar=batch([bar for _, bar in phases]),
+            style=whole([self._style(request.settings) for request in requests]),
+            density=whole([_density(request.settings) for request in requests]),
+            seed=whole([request.settings.seed for request in requests]),
+            first_step=whole([window.first_step for window in windows]),
+            chords=batch([window.chords for window in windows]).float(),
+            chords_known=batch([window.chords_known for window in windows]).float(),
+        )
         with torch.inference_mode():
-            filled, probability = self.sampler(
-                batch([window.cells for window in windows]).float(),
-                batch([window.known for window in windows]).float(),
-                batch([window.allowed for window in windows]).float(),
-                batch([phase for phase, _ in phases]),
-                batch([bar for _, bar in phases]),
-                whole(styles),
-                whole(densities),
-                whole([request.settings.seed for request in requests]),
-                whole([window.first_step for window in windows]),
-                steps,
-                common.sampler,
-                float(common.temperature),
-                float(guidance),
-                float(common.variation),
-                doubling,
-            )
-        told = probability.cpu().numpy()
-        if np.isnan(told).any():  # else it would pass for silence
+            filled: Filled = self.sampler(asked, loop)
+        if bool(filled.probability.isnan().any()):  # else it would pass for silence
             raise ArithmeticError("the network's output is not a number")
-        return filled.cpu().numpy() > 0.5, told
+        return tuple(part.cpu().numpy() for part in filled)
+
+    def _guidance(self, sheets: list[Sheet]) -> float:
+        """How closely style and density are followed; where none is told there is nothing to."""
+        told = [(self._style(s), _density(s)) for s in (each.request.settings for each in sheets)]
+        return float(sheets[0].request.settings.guidance) if any(map(any, told)) else 1.0
 
     def _style(self, settings: SampleSettings) -> int:
         styles = list(self.metadata["styles"])
@@ -188,7 +208,7 @@ def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDA
     return request.meters.phase(window.first_step + tokens)
 
 
-def _loop_of(settings: SampleSettings) -> tuple[object, ...]:
-    """The settings that all requests of a batch share."""
-    names = [field.name for field in fields(settings) if field.name not in _OF_ONE_REQUEST]
-    return tuple(getattr(settings, name) for name in names)
+def _loop_of(request: FillRequest) -> tuple[object, ...]:
+    """What all requests of a batch share."""
+    names = [field.name for field in fields(SampleSettings) if field.name not in _OF_ONE_REQUEST]
+    return (request.ends, *(getattr(request.settings, name) for name in names))

@@ -40,6 +40,7 @@ class SampleSettings:
     pitch_classes: pitch classes the accompaniment may use (scale or chord lock); empty = all.
     low, high: register of the accompaniment, MIDI pitch. voices: most notes at once (with rhythm
     `keep` as many as the source has). doubling: one of DOUBLINGS. rhythm: one of RHYTHMS.
+    plan_calls, plan_temperature: of the loop that draws the chords.
     """
 
     steps: int = 10
@@ -56,6 +57,19 @@ class SampleSettings:
     doubling: str = "avoid"
     rhythm: str = "free"
     pitch_classes: frozenset[int] = field(default_factory=frozenset)
+    plan_calls: int = 16
+    plan_temperature: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class ChordCell:
+    """A chord over the steps [first_step, end_step), absolute: its pitch classes, and the class
+    of its lowest note, or None where that is left open. No classes: nothing sounds."""
+
+    first_step: int
+    end_step: int
+    classes: frozenset[int]
+    bass: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,13 +78,16 @@ class FillRequest:
 
     roll: known cells; for `vary` also the source under the unknown ones.
     known: Mask of the roll's shape. Known cells come back bit-exact.
-    meters: bar lines in absolute steps, for bar phase.
+    meters: bar lines in absolute steps, for bar phase. chords: those the accompaniment is to
+    follow; where two hold for a beat the later one does. ends: the piece ends where the roll does.
     """
 
     roll: PianoRoll
     known: Mask
     meters: MeterMap = field(default_factory=MeterMap)
     settings: SampleSettings = field(default_factory=SampleSettings)
+    chords: tuple[ChordCell, ...] = ()
+    ends: bool = False
 
     def __post_init__(self) -> None:
         if self.known.shape != self.roll.cells.shape:
@@ -93,6 +110,7 @@ class PlanRequest:
     The steps [first_step, end_step) are asked for; `notes` are the known ones (for vary: the
     source); `known` says where they are the whole truth. Notes crossing a span's end are held as
     far as the span goes: beyond it their sustain is free, so a new plan may shorten them.
+    chords, ends: as FillRequest has them.
     """
 
     id: int
@@ -102,6 +120,8 @@ class PlanRequest:
     known: tuple[Span, ...]
     meters: MeterMap = field(default_factory=MeterMap)
     settings: SampleSettings = field(default_factory=SampleSettings)
+    chords: tuple[ChordCell, ...] = ()
+    ends: bool = False
 
     def to_fill(self, pitches: PitchRange = PIANO) -> FillRequest:
         """Draw the notes and the mask."""
@@ -110,7 +130,7 @@ class PlanRequest:
         for span in self.known:
             start = max(span.from_step - self.first_step, 0)
             known[span.voice, ..., start : max(span.to_step - self.first_step, 0)] = True
-        return FillRequest(roll, known, self.meters, self.settings)
+        return FillRequest(roll, known, self.meters, self.settings, self.chords, self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,8 @@ class Plan:
 
     A note already sounding at `first_step` has no onset in the roll and is not among `notes`,
     except where the request's known notes hold it. `elapsed_ns` is engine time, `steps` the
-    sampler calls used.
+    sampler calls used. `chords`: the harmony plan they follow, one cell a beat; none from a model
+    without a planner.
     """
 
     id: int
@@ -128,3 +149,4 @@ class Plan:
     notes: tuple[Note, ...]
     elapsed_ns: int
     steps: int
+    chords: tuple[ChordCell, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
 from engine.music.merged import merge, merge_known, split
 from engine.music.roll import Cells, Mask, PianoRoll, shifted
+from engine.requests.chord_grid import PlanCells, to_chords, to_plan, turned
 from engine.requests.constraints import Scores, allowed_cells, same_rhythm, whole_notes
-from engine.requests.request import FillRequest
+from engine.requests.request import ChordCell, FillRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What the network is asked: cells, known and allowed, all bool[V, P, K, S] as it has them."""
+    """What the network is asked: cells, known and allowed, all bool[V, P, K, S] as it has them;
+    chords and which of them are given, bool[24, T]."""
 
     cells: Cells
     known: Mask
     allowed: NDArray[np.bool_]
     first_step: int
+    chords: PlanCells
+    chords_known: PlanCells
 
     def higher(self, semitones: int) -> Window:
         """The same, so many semitones higher; what leaves the range is lost, what comes is not
@@ -29,7 +33,8 @@ class Window:
         cells, known, allowed = (
             shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
         )
-        return Window(cells, known, allowed, self.first_step)
+        chords, given = (turned(each, semitones) for each in (self.chords, self.chords_known))
+        return Window(cells, known, allowed, self.first_step, chords, given)
 
     def merged(self) -> Window:
         """The same for a network with one voice and one plane (the paper's)."""
@@ -37,7 +42,7 @@ class Window:
         # What is new is the accompaniment's, or the lead's where the accompaniment is known.
         new = np.asarray(np.where(told, allowed[LEAD], allowed[ACCOMPANIMENT]))[None, None]
         known = merge_known(self.cells, self.known)
-        return Window(merge(self.cells), known, new, self.first_step)
+        return replace(self, cells=merge(self.cells), known=known, allowed=new)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +50,9 @@ class Sheet:
     """A request stretched to whole beats, and what is done of it so far.
 
     first_step: of column 0. original, done, known: bool[V, P, K, S]; `known` grows with what
-    earlier windows filled. scores: for `same_rhythm`.
+    earlier windows filled. scores: for `same_rhythm`. chords, chords_known: what the request's
+    chords say of a harmony plan, bool[24, T]. plan, planned: the plan that was followed, and in
+    which beats, bool[T].
     """
 
     request: FillRequest
@@ -54,6 +61,10 @@ class Sheet:
     done: Cells
     known: Mask
     scores: Scores
+    chords: PlanCells
+    chords_known: PlanCells
+    plan: PlanCells
+    planned: NDArray[np.bool_]
 
     @classmethod
     def of(cls, request: FillRequest) -> Sheet:
@@ -66,7 +77,20 @@ class Sheet:
         known[..., : roll.first_step - first] = True
         known[..., roll.end_step - first :] = True
         scores = np.zeros((len(original), *original.shape[2:]), np.float32)
-        return cls(request, first, original, original.copy(), known, scores)
+        beats = (end - first) // STEPS_PER_BEAT
+        told = to_plan(request.chords, first, beats)
+        nothing = np.zeros(beats, np.bool_)
+        return cls(
+            request,
+            first,
+            original,
+            original.copy(),
+            known,
+            scores,
+            *told,
+            told[0] & False,
+            nothing,
+        )
 
     def window(self, part: slice) -> Window:
         """The steps `part`; free cells show the original, not what an earlier window made of it."""
@@ -74,7 +98,9 @@ class Sheet:
         cells = np.where(known, self.done[..., part], self.original[..., part])
         settings, pitches = self.request.settings, self.request.roll.pitches
         allowed = allowed_cells(cells, known, settings, pitches)
-        return Window(cells, known, allowed, self.first_step + part.start)
+        beats = slice(part.start // STEPS_PER_BEAT, part.stop // STEPS_PER_BEAT)
+        chords, given = self.chords[:, beats], self.chords_known[:, beats]
+        return Window(cells, known, allowed, self.first_step + part.start, chords, given)
 
     def take(self, part: slice, filled: Cells, probability: NDArray[np.float32]) -> None:
         """The network's answer to `window(part)`, and how sure it was, in the network's shape."""
@@ -84,6 +110,17 @@ class Sheet:
         if filled.shape != known.shape:
             filled = split(filled, self.window(part).cells, known)
         self.done[..., part] = filled
+
+    def follow(self, part: slice, plan: PlanCells, planned: NDArray[np.bool_]) -> None:
+        """Keep the plan of `window(part)`, bool[24, T], where there is one, bool[T]."""
+        first = part.start // STEPS_PER_BEAT
+        beats = slice(first, first + len(planned))
+        self.plan[:, beats] = np.where(planned, plan, self.plan[:, beats])
+        self.planned[beats] |= planned
+
+    def followed(self) -> list[ChordCell]:
+        """The chords of the plan, beat by beat; whole beats, as the network has them."""
+        return to_chords(self.plan, self.planned, self.first_step)
 
     def finished(self) -> PianoRoll:
         """The request's steps with the rules that need whole notes; known cells bit-exact."""

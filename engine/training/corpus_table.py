@@ -4,9 +4,9 @@ from __future__ import annotations
 
 CORPORA: dict[str, tuple[str, float]] = {
     # corpus: (style it teaches, its share of the training windows)
-    "openhymnal": ("hymn", 0.14),
-    "polish-choral-chamber": ("hymn", 0.12),
-    "openscore-lieder": ("song", 0.30),
+    "openhymnal": ("hymn", 0.10),
+    "polish-choral-chamber": ("hymn", 0.14),
+    "openscore-lieder": ("song", 0.32),
     "polish-voice-keyboard": ("song", 0.14),
     "openewld-pd": ("song", 0.0),
     "polish-keyboard": ("piano", 0.10),

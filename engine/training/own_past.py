@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch
-from engine.diffusion.sampler import Sampler
+from engine.diffusion.sampler import Filled, Loop, Request, Sampler, no_chords
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
 from engine.music.roll import drop_orphans
 
@@ -50,12 +50,13 @@ def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) ->
     told = move(known)[:, :, None, None, :].expand_as(cells).float()
     seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
     with torch.no_grad():
-        filled, _ = sampler(
+        asked = Request(
             cells, told, torch.ones_like(cells), move(batch.phase[rows]), move(batch.bar[rows]),
             move(batch.style[rows]), move(batch.density[rows]), seeds, torch.zeros_like(seeds),
-            CALLS, "renoise", 0.7, 1.0, 1.0, "allow",
+            *no_chords(cells),
         )  # fmt: skip
-    played = filled.cpu().numpy() > 0.5
+        filled: Filled = sampler(asked, Loop(CALLS, "renoise", 0.7))
+    played = filled.cells.cpu().numpy() > 0.5
     context = batch.context.copy()
     for row, new, start in zip(rows, played, starts, strict=True):
         context[row, ACCOMPANIMENT, ..., start:] = drop_orphans(new)[ACCOMPANIMENT, ..., start:]

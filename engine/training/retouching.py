@@ -92,7 +92,7 @@ def _fit(
         level = spread_levels(settings.batch, generator, torch.device(settings.device))
         inputs, target, free = to_inputs(told, level, prior, schedule, generator)
         logits = logits_of(network, inputs, prior, schedule, module)
-        rate = bound_rate(logits, inputs[0], target, level, prior, schedule)
+        rate = bound_rate(logits, inputs.noisy, target, level, prior, schedule)
         steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
         loss = (rate * free).sum() / steps
         share = min(1.0, (step + 1) / _WARMUP) * (1.0 - step / settings.steps)

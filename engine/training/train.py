@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.bound import bound_rate, free_steps, spread_levels, window_bound
 from engine.diffusion.exact import Evidence
-from engine.diffusion.inputs import Inputs, logits_of, to_inputs
+from engine.diffusion.inputs import logits_of, to_inputs
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
 from engine.model.density import measure_densities
@@ -130,6 +131,8 @@ class Run:
         self.settings = settings
         self.device = torch.device(settings.device)
         self.family = family = checkpoint.family_of(settings.family)
+        if family.music not in MUSIC:
+            raise checkpoint.CheckpointError(f"a {settings.family} is trained by another command")
         self.pack = MUSIC[family.music](settings.data)
         make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
         self.schedule = family.schedule
@@ -138,8 +141,10 @@ class Run:
         if settings.start_from is not None and not self.checkpoint_path.exists():
             sizes = checkpoint.sizes_of(self.network)
             weights = weights_of(settings.start_from, settings.family, sizes)
-            checkpoint.load_weights(self.network, weights)
+            # What came later, the map from the plan, begins as in a fresh network.
+            checkpoint.load_weights(self.network, self.network.state_dict() | weights)
         self.averaged.load_state_dict(self.network.state_dict())
+        self.planned = bool(checkpoint.sizes_of(self.network).get("plan", 0))
         self.forward: Any = torch.compile(self.network) if settings.compiled else self.network
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -203,7 +208,9 @@ class Run:
         """One optimizer step; returns the loss in nats per step of music."""
         batch = self._heard(batch, generator)
         level = self._levels(len(batch.target), generator)
-        inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
+        inputs, target, free = to_inputs(
+            batch, level, self.prior, self.schedule, generator, self.planned
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -239,8 +246,9 @@ class Run:
     def _loss(self, logits: Tensor, inputs: Inputs, target: Tensor, free: Tensor) -> Tensor:
         if self.family.loss is not None:
             return loss_of(logits, target, free, self.family.loss)
-        noisy, level = inputs[0], inputs[3]
-        rate = bound_rate(logits.float(), noisy, target, level, self.prior, self.schedule)
+        rate = bound_rate(
+            logits.float(), inputs.noisy, target, inputs.level, self.prior, self.schedule
+        )
         return per_step(rate, free)
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:

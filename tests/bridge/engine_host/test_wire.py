@@ -14,7 +14,7 @@ from bridge.engine_host.wire import (
 )
 from engine.music.grid import Meter, MeterMap
 from engine.music.roll import Note
-from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
+from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings, Span
 
 _steps = st.integers(-(2**30), 2**30)
 _notes = st.lists(
@@ -39,10 +39,25 @@ _settings = st.builds(
     density=st.none() | st.floats(0, 12),
     style=st.sampled_from(["any", "hymn"]),
     pitch_classes=st.frozensets(st.integers(0, 11)),
+    plan_calls=st.integers(1, 50),
+    plan_temperature=st.floats(0, 2),
 )
+_chords = st.lists(
+    st.builds(
+        ChordCell,
+        _steps,
+        _steps,
+        st.frozensets(st.integers(0, 11)),
+        st.none() | st.integers(0, 11),
+    ),
+    max_size=4,
+).map(tuple)
 
 
-@given(st.integers(0, 2**62), _steps, _steps, _notes, _spans, _meters, _settings)
+@given(
+    st.integers(0, 2**62), _steps, _steps, _notes, _spans, _meters, _settings, _chords,
+    st.booleans(),
+)  # fmt: skip
 def test_a_request_comes_out_as_it_went_in(
     number: int,
     first: int,
@@ -51,16 +66,20 @@ def test_a_request_comes_out_as_it_went_in(
     spans: tuple[Span, ...],
     meters: MeterMap,
     settings: SampleSettings,
+    chords: tuple[ChordCell, ...],
+    ends: bool,
 ) -> None:
-    request = PlanRequest(number, first, end, notes, spans, meters, settings)
+    request = PlanRequest(number, first, end, notes, spans, meters, settings, chords, ends)
     kind, head, numbers = unpack(pack_request(request))
     assert kind == REQUEST
     assert unpack_request(head, numbers) == request
 
 
-@given(st.integers(0, 2**62), _steps, _notes)
-def test_a_plan_comes_out_as_it_went_in(number: int, first: int, notes: tuple[Note, ...]) -> None:
-    plan = Plan(number, first, first + 96, notes, elapsed_ns=2**40, steps=10)
+@given(st.integers(0, 2**62), _steps, _notes, _chords)
+def test_a_plan_comes_out_as_it_went_in(
+    number: int, first: int, notes: tuple[Note, ...], chords: tuple[ChordCell, ...]
+) -> None:
+    plan = Plan(number, first, first + 96, notes, 2**40, 10, chords)
     kind, head, numbers = unpack(pack_plan(plan))
     assert kind == PLAN
     assert unpack_plan(head, numbers) == plan

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Inputs
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
 
@@ -30,12 +31,14 @@ def given(batch: int = 2, beats: int = 2) -> Given:
         "bar": torch.full_like(phase, 96),
         "style": torch.ones(batch, dtype=torch.int64),
         "density": torch.full((batch,), 4),
+        "plan": (torch.rand((batch, 24, beats), generator=generator) < 0.3).float(),
+        "planned": torch.ones(batch, beats),
     }
 
 
 def call(network: nn.Module, inputs: Given) -> Tensor:
     with torch.no_grad():
-        out: Tensor = network(*inputs.values())
+        out: Tensor = network(Inputs(**inputs))
     return out
 
 
@@ -51,6 +54,7 @@ def test_any_whole_number_of_beats(beats: int, tiny_sampler: Sampler) -> None:
         ("mask", torch.ones(2, 2, 2, 88, 48)), ("level", torch.full((2,), 0.9)),
         ("phase", torch.full((2, 8), 6)), ("bar", torch.full((2, 8), 72)),
         ("style", torch.tensor([0, 0])), ("density", torch.tensor([0, 0])),
+        ("plan", torch.zeros(2, 24, 2)), ("planned", torch.zeros(2, 2)),
     ],
 )  # fmt: skip
 def test_every_input_is_heard(name: str, value: Tensor, tiny_sampler: Sampler) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.denoisers.in_key import key_profiles, key_shift, moved
+from engine.denoisers.inputs import Inputs, no_plan
 from engine.model import checkpoint
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 
@@ -95,8 +96,10 @@ def test_music_in_another_key_is_the_same_music(by: int) -> None:
             there = (torch.roll(noisy, moved_by, 3), torch.roll(known, moved_by, 3), mask)
             with torch.no_grad():
                 logits: Tensor = network(
-                    *there, torch.ones(1), tokens, tokens + 96, index, index
-                )  # fmt: skip
+                    Inputs(
+                        *there, torch.ones(1), tokens, tokens + 96, index, index, *no_plan(known)
+                    )
+                )
             return torch.roll(logits, -moved_by, 3)[..., 12:76, :]
 
         return torch.allclose(call(0), call(by), atol=1e-5)

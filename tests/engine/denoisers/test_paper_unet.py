@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.sampler import Sampler
+from engine.denoisers.inputs import Inputs, no_plan
+from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
 from engine.model import checkpoint
 from engine.music.grid import PAPER
 
@@ -27,12 +28,15 @@ def inputs(steps: int = 384, batch: int = 1) -> list[Tensor]:
     tokens = torch.zeros((batch, steps // 6), dtype=torch.int64)
     none = torch.zeros(batch, dtype=torch.int64)
     level = torch.full((batch,), 0.5)
-    return [cells * (1 - mask), cells * mask, mask, level, tokens, tokens + 96, none, none]
+    return [
+        cells * (1 - mask), cells * mask, mask, level, tokens, tokens + 96, none, none,
+        *no_plan(cells),
+    ]  # fmt: skip
 
 
 def call(module: nn.Module, given: list[Tensor]) -> Tensor:
     with torch.no_grad():
-        out: Tensor = module(*given)
+        out: Tensor = module(Inputs(*given))
     return out
 
 
@@ -53,7 +57,8 @@ def test_it_hears_the_roll_and_nothing_else() -> None:
     given = inputs()
     before = call(network(), given)
     for place, value in [(2, 1 - given[2]), (3, given[3] / 9), (4, given[4] + 7), (5, given[5] / 2),
-                         (6, given[6] + 1), (7, given[7] + 1)]:  # fmt: skip
+                         (6, given[6] + 1), (7, given[7] + 1), (8, given[8] + 1),
+                         (9, given[9] + 1)]:  # fmt: skip
         other = list(given)
         other[place] = value.to(given[place].dtype)
         assert torch.equal(before, call(network(), other))
@@ -84,11 +89,12 @@ def test_it_learns_by_l2_over_100_levels_without_evidence() -> None:
 
 def test_the_sampler_runs_it_and_keeps_known_cells() -> None:
     sampler = Sampler(network(), torch.full((1, 1, 1, 1), 0.05), "linear", PAPER.low)
-    noisy, known, mask, _, phase, bar, none, _ = inputs(96)
+    noisy, known, mask, _, phase, bar, none, *_ = inputs(96)
     source = noisy + known
     with torch.inference_mode():
-        cells, _ = sampler(
-            source, mask, torch.ones_like(source), phase, bar, none, none, none, none, 100,
-            "algorithm1-threshold", 1.0, 1.0, 1.0, "allow",
+        asked = Request(
+            source, mask, torch.ones_like(source), phase, bar, none, none, none, none,
+            *no_chords(source),
         )  # fmt: skip
+        cells = sampler(asked, Loop(100, "algorithm1-threshold")).cells
     assert torch.equal(cells * mask, source * mask)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.bound import free_steps, kl_bernoulli, window_bound
 from engine.diffusion.exact import Evidence
@@ -17,15 +18,15 @@ RATES = torch.linspace(0.005, 0.4, 12)
 PRIOR = torch.full((2, 2, 1, 1), 0.05)
 
 
-class Exact(nn.Module):
+class Exact(Denoiser):
     """Knows the rate of each pitch and what noise does: p(x0 | x_t) by Bayes, linear schedule."""
 
     def __init__(self, evidence: bool = True) -> None:
         super().__init__()
         self.evidence = evidence
 
-    def forward(self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor,
-                *rest: Tensor) -> Tensor:  # fmt: skip
+    def forward(self, inputs: Inputs) -> Tensor:
+        noisy, level = inputs.noisy, inputs.level
         prior_logit = torch.logit(RATES)[:, None].expand_as(noisy)
         if not self.evidence:
             return prior_logit
@@ -89,8 +90,8 @@ def test_the_evidence_makes_the_rates_alone_exact() -> None:
 
 def test_a_wrong_network_is_worse() -> None:
     class Wrong(Exact):
-        def forward(self, noisy: Tensor, *rest: Tensor) -> Tensor:
-            return super().forward(noisy, *rest) + 1.0
+        def forward(self, inputs: Inputs) -> Tensor:
+            return super().forward(inputs) + 1.0
 
     music = batch()
     assert float(bound(Wrong(), music, levels=20).sum()) > 1.05 * float(cross_entropy(music).sum())

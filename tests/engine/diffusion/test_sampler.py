@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.exact import Evidence
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import diffuse
-from engine.diffusion.sampler import Sampler, levels, tempered
+from engine.diffusion.reverse import levels, tempered
+from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
 from engine.model.export import script
 from engine.requests.request import SAMPLERS
 
@@ -20,7 +22,7 @@ VOICES, PLANES, PITCHES, STEPS = 2, 2, 24, 96
 LOW = 40
 
 
-class Mock(nn.Module):
+class Mock(Denoiser):
     """Always the same logits, except that a told style adds to them."""
 
     def __init__(self, logit: float, told: float = 0.0) -> None:
@@ -28,22 +30,16 @@ class Mock(nn.Module):
         self.logit = logit
         self.told = told
 
-    def forward(
-        self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor, phase: Tensor,
-        bar: Tensor, style: Tensor, density: Tensor,
-    ) -> Tensor:  # fmt: skip
-        told = (style > 0).to(noisy.dtype)[:, None, None, None, None]
-        return torch.full_like(noisy, self.logit) + self.told * told
+    def forward(self, inputs: Inputs) -> Tensor:
+        told = (inputs.style > 0).to(inputs.noisy.dtype)[:, None, None, None, None]
+        return torch.full_like(inputs.noisy, self.logit) + self.told * told
 
 
-class Local(nn.Module):
+class Local(Denoiser):
     """Looks at each cell and at nothing else."""
 
-    def forward(
-        self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor, phase: Tensor,
-        bar: Tensor, style: Tensor, density: Tensor,
-    ) -> Tensor:  # fmt: skip
-        return 4.0 * noisy - 2.0 + level[:, None, None, None, None]
+    def forward(self, inputs: Inputs) -> Tensor:
+        return 4.0 * inputs.noisy - 2.0 + inputs.level[:, None, None, None, None]
 
 
 def sampler(network: nn.Module, prior: float = 0.3) -> Sampler:
@@ -76,12 +72,14 @@ def run(
         return torch.tensor([value])
 
     with torch.inference_mode():
-        cells, probability = module(
-            source, mask, torch.ones(shape) if allowed is None else allowed, tokens, tokens + 96,
-            one(style), one(0), one(seed), one(first), steps, name, temperature, guidance,
-            variation, doubling,
+        filled = module(
+            Request(
+                source, mask, torch.ones(shape) if allowed is None else allowed, tokens,
+                tokens + 96, one(style), one(0), one(seed), one(first), *no_chords(source),
+            ),
+            Loop(steps, name, temperature, guidance, variation, doubling),
         )  # fmt: skip
-    return cells, probability
+    return filled.cells, filled.probability
 
 
 def random_cells(share: float, seed: int, pitches: int = PITCHES) -> Tensor:
@@ -315,18 +313,15 @@ def test_corrections_are_calls_at_low_noise() -> None:
 # -- A toy world in which the exact answer is known ----------------------------------------------
 
 
-class Bayes(nn.Module):
+class Bayes(Denoiser):
     """The exact mean of x0 given x_t, for a world of a few equally likely patterns."""
 
     def __init__(self, patterns: Tensor, prior: float) -> None:
         super().__init__()
         self.patterns, self.rate = patterns, prior
 
-    def forward(
-        self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor, phase: Tensor,
-        bar: Tensor, style: Tensor, density: Tensor,
-    ) -> Tensor:  # fmt: skip
-        x = noisy[:, 0, 0, 0]
+    def forward(self, inputs: Inputs) -> Tensor:
+        x, level = inputs.noisy[:, 0, 0, 0], inputs.level
         up = (1 - level[0]) * self.patterns + level[0] * self.rate
         log = x @ up.clamp(1e-9).log().T + (1 - x) @ (1 - up).clamp(1e-9).log().T
         mean = torch.softmax(log, dim=1) @ self.patterns
@@ -346,10 +341,11 @@ def toy(
     tokens = torch.zeros((count, 4), dtype=torch.int64)
     none = torch.zeros(count, dtype=torch.int64)
     with torch.inference_mode():
-        cells, _ = module(
+        asked = Request(
             empty, empty, torch.ones_like(empty), tokens, tokens, none, none,
-            torch.arange(count), none, steps, name, 1.0, 1.0, 1.0, "allow",
+            torch.arange(count), none, *no_chords(empty),
         )  # fmt: skip
+        cells = module(asked, Loop(steps, name)).cells
     hits = (cells[:, 0, 0, 0, None, :] == patterns).all(-1).float()
     found = hits.mean(0)
     return float(found.sum()), float((found - 1 / 48).abs().sum() / 2)

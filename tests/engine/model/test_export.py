@@ -21,7 +21,7 @@ from engine.requests.request import PlanRequest, SampleSettings, Span
 from engine.training.train import TrainSettings, train
 
 CPU = torch.device("cpu")
-META = {"format": 2, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
+META = {"format": 3, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}
 
 
 @pytest.fixture
@@ -167,10 +167,13 @@ def test_an_older_export_is_converted(
 ) -> None:
     old = META | {"format": 1, "family": "frame-transformer", "sizes": tiny_sizes,
                   "schedule": "cosine", "trained_steps": 7}  # fmt: skip
+    later = {"in_key": 0, "plan": 0, "dropout_percent": 0}
+    tiny_sampler.network = checkpoint.build("frame-transformer", tiny_sizes | later).eval()
     export.write(tiny_sampler, old, tmp_path / "old.pt")
     told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
-    # It knows nothing of `in_key`: such networks heard music in its own key, and still do.
-    assert told == old | {"format": export.EXPORT_FORMAT, "sizes": {"in_key": 0} | tiny_sizes}
+    # It knows nothing of `in_key`: such networks heard music in its own key, and still do; nor
+    # of plans.
+    assert told == old | {"format": export.EXPORT_FORMAT, "sizes": later | tiny_sizes}
     new, metadata = load(tmp_path / "new.pt", CPU)
     assert metadata == told
     before = {name: x.half().float() for name, x in tiny_sampler.state_dict().items()}
@@ -181,6 +184,69 @@ def test_an_older_export_is_converted(
     assert (found.exact.weight, found.exact.fall, found.schedule) == (0.95, 0.5, "cosine")
     renamed = export.export(tmp_path / "old.pt", tmp_path / "new.pt", "mine")
     assert renamed["name"] == "mine"
+
+
+@pytest.fixture
+def runs(tmp_path: Path, tiny_sampler: Sampler, tiny_sizes: dict[str, int]) -> tuple[Path, Path]:
+    """Checkpoints of a texture and a harmony network."""
+    torch.manual_seed(1)
+    planner = checkpoint.build("harmony", tiny_sizes)
+    progress = {"step": 7, "elapsed_s": 60.0, "loss": 1.0, "valid": 2.0, "bound": 3.0}
+    common = {"format": 1, "sizes": tiny_sizes, "schedule": "cosine", "progress": progress,
+              "styles": ["any"], "settings": {"beats": 4, "seed": 0}, "corpora": []}  # fmt: skip
+    texture = {"family": "frame-transformer", "averaged": tiny_sampler.network.state_dict(),
+               "sizes": checkpoint.sizes_of(tiny_sampler.network),
+               "prior": tiny_sampler.prior}  # fmt: skip
+    harmony = {"family": "harmony", "averaged": planner.state_dict(),
+               "prior": torch.full((1, 24, 1), 0.25)}  # fmt: skip
+    paths = tmp_path / "texture.pt", tmp_path / "harmony.pt"
+    for path, state in zip(paths, (texture, harmony), strict=True):
+        checkpoint.save_atomically({**common, **state}, path)
+    return paths
+
+
+def test_texture_and_harmony_in_one_file(
+    runs: tuple[Path, Path], tmp_path: Path, tiny_sizes: dict[str, int]
+) -> None:
+    texture, harmony = runs
+    told = export.export(texture, tmp_path / "m.pt", "mine", harmony)
+    assert told["harmony"] == {
+        "sizes": tiny_sizes,
+        "schedule": "cosine",
+        "trained_steps": 7,
+        "trained_minutes": 1.0,
+        "valid_loss": 2.0,
+    }
+    export.export(tmp_path / "m.pt", tmp_path / "again.pt")  # of an export: the same again
+    alone = export.export(texture, tmp_path / "alone.pt", "mine")
+    assert "harmony" not in alone
+    added = export.export(tmp_path / "alone.pt", tmp_path / "added.pt", None, harmony)
+    assert added == told
+    plans = [
+        Generator.load(tmp_path / name, "cpu").plan(request())
+        for name in ("m.pt", "again.pt", "added.pt", "alone.pt")
+    ]
+    assert plans[0].notes == plans[1].notes == plans[2].notes
+    assert plans[0].chords == plans[1].chords == plans[2].chords
+    assert len(plans[0].chords) == 4
+    assert any(chord.classes for chord in plans[0].chords)
+    assert plans[3].chords == ()
+
+
+def test_which_checkpoints_go_together(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    texture, harmony = runs
+    with pytest.raises(checkpoint.CheckpointError, match="cannot play alone"):
+        export.export(harmony, tmp_path / "m.pt")
+    with pytest.raises(checkpoint.CheckpointError, match="draws no harmony plans"):
+        export.export(texture, tmp_path / "m.pt", None, texture)
+    state = checkpoint.load(texture)
+    sizes = dict(state["sizes"]) | {"plan": 0}  # type: ignore[call-overload]
+    network = checkpoint.build("frame-transformer", sizes)
+    checkpoint.save_atomically(
+        state | {"sizes": sizes, "averaged": network.state_dict()}, tmp_path / "old.pt"
+    )
+    with pytest.raises(checkpoint.CheckpointError, match="not trained to be told"):
+        export.export(tmp_path / "old.pt", tmp_path / "m.pt", None, harmony)
 
 
 def test_an_export_that_does_not_say_its_network_is_not_converted(model: Path) -> None:

@@ -10,7 +10,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.diffusion.sampler import Sampler
+from engine.denoisers.inputs import Denoiser, Inputs, no_plan
+from engine.diffusion.sampler import Filled, Loop, Request, Sampler
 from engine.model.generator import Generator
 from engine.music.grid import (
     ACCOMPANIMENT,
@@ -41,12 +42,12 @@ class Recording(torch.nn.Module):
         self.windows: list[tuple[int, int]] = []
         self.sources: list[torch.Tensor] = []
 
-    def forward(self, source: torch.Tensor, mask: torch.Tensor, *rest: Any) -> tuple[Any, Any]:
-        first = int(rest[6][0])
+    def forward(self, request: Request, loop: Loop) -> Filled:
+        source, first = request.source, int(request.first_step[0])
         self.windows.append((first, first + source.shape[-1]))
         self.sources.append(source)
-        filled = torch.where(mask > 0, source, torch.full_like(source, self.answer))
-        return filled, filled
+        filled = torch.where(request.mask > 0, source, torch.full_like(source, self.answer))
+        return Filled(filled, filled, *no_plan(source))
 
 
 @pytest.fixture(autouse=True)
@@ -271,12 +272,13 @@ def test_vary_with_the_rhythm_kept(model: str, beats: int, request: pytest.Fixtu
 # -- Many at once ----------------------------------------------------------------------------------
 
 
-class Wishes(torch.nn.Module):
+class Wishes(Denoiser):
     """Likes some pitches, what sounds already, and a style: without sums over a batch's cells."""
 
-    def forward(self, noisy: torch.Tensor, known: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def forward(self, inputs: Inputs) -> torch.Tensor:
+        noisy, known = inputs.noisy, inputs.known
         pitch = torch.arange(noisy.shape[3])[:, None] % 12
-        style = rest[4].to(noisy.dtype)[:, None, None, None, None]
+        style = inputs.style.to(noisy.dtype)[:, None, None, None, None]
         wished: torch.Tensor = noisy - 5.0 + (pitch == 0) * 2.0 + (pitch == 7) * style + known
         return wished
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.bound import bound_rate, spread_levels, window_bound
 from engine.diffusion.exact import Evidence
 from engine.diffusion.inputs import logits_of, to_inputs
@@ -28,11 +29,11 @@ RATES = torch.linspace(0.002, 0.3, 88)[:, None]
 PRIOR = torch.full((1, 1, 1, 1), 0.0044)
 
 
-class Marginals(nn.Module):
+class Marginals(Denoiser):
     """Knows the rates and nothing else; what a cell itself says is added outside."""
 
-    def forward(self, noisy: Tensor, *rest: Tensor) -> Tensor:
-        return torch.logit(RATES).expand_as(noisy)
+    def forward(self, inputs: Inputs) -> Tensor:
+        return torch.logit(RATES).expand_as(inputs.noisy)
 
 
 def made(pieces: int, seed: int = 0, frames: tuple[int, int] = (5, 25)) -> Rolls:
@@ -142,19 +143,18 @@ def test_what_fills_a_piece_up_has_no_influence() -> None:
     inputs, _, _ = to_inputs(alone, torch.tensor([0.5]), PRIOR, "linear", generator)
     more, _, _ = to_inputs(filled, torch.tensor([0.5, 0.5]), PRIOR, "linear", generator)
     frames = roll.shape[1]
-    more[0][0, ..., :frames] = inputs[0][0]
-    more[0][0, ..., frames:] = 1.0  # even if there were notes
-    ours, theirs = network()(*inputs), network()(*more)
+    more.noisy[0, ..., :frames] = inputs.noisy[0]
+    more.noisy[0, ..., frames:] = 1.0  # even if there were notes
+    ours, theirs = network()(inputs), network()(more)
     torch.testing.assert_close(theirs[0, ..., :frames], ours[0], rtol=1e-4, atol=1e-5)
-    more[0][0, ..., 3, 0] = 1.0 - more[0][0, ..., 3, 0]
-    assert not torch.allclose(network()(*more)[0, ..., :frames], theirs[0, ..., :frames], atol=1e-4)
+    more.noisy[0, ..., 3, 0] = 1.0 - more.noisy[0, ..., 3, 0]
+    assert not torch.allclose(network()(more)[0, ..., :frames], theirs[0, ..., :frames], atol=1e-4)
 
 
 def test_what_fills_a_piece_up_is_not_scored() -> None:
     class Wild(Marginals):
-        def forward(self, noisy: Tensor, *rest: Tensor) -> Tensor:
-            over = rest[1] > 0.5  # the mask
-            return torch.where(over, 30.0, super().forward(noisy))
+        def forward(self, inputs: Inputs) -> Tensor:
+            return torch.where(inputs.mask > 0.5, 30.0, super().forward(inputs))
 
     def nats(model: nn.Module) -> Tensor:
         generator = torch.Generator().manual_seed(0)
@@ -202,12 +202,12 @@ def test_the_mean_of_the_rate_over_the_levels_is_the_bound() -> None:
         level = spread_levels(64, generator, prior.device)
         inputs, target, free = to_inputs(batch, level, prior, "linear", generator)
         logits = 0.5 + logits_of(wrong, inputs, prior, "linear", Evidence(1.0))
-        cells = bound_rate(logits, inputs[0], target, level, prior, "linear")
+        cells = bound_rate(logits, inputs.noisy, target, level, prior, "linear")
         total += float((cells * free).sum()) / 40
 
     class Shifted(Marginals):
-        def forward(self, noisy: Tensor, *rest: Tensor) -> Tensor:
-            return super().forward(noisy) + 0.5
+        def forward(self, inputs: Inputs) -> Tensor:
+            return super().forward(inputs) + 0.5
 
     chain = window_bound(
         Shifted(), batch, prior, "linear", generator, 2000, 40, exact=Evidence(1.0)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.sampler import Sampler
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO
@@ -18,11 +19,11 @@ PRIOR = torch.full((2, 2, 1, 1), 0.01)
 OURS = 40 - PIANO.low
 
 
-class OneChord(nn.Module):
+class OneChord(Denoiser):
     """Sure of an onset of OURS on every sixteenth of the accompaniment, and of nothing else."""
 
-    def forward(self, noisy: Tensor, *_: Tensor) -> Tensor:
-        logits = torch.full_like(noisy, -20.0)
+    def forward(self, inputs: Inputs) -> Tensor:
+        logits = torch.full_like(inputs.noisy, -20.0)
         logits[:, ACCOMPANIMENT, ONSET, OURS, ::6] = 20.0
         return logits
 

@@ -232,7 +232,7 @@ def test_the_paper_family_trains(settings: TrainSettings) -> None:
     seen: list[torch.Tensor] = []
     wanted = replace(settings, family="paper-unet", sizes=PAPER_SIZES, steps=3)
     run = Run(wanted)
-    run.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    run.network.register_forward_pre_hook(lambda _, args: seen.append(args[0].noisy))
     assert run.prior.shape == (1, 1, 1, 1)
     generator = torch.Generator().manual_seed(0)
     with prefetched(make_windows(run.pack, 0, 0), run.family, 2, 4, 0) as following:

@@ -1,0 +1,106 @@
+"""Drawing a harmony plan: the reverse process of `sampler.py`, on a grid of beats. Scripted.
+
+The chain is the exact one (`ancestral`), with a cell's own evidence added to the network's logits
+as in its training. Chords that are known stay. Shapes: B batch, S step, T beat; a plan is
+[B, 24, T] (`engine.denoisers.harmony`).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from engine.denoisers.harmony import whole_beats
+from engine.diffusion.keyed_noise import keyed_uniform
+from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
+from engine.diffusion.reverse import tempered
+
+ROWS_FROM = 4096
+"""Row 0 of a plan in the keyed noise, far from any pitch of a roll (`keyed_noise.py`)."""
+
+
+class HarmonySampler(nn.Module):
+    """A network of plans and the loop around it."""
+
+    prior: Tensor
+
+    def __init__(self, network: nn.Module, prior: Tensor, schedule: str = "cosine") -> None:
+        """network: a HarmonyTransformer. prior: chance of a redrawn cell, [1, 24, 1]."""
+        super().__init__()
+        self.network = network
+        self.register_buffer("prior", prior)
+        self.schedule = schedule
+        self.rows_from = ROWS_FROM
+
+    def forward(
+        self,
+        known: Tensor,
+        mask: Tensor,
+        room: Tensor,
+        lead: Tensor,
+        lead_known: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        style: Tensor,
+        seed: Tensor,
+        first_beat: Tensor,
+        calls: int,
+        temperature: float,
+    ) -> Tensor:
+        """A plan with the known cells as they are, 0.0 or 1.0, [B, 24, T].
+
+        known, mask: the known cells, and 1 where they are known. room: 0 where a class must not
+        be among the drawn ones. Those three [B, 24, T]. lead [B, T, 96] (`harmony.lead_features`),
+        zero where unknown; lead_known [B, T, 4]. phase, bar [B, T]: at each beat's first step.
+        style, seed, first_beat [B]. temperature: 0 takes what is likelier in every cell.
+        """
+        free = 1.0 - mask
+        room = room * free
+        x = (self._noise(seed, 0, first_beat, known) < self.prior).to(known.dtype) * free
+        probability = x
+        for i in range(calls):
+            level = torch.full_like(known[:, 0, 0], 1.0 - i / calls)
+            here, after = self._kept(level), self._kept(level * 0.0 + (1.0 - (i + 1) / calls))
+            logits: Tensor = self.network(
+                x, known, mask, lead, lead_known, level, phase, bar, style
+            )
+            logits = logits + own_evidence(x, here, self.prior)
+            if temperature > 0.0:
+                # The pitch classes and the basses keep their density each.
+                shape = [x.size(0), 1, 2, 12, x.size(2)]
+                logits = tempered(
+                    logits.view(shape), free.view(shape), room.view(shape), temperature
+                ).view(x.shape)
+                probability = torch.sigmoid(logits) * room
+            else:
+                probability = (logits > 0.0).to(x.dtype) * room
+            chance = predicted_posterior(x, probability, here, after, self.prior)
+            drawn = self._noise(seed, i + 1, first_beat, known) < chance  # at last x0 itself
+            x = drawn.to(x.dtype) * free
+        return with_one_bass(x, probability, known, mask)
+
+    def _kept(self, level: Tensor) -> Tensor:
+        return alpha_bar(level, self.schedule)[:, None, None]
+
+    def _noise(self, seed: Tensor, call: int, first_beat: Tensor, like: Tensor) -> Tensor:
+        shape = [1, 1, like.size(1), like.size(2)]
+        return keyed_uniform(seed, call, first_beat, shape, self.rows_from)[:, 0, 0]
+
+
+def with_one_bass(x: Tensor, probability: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+    """Drawn cells x made a plan: of several basses in a beat the known or else the likeliest one
+    stays, and what is the bass is among the classes. Known cells stay as they are. All [B, 24, T].
+    """
+    sure = x[:, 12:] * (1e-3 + probability[:, 12:]) + 2.0 * known[:, 12:]
+    best = torch.argmax(sure, dim=1, keepdim=True)
+    bass = torch.zeros_like(sure).scatter_(1, best, 1.0) * (sure > 0.0).to(x.dtype)
+    plan = torch.cat([torch.maximum(x[:, :12], bass), bass], dim=1)
+    return torch.where(mask > 0.5, known, plan)
+
+
+def sounding_classes(cells: Tensor, low_pitch: int) -> Tensor:
+    """1 for each class, as pitch class and as bass, of which a row is 1 somewhere in a beat:
+    [B, K, S] to [B, 24, T]."""
+    beats = whole_beats(cells).view(cells.size(0), cells.size(1), -1, 24).amax(dim=3)  # [B, K, T]
+    pitch = (torch.arange(cells.size(1), device=cells.device) + low_pitch) % 12
+    fold = (pitch[:, None] == torch.arange(12, device=cells.device)).to(cells.dtype)
+    classes = (torch.einsum("bkt,kc->bct", beats, fold) > 0.5).to(cells.dtype)
+    return torch.cat([classes, classes], dim=1)

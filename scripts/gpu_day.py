@@ -1,0 +1,70 @@
+"""Train the shipped models on a GPU machine in minutes: `python -m scripts.gpu_day --help`.
+
+Needs the checkout, a packed corpus (`midi-diffuse train --data DATA --pack clean.npz`), torch,
+numpy and click; no registry, no installation. Leaves `harmony.pt` and `texture.pt` (checkpoints
+of fp16 weights, each below 16 MB) and `log.txt` in --out. A run that ends early leaves what was
+finished.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import torch
+
+from engine.training.dataset import load_pack
+from engine.training.device_training import Plan, train_harmony, train_texture
+
+FILE_LIMIT_BYTES = 16_000_000
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=Path, required=True, help="Packed corpus.")
+@click.option("--out", type=Path, required=True, help="Folder for results.")
+@click.option(
+    "--start", type=Path, default=None, help="Checkpoint whose texture weights to begin with."
+)
+@click.option("--harmony-minutes", default=1.7, show_default=True)
+@click.option("--texture-minutes", default=6.5, show_default=True)
+@click.option("--harmony-beats", default=32768, show_default=True, help="Beats of music a step.")
+@click.option("--texture-beats", default=8192, show_default=True, help="Beats of music a step.")
+@click.option("--harmony-rate", default=2e-3, show_default=True)
+@click.option("--texture-rate", default=1.5e-3, show_default=True)
+@click.option("--dropout", default=10, show_default=True, help="Per cent.")
+@click.option("--device", default="cuda", show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(
+    data: Path, out: Path, start: Path | None, harmony_minutes: float, texture_minutes: float,
+    harmony_beats: int, texture_beats: int, harmony_rate: float, texture_rate: float,
+    dropout: int, device: str, seed: int,
+) -> None:  # fmt: skip
+    """Both trainings, one after the other."""
+    began = time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cuda.matmul.allow_tf32 = True
+
+    def report(line: str) -> None:
+        text = f"{time.perf_counter() - began:6.1f} s  {line}"
+        print(text, flush=True)
+        with (out / "log.txt").open("a") as log:
+            log.write(text + "\n")
+
+    where = torch.device(device)
+    name = torch.cuda.get_device_name() if where.type == "cuda" else "CPU"
+    report(f"{name}, torch {torch.__version__}")
+    pack = load_pack(data)
+    report(f"{len(pack.piece_beats)} pieces")
+    sizes = {"dropout_percent": dropout}
+    if harmony_minutes > 0:
+        plan = Plan(harmony_minutes, harmony_beats, harmony_rate, seed=seed, sizes=sizes)
+        train_harmony(pack, plan, where, out / "harmony.pt", report)
+    if texture_minutes > 0:
+        weights = None if start is None else torch.load(start, weights_only=True)["averaged"]
+        plan = Plan(texture_minutes, texture_beats, texture_rate, seed=seed, sizes=sizes)
+        train_texture(pack, plan, where, out / "texture.pt", report, weights, (0.3, 0.5, 0.7, 0.85))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Plans drawn by the reverse process, alone and in front of the texture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.denoisers.harmony import plan_of
+from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes, with_one_bass
+from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
+from engine.model import checkpoint
+from engine.model.export import script
+from engine.model.generator import Generator
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT
+from engine.music.roll import Note
+from engine.requests.request import ChordCell, PlanRequest, SampleSettings, Span
+
+BEATS = 8
+BEAT = STEPS_PER_BEAT
+C = frozenset({0, 4, 7})
+PRIOR = torch.full((1, 24, 1), 0.25)
+
+
+class Steady(nn.Module):
+    """Hears nothing but each cell: so overlapping windows agree."""
+
+    def forward(self, noisy: Tensor, *_: Any) -> Tensor:
+        return noisy - 1.2
+
+
+@pytest.fixture
+def planner(tiny_sizes: dict[str, int]) -> HarmonySampler:
+    torch.manual_seed(5)
+    network = checkpoint.build("harmony", tiny_sizes).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return HarmonySampler(network, PRIOR)
+
+
+@pytest.fixture
+def band(tiny_sampler: Sampler, planner: HarmonySampler) -> Sampler:
+    tiny_sampler.harmony = planner
+    return tiny_sampler
+
+
+def draw(
+    module: nn.Module, known: Tensor | None = None, mask: Tensor | None = None, seed: int = 0,
+    first: int = 0, temperature: float = 0.7, room: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    empty = torch.zeros(1, 24, BEATS)
+    beat = torch.arange(BEATS)[None] * BEAT % 96
+    with torch.inference_mode():
+        plan: Tensor = module(
+            empty if known is None else known, empty if mask is None else mask,
+            empty + 1 if room is None else room, torch.zeros(1, BEATS, 96),
+            torch.zeros(1, BEATS, 4), beat, torch.full_like(beat, 96), torch.tensor([0]),
+            torch.tensor([seed]), torch.tensor([first]), 6, temperature,
+        )  # fmt: skip
+    return plan
+
+
+def cells(share: float, seed: int) -> Tensor:
+    uniform = torch.rand((1, 24, BEATS), generator=torch.Generator().manual_seed(seed))
+    return (uniform < share).float()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_known_cells_stay_and_there_is_one_bass(
+    planner: HarmonySampler, temperature: float
+) -> None:
+    mask = cells(0.3, 1)
+    mask[:, 12:] = 0.0
+    known = cells(0.4, 2) * mask
+    plan = draw(planner, known, mask, temperature=temperature)
+    assert torch.equal(plan * mask, known)
+    assert set(plan.flatten().tolist()) <= {0.0, 1.0}
+    assert float(plan[:, 12:].sum(dim=1).max()) <= 1.0
+    bass_but_no_class = plan[:, 12:] * (1 - plan[:, :12]) * (1 - mask[:, :12])
+    assert not bool(bass_but_no_class.any())
+
+
+def test_the_seed_decides(planner: HarmonySampler) -> None:
+    assert torch.equal(draw(planner, seed=3), draw(planner, seed=3))
+    assert not torch.equal(draw(planner, seed=3), draw(planner, seed=4))
+    assert float(draw(planner).mean()) > 0.02
+
+
+def test_overlapping_windows_agree() -> None:
+    module = HarmonySampler(Steady(), PRIOR)
+    early, late = (draw(module, first=first, temperature=1.0) for first in (0, 3))
+    assert torch.equal(early[..., 3:], late[..., :-3])
+    assert 0.02 < float(early.mean()) < 0.9
+
+
+def test_what_a_lock_forbids_is_not_drawn(planner: HarmonySampler) -> None:
+    room = torch.zeros(1, 24, BEATS)
+    room[:, [0, 4, 7, 12, 16, 19]] = 1.0
+    plan = draw(planner, room=room)
+    assert plan.any()
+    assert not (plan * (1 - room)).any()
+
+
+def test_scripted_equals_eager(planner: HarmonySampler) -> None:
+    scripted = script(planner)
+    assert torch.equal(draw(planner, seed=2), draw(scripted, seed=2))
+
+
+def test_of_several_basses_the_known_or_likeliest_one_stays() -> None:
+    x, probability = torch.zeros(2, 1, 24, 3)
+    x[0, [12, 14, 19], 0] = 1.0
+    probability[0, [12, 14, 19], 0] = torch.tensor([0.2, 0.6, 0.5])
+    known, mask = torch.zeros(2, 1, 24, 3)
+    x[0, 14, 1], probability[0, 14, 1] = 1.0, 0.9
+    known[0, 16, 1] = mask[0, 16, 1] = 1.0
+    plan = with_one_bass(x, probability, known, mask)
+    assert plan[0].T.nonzero().tolist() == [[0, 2], [0, 14], [1, 4], [1, 16]]
+
+
+def test_the_classes_that_rows_allow() -> None:
+    allowed = torch.zeros(1, PIANO.size, 48)
+    allowed[:, [60 - PIANO.low, 74 - PIANO.low], 30] = 1.0
+    assert sounding_classes(allowed, PIANO.low)[0].T.nonzero().tolist() == [
+        [1, 0], [1, 2], [1, 12], [1, 14],
+    ]  # fmt: skip
+
+
+# -- In front of the texture ---------------------------------------------------------------------
+
+
+def asked(known_beats: int = 0, seed: int = 1) -> Request:
+    """A lead that is known; the accompaniment so far a C major triad."""
+    source = torch.zeros(1, 2, 2, PIANO.size, BEATS * BEAT)
+    for beat in range(BEATS):
+        source[:, LEAD, 0, 72 + beat % 5 - PIANO.low, beat * BEAT] = 1.0
+    for pitch in (48, 64, 67):
+        source[:, ACCOMPANIMENT, 1, pitch - PIANO.low, : known_beats * BEAT] = 1.0
+    mask = torch.zeros_like(source)
+    mask[:, LEAD] = 1.0
+    mask[:, ACCOMPANIMENT, ..., : known_beats * BEAT] = 1.0
+    phase = torch.arange(0, BEATS * BEAT, 6)[None] % 96
+    style = torch.tensor([0])
+    return Request(
+        source, mask, torch.ones_like(source), phase, torch.full_like(phase, 96), style, style,
+        torch.tensor([seed]), style, *no_chords(source),
+    )  # fmt: skip
+
+
+def test_the_plan_of_known_beats_is_read_off(band: Sampler) -> None:
+    request = asked(known_beats=3)
+    filled = band(request, Loop(2, "renoise", plan_calls=3))
+    assert torch.equal(
+        filled.plan[..., :3], plan_of(request.source[:, ACCOMPANIMENT], PIANO.low)[..., :3]
+    )
+    assert filled.planned.tolist() == [[1.0] * BEATS]
+    assert filled.plan[..., 3:].any()
+    assert torch.equal(filled.cells * request.mask, request.source * request.mask)
+
+
+def test_given_chords_stay_but_what_is_known_to_sound_goes_first(band: Sampler) -> None:
+    request = asked(known_beats=2)
+    chords, known = (x.clone() for x in no_chords(request.source))
+    known[..., 1:4] = 1.0
+    chords[:, [2, 5, 9, 14], 1:4] = 1.0
+    filled = band(request._replace(chords=chords, chords_known=known), Loop(1, "renoise"))
+    assert filled.plan[0, :, 1].nonzero()[:, 0].tolist() == [0, 4, 7, 12]
+    assert torch.equal(filled.plan[..., 2:4], chords[..., 2:4])
+
+
+def test_where_all_is_known_nothing_is_drawn(band: Sampler) -> None:
+    assert band.harmony is not None
+    band.harmony.network = nn.Identity()  # would fail
+    filled = band(asked(known_beats=BEATS), Loop(1, "renoise"))
+    assert filled.plan[0, :, 5].nonzero()[:, 0].tolist() == [0, 4, 7, 12]
+
+
+def test_an_end_changes_no_length(band: Sampler) -> None:
+    plain, ends = (band(asked(), Loop(2, "renoise", ending=n)) for n in (0, 8))
+    assert [x.shape for x in plain] == [x.shape for x in ends]
+    assert not torch.equal(plain.plan, ends.plan)  # and it is heard
+
+
+def test_a_model_without_a_planner_tells_nothing(tiny_sampler: Sampler) -> None:
+    filled = tiny_sampler(asked(3), Loop(1, "renoise"))
+    assert not filled.plan.any()
+    assert not filled.planned.any()
+
+
+@pytest.mark.parametrize("name", ["renoise", "ancestral"])
+def test_the_whole_scripted_equals_eager(band: Sampler, name: str) -> None:
+    request = asked(2)
+    loop = Loop(3, name, 0.7, ending=4, plan_calls=4, guidance=1.5)
+    eager, scripted = band.eval()(request, loop), script(band)(request, loop)
+    for index in (0, 2, 3):  # cells, plan, planned
+        assert torch.equal(eager[index], scripted[index])
+
+
+# -- Through the generator -----------------------------------------------------------------------
+
+
+def plan_request(first: int = 0, beats: int = BEATS, **more: Any) -> PlanRequest:
+    lead = tuple(Note(first + i * BEAT, 72 + i % 5, BEAT, LEAD) for i in range(beats))
+    span = Span(LEAD, first, first + beats * BEAT)
+    settings = SampleSettings(steps=2, plan_calls=3, seed=4)
+    return PlanRequest(1, first, first + beats * BEAT, lead, (span,), settings=settings, **more)
+
+
+@pytest.fixture
+def generator(tiny_generator: Generator, planner: HarmonySampler) -> Generator:
+    sampler: Any = tiny_generator.sampler
+    sampler.harmony = planner
+    return tiny_generator
+
+
+def test_a_plan_tells_its_chords_beat_by_beat(generator: Generator) -> None:
+    plan = generator.plan(plan_request(first=-48))
+    assert [(c.first_step, c.end_step) for c in plan.chords] == [
+        (step, step + BEAT) for step in range(-48, -48 + BEATS * BEAT, BEAT)
+    ]
+    assert plan.chords == generator.plan(plan_request(first=-48)).chords
+    assert any(chord.classes for chord in plan.chords)
+
+
+@pytest.mark.parametrize("beats", [BEATS, 20])
+def test_the_musicians_chord_comes_back(generator: Generator, beats: int) -> None:
+    given = ChordCell(2 * BEAT, 4 * BEAT, C, 4)
+    plan = generator.plan(plan_request(beats=beats, chords=(given,)))
+    assert [(c.classes, c.bass) for c in plan.chords[2:4]] == [(C, 4)] * 2
+    assert len(plan.chords) == beats
+
+
+def test_without_any_note_the_chords_come_back_in_their_key(generator: Generator) -> None:
+    d_major = frozenset({2, 6, 9})
+    request = plan_request(chords=(ChordCell(0, 4 * BEAT, d_major, 2),))
+    plan = generator.plan(replace(request, notes=(), known=()))
+    assert [(c.classes, c.bass) for c in plan.chords[:4]] == [(d_major, 2)] * 4
+
+
+def test_an_end_is_heard(generator: Generator) -> None:
+    open_, ends = (generator.plan(plan_request(ends=ends)) for ends in (False, True))
+    assert len(open_.chords) == len(ends.chords)
+    assert open_.chords != ends.chords
+
+
+def test_a_model_without_a_planner_tells_no_chords(tiny_generator: Generator) -> None:
+    request = plan_request(chords=(ChordCell(0, BEAT, C),))
+    assert tiny_generator.plan(request).chords == ()
+    assert np.asarray(tiny_generator.fill(request.to_fill()).cells).any()
