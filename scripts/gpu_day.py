@@ -9,15 +9,20 @@ finished.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import torch
 
+from engine.training.clocked_run import Recipe
 from engine.training.dataset import load_pack
-from engine.training.device_training import Plan, train_harmony, train_texture
+from engine.training.harmony_training import train_harmony
+from engine.training.texture_training import train_texture
 
 FILE_LIMIT_BYTES = 16_000_000
+DATA_LIMIT_BYTES = 64 * 1024 * 1024
+"""What such a machine takes in: the checkout and the packed corpus."""
 
 
 @click.command(help=__doc__)
@@ -35,10 +40,13 @@ FILE_LIMIT_BYTES = 16_000_000
 @click.option("--dropout", default=10, show_default=True, help="Per cent.")
 @click.option("--device", default="cuda", show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--pieces", type=int, default=None, help="Of each split; a dry run needs few.")
+@click.option("--steps", type=int, default=None, help="At most; a dry run needs one.")
+@click.option("--scored", default=256, show_default=True, help="Windows a score is taken of.")
 def main(
     data: Path, out: Path, start: Path | None, harmony_minutes: float, texture_minutes: float,
     harmony_beats: int, texture_beats: int, harmony_rate: float, texture_rate: float,
-    dropout: int, device: str, seed: int,
+    dropout: int, device: str, seed: int, pieces: int | None, steps: int | None, scored: int,
 ) -> None:  # fmt: skip
     """Both trainings, one after the other."""
     began = time.perf_counter()
@@ -56,14 +64,21 @@ def main(
     report(f"{name}, torch {torch.__version__}")
     pack = load_pack(data)
     report(f"{len(pack.piece_beats)} pieces")
-    sizes = {"dropout_percent": dropout}
+    common = Recipe(
+        0.0, seed=seed, scored=scored, most_steps=steps, most_pieces=pieces,
+        sizes={"dropout_percent": dropout},
+    )  # fmt: skip
     if harmony_minutes > 0:
-        plan = Plan(harmony_minutes, harmony_beats, harmony_rate, seed=seed, sizes=sizes)
-        train_harmony(pack, plan, where, out / "harmony.pt", report)
+        recipe = replace(common, minutes=harmony_minutes, beats=harmony_beats, rate=harmony_rate)
+        train_harmony(pack, recipe, where, out / "harmony.pt", report)
     if texture_minutes > 0:
         weights = None if start is None else torch.load(start, weights_only=True)["averaged"]
-        plan = Plan(texture_minutes, texture_beats, texture_rate, seed=seed, sizes=sizes)
-        train_texture(pack, plan, where, out / "texture.pt", report, weights, (0.3, 0.5, 0.7, 0.85))
+        recipe = replace(common, minutes=texture_minutes, beats=texture_beats, rate=texture_rate)
+        keep_at = (0.3, 0.5, 0.7, 0.85)
+        train_texture(pack, recipe, where, out / "texture.pt", report, weights, keep_at)
+    for file in sorted(out.glob("*.pt")):
+        size = file.stat().st_size
+        report(f"{file.name}: {size} bytes" + ("" if size <= FILE_LIMIT_BYTES else ", TOO LARGE"))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 The notes of a pack lie on the device; a batch is a few dozen tensor operations, so an H100 is fed
 hundreds of thousands of beats a second where one core draws some thousands. The windows are those
 of `dataset.Windows` in kind (random beat, transposition, tasks, flaws), not number for
-number. Cells come folded into tokens, as the frame transformer has them inside:
+number. Shapes:
 
-    B window, N token (a sixteenth), C channel (voice x plane x step of the token, 24), K pitch
+    B window, T beat, V voice, P plane, K pitch, S step
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ class Windows:
 class DevicePack:
     """One split of a pack as tensors on a device, and how to draw windows of it."""
 
-    def __init__(self, pack: Pack, split: int, device: torch.device) -> None:
+    def __init__(
+        self, pack: Pack, split: int, device: torch.device, most_pieces: int | None = None
+    ) -> None:
+        """most_pieces: draw of no more than so many, from all over the split (a dry run)."""
         self.device = device
         self.voice, self.pitch = (self._to(x, torch.int64) for x in (pack.voice, pack.pitch))
         self.onset, self.end = (self._to(x, torch.int64) for x in (pack.onset, pack.end))
@@ -75,8 +78,11 @@ class DevicePack:
                 share += CORPORA.get(corpus, ("any", 1.0))[1] * beats / beats.sum()
         if share.sum() == 0:
             raise PackError("the packed corpus has no piece in this split")
-        self.share = self._to(share.cumsum() / share.sum(), torch.float64)
         self.pieces = np.flatnonzero((pack.piece_split == split) & (share > 0))
+        if most_pieces is not None:
+            self.pieces = self.pieces[:: -(-len(self.pieces) // most_pieces)]
+            share[~np.isin(np.arange(len(share)), self.pieces)] = 0.0
+        self.share = self._to(share.cumsum() / share.sum(), torch.float64)
         styles = [STYLES.index(CORPORA.get(c, ("any", 0.0))[0]) for c in pack.corpora]
         self.style = self._to(np.array(styles)[pack.piece_corpus], torch.int64)
         self.first_row, phase, bar = _bars(pack)
@@ -224,15 +230,6 @@ def alone(roll: Tensor) -> Tensor:
     out = torch.zeros_like(roll)
     out[:, ACCOMPANIMENT, 0], out[:, ACCOMPANIMENT, 1] = sounds & ~before & 1, sounds & before
     return out
-
-
-def folded(roll: Tensor) -> Tensor:
-    """[B, 2, 2, K, S] to tokens [B, N, C, K]."""
-    size, voices, planes, pitches, steps = roll.shape
-    tokens = roll.view(size, voices * planes, pitches, steps // STEPS_PER_TOKEN, STEPS_PER_TOKEN)
-    return tokens.permute(0, 3, 1, 4, 2).reshape(
-        size, -1, voices * planes * STEPS_PER_TOKEN, pitches
-    )
 
 
 def mask_bank(beats: int, seed: int) -> np.ndarray:

@@ -1,0 +1,191 @@
+"""Train the network of the notes, told the harmony plan, on one device, by the clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
+from engine.diffusion.noise import alpha_bar
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.requests.request import STYLES
+from engine.training.clocked_run import (
+    LEVELS,
+    Optimiser,
+    Recipe,
+    Report,
+    autocast,
+    draw_levels,
+    sound_attention,
+)
+from engine.training.dataset import Pack
+from engine.training.device_windows import DevicePack
+from engine.training.folded_cells import without_orphans
+from engine.training.texture_windows import TextureBatch, TextureMusic, texture_prior
+
+
+def texture_logits(
+    network: FrameTransformer, batch: TextureBatch, noisy: Tensor, known: Tensor, level: Tensor
+) -> Tensor:
+    """One call on folded cells, [B, N, 24, K]."""
+    share = batch.mask.repeat_interleave(12, dim=2)
+    with autocast(level.device):
+        return network.tokens(
+            torch.cat([noisy, known], dim=2), share, level, batch.phase, batch.bar,
+            batch.style, batch.density, batch.plan, batch.planned,
+        )  # fmt: skip
+
+
+def texture_loss(
+    network: FrameTransformer, batch: TextureBatch, level: Tensor, prior: Tensor,
+    generator: torch.Generator,
+) -> Tensor:  # fmt: skip
+    """Cross-entropy of the free cells, nats a step of music that has any."""
+    mask = batch.mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
+    target = batch.target.to(torch.bfloat16)
+    alpha = alpha_bar(level, "cosine")[:, None, None, None]
+    uniform = torch.rand(target.shape, generator=generator, device=level.device)
+    noisy = (uniform < alpha * batch.target + (1.0 - alpha) * prior).to(torch.bfloat16)
+    noisy = noisy * (1.0 - mask)
+    known = batch.context.to(torch.bfloat16) * mask
+    logits = texture_logits(network, batch, noisy, known, level)
+    cells = F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
+    free = (1.0 - batch.mask).amax(dim=2).sum() * 6
+    return (cells * (1.0 - mask)).sum() / free.clamp_min(1.0)
+
+
+@torch.no_grad()
+def with_own_past(
+    network: FrameTransformer, batch: TextureBatch, prior: Tensor, generator: torch.Generator
+) -> TextureBatch:
+    """The batch with the model's own accompaniment as context (`own_past.py`), 4 calls, not
+    told the plan: rougher than played."""
+    device = batch.target.device
+    ours = batch.mask[:, :, ACCOMPANIMENT] > 0.5  # [B, N]
+    tokens = ours.shape[1]
+    place = torch.arange(tokens, device=device)[None]
+    ends = (ours * (place + 1)).amax(dim=1)
+    past = (ends >= 2) & (ends < tokens)
+    rows = torch.nonzero(past)[:, 0]
+    if not len(rows):
+        return batch
+    draw = torch.rand(2, len(rows), generator=generator, device=device)
+    ends = ends[rows]
+    starts = (draw[0] * ends).long()
+    heard = starts + (draw[1] * (ends - starts)).long()
+    mask = batch.mask[rows].clone()
+    mask[:, :, ACCOMPANIMENT] = (place < starts[:, None]).float()
+    mask[:, :, LEAD] *= place < heard[:, None]
+    part = TextureBatch(
+        batch.target[rows], batch.context[rows], mask, batch.phase[rows], batch.bar[rows],
+        batch.style[rows], batch.density[rows],
+        torch.zeros_like(batch.plan[rows]), torch.zeros_like(batch.planned[rows]),
+    )  # fmt: skip
+    wide = mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
+    known = part.context.to(torch.bfloat16) * wide
+    shape = part.target.shape
+    x = (torch.rand(shape, generator=generator, device=device) < prior).to(torch.bfloat16)
+    for i in range(4):
+        level = torch.full((len(rows),), 1.0 - i / 4, device=device)
+        logits = texture_logits(network, part, x * (1.0 - wide), known, level).float()
+        p = torch.sigmoid(_sharpened(logits, 0.7))
+        x0 = (torch.rand(shape, generator=generator, device=device) < p).to(torch.bfloat16)
+        after = alpha_bar(level - 0.25, "cosine")[:, None, None, None]
+        chance = after * x0 + (1.0 - after) * prior
+        x = (torch.rand(shape, generator=generator, device=device) < chance).to(torch.bfloat16)
+    filled = without_orphans((x0 * (1.0 - wide) + known).to(torch.uint8))
+    context = batch.context.clone()
+    here = (place >= starts[:, None])[..., None, None]
+    new = torch.where(here, filled[:, :, 12:], context[rows][:, :, 12:])
+    context[rows, :, 12:] = new
+    return replace(batch, context=context)
+
+
+def _sharpened(logits: Tensor, temperature: float) -> Tensor:
+    """As `sampler.tempered`: over `temperature`, with the density of each plane kept."""
+    size, tokens = logits.shape[:2]
+    planes = logits.view(size, tokens, 4, 6, -1)
+    wanted = torch.sigmoid(planes).sum(dim=(1, 3, 4), keepdim=True) + 1e-9
+    sharp = planes / temperature
+    for _ in range(4):
+        there = torch.sigmoid(sharp).sum(dim=(1, 3, 4), keepdim=True) + 1e-9
+        sharp = sharp + torch.log(wanted / there)
+    return sharp.view(logits.shape)
+
+
+@torch.no_grad()
+def texture_scores(network: FrameTransformer, music: TextureMusic, prior: Tensor, size: int) -> str:
+    """Valid loss a step of music, by style, of `size` windows at each level; the lead known."""
+    network.eval()
+    generator = torch.Generator(prior.device).manual_seed(3)
+    mask = torch.zeros(size, 2, 64, dtype=torch.bool, device=prior.device)
+    mask[:, LEAD] = True
+    sums: dict[str, list[float]] = {}
+    for level in LEVELS:
+        batch = music.batch(size, 16, generator, mask, augment=0.0)
+        styles = batch.style.clone()
+        for style in (1, 2, 3, 4):
+            rows = torch.nonzero(styles == style)[:, 0]
+            if len(rows):
+                part = TextureBatch(*(getattr(batch, name)[rows] for name in batch.__slots__))
+                levels = torch.full((len(rows),), level, device=prior.device)
+                found = texture_loss(network, part, levels, prior, generator)
+                sums.setdefault(STYLES[style], []).append(float(found))
+    return " ".join(f"{name} {sum(x) / len(x):.3f}" for name, x in sums.items())
+
+
+def train_texture(
+    pack: Pack, recipe: Recipe, device: torch.device, out: Path, report: Report,
+    start: dict[str, Tensor] | None = None, keep_at: tuple[float, ...] = (),
+) -> FrameTransformer:  # fmt: skip
+    """Train until the clock says so; the averaged network, and `out`, also written at the shares
+    `keep_at` of the run."""
+    torch.manual_seed(recipe.seed)
+    music = TextureMusic(DevicePack(pack, 0, device, recipe.most_pieces), recipe.seed)
+    valid = TextureMusic(DevicePack(pack, 1, device, recipe.most_pieces), recipe.seed + 1)
+    network = FrameTransformer(FrameTransformerConfig(**recipe.sizes)).to(device)
+    if start is not None:
+        missing, unexpected = network.load_state_dict(start, strict=False)
+        report(f"texture: from weights, without {missing} {unexpected}")
+    generator = torch.Generator(device).manual_seed(recipe.seed)
+    prior = texture_prior(music, generator)
+    stored = prior.view(2, 2, 6)[..., 0].reshape(2, 2, 1, 1)
+
+    def gradient_norm() -> Tensor:
+        total = torch.zeros((), device=device)
+        for beats in (8, 16, 32):
+            size = max(recipe.beats // beats, 1)
+            batch, level = music.batch(size, beats, generator), draw_levels(size, generator, device)
+            network.zero_grad(set_to_none=True)
+            texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
+            total = total + nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        return total
+
+    sound_attention(gradient_norm, report)
+    run = Optimiser(network, recipe)
+    scored, kept = -1, list(keep_at)
+    while not run.over:
+        beats = (16, 32, 16, 32, 8)[run.step % 5]
+        size = max(recipe.beats // beats, 1)
+        batch = music.batch(size, beats, generator)
+        if run.share > 0.1 and run.step % 10 in (1, 2, 6):
+            batch = with_own_past(run.averaged, batch, prior, generator)
+        level = draw_levels(size, generator, device)
+        network.train()
+        loss = texture_loss(network, batch, level, prior, generator)
+        run.update(loss)
+        if int(run.share * 10) > scored:
+            scored = int(run.share * 10)
+            report(f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
+                   + texture_scores(run.averaged, valid, prior, recipe.scored))  # fmt: skip
+        if kept and run.share > kept[0]:
+            kept.pop(0)
+            torch.save(run.state("frame-transformer", stored, math.nan), out)
+    torch.save(run.state("frame-transformer", stored, math.nan), out)
+    report(f"texture done: {run.step} steps, {run.skipped} skipped")
+    return run.averaged
