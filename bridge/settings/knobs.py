@@ -73,6 +73,7 @@ class Knobs:
             voices=self.integer("voices"),
             doubling=self.text("doubling"),
             rhythm=self.text("rhythm") if varied else "free",
+            chords_from="melody" if self.text("mode") == "harmonize" else "notes",
             pitch_classes=allowed_pitch_classes(
                 self.text("key"), self.text("scale"), self.text("chord")
             ),

@@ -55,7 +55,8 @@ class Loop(NamedTuple):
     variation: noise level to start from, 0..1. doubling: with `avoid` the accompaniment leaves the
     pitch free where a call guesses the lead (where the lead is known, `allowed` must say so).
     ending: beats of silence that are known to follow the window when the plan is drawn, since the
-    piece ends there. plan_calls, plan_temperature: of the loop that draws the plan.
+    piece ends there. plan_calls, plan_temperature: of the loop that draws the plan. chords_from:
+    `notes`, or `melody` where the planner does not hear known accompaniment.
     """
 
     steps: int
@@ -66,7 +67,8 @@ class Loop(NamedTuple):
     doubling: str = "allow"
     ending: int = 0
     plan_calls: int = 16
-    plan_temperature: float = 0.7
+    plan_temperature: float = 0.5
+    chords_from: str = "notes"
 
 
 class Filled(NamedTuple):
@@ -175,11 +177,14 @@ class Sampler(nn.Module):
             return no_plan(request.source[:, :, 0, 0])
         known, mask = request.source * request.mask, request.mask.amin(dim=[2, 3])  # [B, V, S]
         heard = known_beats(mask[:, 1])[:, None].expand_as(request.chords)
+        played = plan_of(known[:, 1], self.low_pitch)
         told = torch.maximum(heard, request.chords_known)
-        chords = torch.where(heard > 0.5, plan_of(known[:, 1], self.low_pitch), request.chords)
-        chords = chords * told
+        chords = torch.where(heard > 0.5, played, request.chords) * told
         if bool((told > 0.5).all()):
             return chords, torch.ones_like(chords[:, 0])
+        if loop.chords_from == "melody":
+            told = request.chords_known
+            chords = request.chords * told
         beats, ending = chords.size(2), loop.ending
         lead_known = known_sixteenths(mask[:, 0])  # [B, T, 4]
         lead = lead_features(known[:, 0], self.low_pitch)  # [B, T, 96]
@@ -202,7 +207,9 @@ class Sampler(nn.Module):
             loop.plan_calls,
             loop.plan_temperature,
         )
-        return plan[:, :, :beats], torch.ones_like(plan[:, 0, :beats])
+        # The network is told what is known to sound, whether the planner heard it or not.
+        plan = torch.where(heard > 0.5, played, plan[:, :, :beats])
+        return plan, torch.ones_like(plan[:, 0])
 
     def _noise(self, request: Request, call: int, shape: list[int]) -> Tensor:
         return keyed_uniform(request.seed, call, request.first_step, shape, self.low_pitch)

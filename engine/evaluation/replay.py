@@ -90,7 +90,8 @@ class Replay:
         heard, played = ([n for n in notes if n.end_step > first] for notes in (self.lead, ours))
         memory = self.live.memory_beats * STEPS_PER_BEAT
         notes, spans = known_cells(first, end, place, known, heard, played, memory)
-        return PlanRequest(0, first, end, tuple(notes), tuple(spans), self.meters, self.settings)
+        settings = replace(self.settings, chords_from="melody")  # as the bridge asks in `live`
+        return PlanRequest(0, first, end, tuple(notes), tuple(spans), self.meters, settings)
 
     def perform(self, planner: Planner, horizon_steps: int) -> Performance:
         """Answer beat by beat, each plan knowing what came of those before it."""

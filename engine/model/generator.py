@@ -138,7 +138,7 @@ class Generator:
         loop = Loop(
             steps, settings.sampler, float(settings.temperature), self._guidance(sheets),
             float(settings.variation), doubling, ending, settings.plan_calls,
-            float(settings.plan_temperature),
+            float(settings.plan_temperature), settings.chords_from,
         )  # fmt: skip
         filled = self._sample(windows, sheets, loop)
         for sheet, move, cells, probability, plan, planned in zip(

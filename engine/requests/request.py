@@ -24,6 +24,10 @@ SAMPLERS = (
 DOUBLINGS = ("avoid", "allow")
 """Whether the accompaniment may sound the lead's pitch while the lead does."""
 
+CHORD_SOURCES = ("notes", "melody")
+"""Whether known accompaniment speaks for the chords to come. `melody`: it does not, since it is what
+the model itself played; a planner that hears its own chords repeats them (docs/training.md)."""
+
 RHYTHMS = ("free", "keep")
 """For `vary`: new notes, or the source's onsets and lengths at new pitches."""
 
@@ -40,7 +44,8 @@ class SampleSettings:
     pitch_classes: pitch classes the accompaniment may use (scale or chord lock); empty = all.
     low, high: register of the accompaniment, MIDI pitch. voices: most notes at once (with rhythm
     `keep` as many as the source has). doubling: one of DOUBLINGS. rhythm: one of RHYTHMS.
-    plan_calls, plan_temperature: of the loop that draws the chords.
+    plan_calls, plan_temperature: of the loop that draws the chords. chords_from: one of
+    CHORD_SOURCES.
     """
 
     steps: int = 10
@@ -58,7 +63,8 @@ class SampleSettings:
     rhythm: str = "free"
     pitch_classes: frozenset[int] = field(default_factory=frozenset)
     plan_calls: int = 16
-    plan_temperature: float = 0.7
+    plan_temperature: float = 0.5
+    chords_from: str = "notes"
 
 
 @dataclass(frozen=True, slots=True)

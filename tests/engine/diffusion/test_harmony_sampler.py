@@ -172,6 +172,17 @@ def test_given_chords_stay_but_what_is_known_to_sound_goes_first(band: Sampler) 
     assert torch.equal(filled.plan[..., 2:4], chords[..., 2:4])
 
 
+def test_chords_from_the_melody_do_not_follow_what_we_played(band: Sampler) -> None:
+    silent, played = asked(), asked(known_beats=4)
+    loops = [Loop(1, "renoise", chords_from=source) for source in ("notes", "melody")]
+    follows, free = (band(played, loop).plan for loop in loops)
+    alone = band(silent, loops[0]).plan
+    assert torch.equal(free[..., 4:], alone[..., 4:])
+    assert not torch.equal(follows[..., 4:], alone[..., 4:])
+    for plan in (follows, free):  # the network is told what sounds all the same
+        assert plan[0, :, 1].nonzero()[:, 0].tolist() == [0, 4, 7, 12]
+
+
 def test_where_all_is_known_nothing_is_drawn(band: Sampler) -> None:
     assert band.harmony is not None
     band.harmony.network = nn.Identity()  # would fail
