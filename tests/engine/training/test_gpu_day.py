@@ -1,0 +1,42 @@
+"""A GPU day on a CPU: it trains both, and what goes in and comes out is small enough."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from scripts.gpu_day import DATA_LIMIT_BYTES, FILE_LIMIT_BYTES, main
+
+TOP = Path(__file__).resolve().parents[3]
+PACK_BYTES = 10_000_000  # about the size of the packed corpus
+
+
+def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Path) -> None:
+    out = tmp_path / "day"
+    few = "--device cpu --pieces 2 --steps 1 --scored 2 --harmony-beats 32 --texture-beats 32"
+    told = ["--data", str(made_pack), "--out", str(out), *few.split()]
+    found = CliRunner().invoke(main, told, catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    assert {file.name for file in out.iterdir()} == {"harmony.pt", "texture.pt", "log.txt"}
+    for name in ("harmony.pt", "texture.pt"):
+        assert 1_000_000 < (out / name).stat().st_size <= FILE_LIMIT_BYTES
+        assert f"{name}: {(out / name).stat().st_size} bytes\n" in found.output
+    assert (out / "log.txt").read_text() == found.output
+    # Its own texture is what a second day may begin with.
+    again = [*told, "--harmony-minutes", "0", "--start", str(out / "texture.pt")]
+    assert "from weights, without [] []" in CliRunner().invoke(main, again).output
+    weights = torch.load(out / "texture.pt", weights_only=True)["averaged"]
+    assert {x.dtype for x in weights.values()} == {torch.float16}
+
+
+def test_the_checkout_and_a_packed_corpus_fit_into_what_a_machine_takes() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [TOP / name for name in listed.stdout.decode().split("\0") if name]
+    size = sum(file.stat().st_size for file in files if file.exists())
+    assert 0 < size + PACK_BYTES <= DATA_LIMIT_BYTES
