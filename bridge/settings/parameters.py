@@ -109,7 +109,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _b("bypass", False, "stay silent (plans go on, so that coming back is instant)", cc=16),
     _i(
         "steps",
-        10,
+        6,
         1,
         100,
         "sampler calls: more is finer and slower",

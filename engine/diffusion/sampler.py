@@ -67,7 +67,7 @@ class Loop(NamedTuple):
     doubling: str = "allow"
     ending: int = 0
     plan_calls: int = 16
-    plan_temperature: float = 0.5
+    plan_temperature: float = 0.4
     chords_from: str = "notes"
 
 

@@ -25,8 +25,8 @@ DOUBLINGS = ("avoid", "allow")
 """Whether the accompaniment may sound the lead's pitch while the lead does."""
 
 CHORD_SOURCES = ("notes", "melody")
-"""Whether known accompaniment speaks for the chords to come. `melody`: it does not, since it is what
-the model itself played; a planner that hears its own chords repeats them (docs/training.md)."""
+"""Whether known accompaniment speaks for the chords to come. `melody`: it does not, being what the
+model itself played; a planner that hears its own chords repeats them (docs/training.md)."""
 
 RHYTHMS = ("free", "keep")
 """For `vary`: new notes, or the source's onsets and lengths at new pitches."""
@@ -48,7 +48,7 @@ class SampleSettings:
     CHORD_SOURCES.
     """
 
-    steps: int = 10
+    steps: int = 6
     temperature: float = 0.7
     guidance: float = 1.0
     density: float | None = None
@@ -63,7 +63,7 @@ class SampleSettings:
     rhythm: str = "free"
     pitch_classes: frozenset[int] = field(default_factory=frozenset)
     plan_calls: int = 16
-    plan_temperature: float = 0.5
+    plan_temperature: float = 0.4
     chords_from: str = "notes"
 
 
