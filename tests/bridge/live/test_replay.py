@@ -58,7 +58,8 @@ def test_it_is_played_as_the_parameters_say() -> None:
 def test_a_request_is_the_bridges_own(
     lead: tuple[Note, ...], horizon: int, meters: MeterMap, context_bars: int
 ) -> None:
-    live, sampling = LiveSettings(1, context_bars, bpm=97.0), SampleSettings(seed=5)
+    live = LiveSettings(1, context_bars, bpm=97.0)
+    sampling = SampleSettings(seed=5, chords_from="melody")
     replay = Replay(lead, meters, 480, live, sampling)
     bars = BeatLines(meters)
     heard_from = bars.bar(0)[0]

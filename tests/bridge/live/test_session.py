@@ -60,7 +60,7 @@ def test_without_a_bar_to_listen_to_the_first_plan_knows_the_first_note(
     warm_ms: int, first: float
 ) -> None:
     """An engine too slow for the next beat, by what its warm-up took, answers on the one after."""
-    live = rig({"listen_bars": 0}, delay_ns=lambda request: warm_ms * MS)
+    live = rig({"listen_bars": 0, "steps": 10}, delay_ns=lambda request: warm_ms * MS)
     live.add([EngineState(0, "ready", "", warm_ms * MS, 10)])
     live.add(clock(25)).add(melody(25)).run(6 * S)
     assert live.ons[0][0] == first
