@@ -50,9 +50,10 @@ def test_velocity_zero_unmatched_and_overlapping_notes() -> None:
                 on(60),
                 on(60, 100, velocity=0),  # ends the first
                 on(62, 0),
-                on(62, 50),  # begins again: ends the one before
+                on(62, 50),  # overlaps: each off ends the oldest
                 off(62, 50),
-                off(62, 10),  # nothing sounds any more
+                off(62, 10),
+                off(62),  # nothing sounds any more
                 on(64, 0, 70),  # never ends: closed at the end of the track
                 Meta("marker", text="x", time=300),
             ]
@@ -60,15 +61,15 @@ def test_velocity_zero_unmatched_and_overlapping_notes() -> None:
     )
     assert [(n.onset_tick, n.pitch, n.length_ticks) for n in score.tracks[0].notes] == [
         (0, 60, 100),
-        (100, 62, 50),
-        (150, 62, 50),
+        (100, 62, 100),
+        (150, 62, 60),
         (210, 64, 300),
     ]
 
 
-def test_a_unison_written_twice_is_one_note() -> None:
+def test_a_unison_written_twice_is_one_note_the_longer() -> None:
     score = midi_file.parse(midi([on(60), on(60), off(60, 240), off(60, 240)]))
-    assert [(n.onset_tick, n.length_ticks) for n in score.tracks[0].notes] == [(0, 240)]
+    assert [(n.onset_tick, n.length_ticks) for n in score.tracks[0].notes] == [(0, 480)]
 
 
 def test_type_0_is_split_by_channel() -> None:
