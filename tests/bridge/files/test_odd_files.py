@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from bridge.files.tasks import Piece
 from engine.scores.midi_file import TickNote, read
 from tests.midi_bytes import Message, Meta, bare, midi, off, on
 from tests.song_files import FIXTURE, run
@@ -43,6 +45,13 @@ def test_ticks_too_coarse_for_the_notes_are_told(ticks: int, counted: str, tmp_p
     assert found == ([line] if counted else [])
 
 
+def test_a_picture_tells_what_was_skipped(tmp_path: Path) -> None:
+    body = bytes([0, 0xFF, 0x58, 4, 255, 2, 24, 8, 0, 0x90, 60, 90, 96, 60, 0])
+    (tmp_path / "in.mid").write_bytes(bare(body, division=96))
+    result = run("render", tmp_path / "in.mid", "-o", tmp_path / "o.png")
+    assert "an absurd meter of 255/4 at beat 1 is skipped" in result.stderr
+
+
 def test_a_reply_without_a_channel_of_its_own_is_told_and_changes_no_sound(tmp_path: Path) -> None:
     others = [[on(40, 0, 90, c), off(40, 480, c)] for c in range(1, 16)]
     told = warnings_of("harmonize", midi(tune(), *others), tmp_path)
@@ -51,6 +60,27 @@ def test_a_reply_without_a_channel_of_its_own_is_told_and_changes_no_sound(tmp_p
     assert after.tracks[:-1] == before.tracks
     assert after.tracks[-1].channel == 0
     assert not any("every channel" in line for line in warnings_of("vary", midi(tune()), tmp_path))
+
+
+def test_thousands_of_meters_take_no_minute(tmp_path: Path) -> None:
+    meters = (bytes([96, 0xFF, 0x58, 4, 3 + i % 2, 2, 24, 8]) for i in range(8000))
+    note = bytes([0, 0x90, 60, 90, 96, 60, 0])
+    body = note + b"".join(meters) + note
+    (tmp_path / "in.mid").write_bytes(bare(body, division=96))
+    started = time.perf_counter()
+    piece = Piece.of(read(tmp_path / "in.mid"))
+    assert piece.bars == 8001
+    assert time.perf_counter() - started < 2
+
+
+def test_a_folder_may_hold_files_in_a_riff_wrapper(tmp_path: Path) -> None:
+    data = midi(tune())
+    wrapped = b"RMIDdata" + len(data).to_bytes(4, "little") + data
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "a.rmi").write_bytes(b"RIFF" + bytes(4) + wrapped)
+    run("harmonize", tmp_path / "songs", "--out-dir", tmp_path / "out", *FIXTURE)
+    (track, _) = read(tmp_path / "out" / "a.mid").tracks
+    assert [note.pitch for note in track.notes] == list(SCALE)
 
 
 @pytest.mark.parametrize("on_first", [True, False])
