@@ -180,30 +180,35 @@ def pair_notes(events: Iterable[Event]) -> Iterator[Pairing]:
     Where an off is missing that rule would shift all that follows: there a new onset of the key
     ends the note before it. "All notes off" and the end of the track end what is open.
     """
-    open_keys: dict[tuple[int, int], list[_Stroke]] = {}
+    # Of each channel its open keys: the strokes since the key was last silent.
+    channels: list[dict[int, list[_Stroke]]] = [{} for _ in range(16)]
     balance: dict[tuple[int, int], int] = {}
     tick = 0
     for place, event in enumerate(events):
         tick = event.tick
         kind, channel = event.status & 0xF0, event.status & 0x0F
+        opened = channels[channel]
         if kind == CONTROL and event.data[0] & 0x7F in _ENDS_ALL:
-            for key in [key for key in open_keys if key[0] == channel]:
-                yield from _pair(key, open_keys.pop(key), tick)
-                del balance[key]
+            for pitch, strokes in opened.items():
+                yield from _pair((channel, pitch), strokes, tick)
+                del balance[channel, pitch]
+            opened.clear()
         if kind not in (NOTE_ON, NOTE_OFF):
             continue
-        key = (channel, event.data[0] & 0x7F)
+        pitch = event.data[0] & 0x7F
         # A velocity byte above 127 is damage, but a note all the same.
         velocity = min(event.data[1], 127) if kind == NOTE_ON else 0
-        if not velocity and key not in open_keys:
+        if not velocity and pitch not in opened:
             continue
-        open_keys.setdefault(key, []).append((tick, place, velocity))
-        balance[key] = balance.get(key, 0) + (1 if velocity else -1)
-        if balance[key] == 0:
-            yield from _pair(key, open_keys.pop(key), tick)
-            del balance[key]
-    for key, strokes in open_keys.items():
-        yield from _pair(key, strokes, tick)
+        opened.setdefault(pitch, []).append((tick, place, velocity))
+        left = balance.get((channel, pitch), 0) + (1 if velocity else -1)
+        balance[channel, pitch] = left
+        if left == 0:
+            yield from _pair((channel, pitch), opened.pop(pitch), tick)
+            del balance[channel, pitch]
+    for channel, opened in enumerate(channels):
+        for pitch, strokes in opened.items():
+            yield from _pair((channel, pitch), strokes, tick)
 
 
 def _pair(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterator[Pairing]:
