@@ -18,6 +18,7 @@ from engine.music.grid import GridError
 from engine.scores.midi_file import MidiFileError
 
 MIDI_SUFFIXES = (".mid", ".midi")
+INPUT_SUFFIXES = (*MIDI_SUFFIXES, ".rmi")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 Report = dict[str, Any]
 """What was done with one file, as `--json` prints it; `text` is for people, `warnings` a list."""
@@ -101,7 +102,7 @@ def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> lis
         raise click.UsageError(f"--out-dir {out_dir}: that is a file, not a folder")
     sources = dict(_sources(inputs, out_dir))
     if not sources:
-        raise click.UsageError(f"no MIDI files ({' or '.join(MIDI_SUFFIXES)}) in the folders given")
+        raise click.UsageError(f"no MIDI files ({', '.join(INPUT_SUFFIXES)}) in the folders given")
     taken: set[str] = set()
     found = []
     for source, relative in sources.items():
@@ -125,7 +126,7 @@ def _sources(inputs: Sequence[Path], out_dir: Path) -> Iterator[tuple[Path, Path
             mine = (
                 out_dir.resolve() != path.resolve() and out_dir.resolve() in file.resolve().parents
             )
-            if file.suffix.lower() in MIDI_SUFFIXES and file.is_file() and not (hidden or mine):
+            if file.suffix.lower() in INPUT_SUFFIXES and file.is_file() and not (hidden or mine):
                 yield file.resolve(), file.relative_to(path)
 
 

@@ -19,7 +19,7 @@ from engine.requests import tasks
 from engine.requests.request import FillRequest, SampleSettings
 from engine.scores.melody import Melody, find_melody, label
 from engine.scores.midi_file import MidiFileError, Score, Track
-from engine.scores.midi_write import REPLY_NAME
+from engine.scores.midi_write import REPLY_NAME, free_channels
 
 CONTEXT_BARS = 16
 """How many bars around a gap the model is given; it hears no further than that anyway."""
@@ -104,7 +104,7 @@ def harmonize(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Jo
         melody,
         folded,
         left_out,
-        warnings=_unheard(piece),
+        warnings=(*_of_file(piece), *_unheard(piece)),
     )
 
 
@@ -124,6 +124,7 @@ def continue_(piece: Piece, settings: SampleSettings, pitches: PitchRange, bars:
         piece.melody,
         folded,
         left_out,
+        warnings=_of_file(piece),
     )
 
 
@@ -226,6 +227,7 @@ def _within(
         folded,
         left_out,
         replaced,
+        _of_file(piece),
     )
 
 
@@ -267,6 +269,19 @@ def _hearable(notes: Sequence[Note], pitches: PitchRange) -> tuple[list[Note], i
         fitting += moved
         folded += count
     return fitting, folded, len(notes) - len(fitting)
+
+
+def _of_file(piece: Piece) -> tuple[str, ...]:
+    """What of the file was skipped, and what the new track has to do without."""
+    warnings, ticks = list(piece.score.warnings), piece.score.ticks_per_beat
+    if ticks < STEPS_PER_BEAT:
+        counted = "1 tick" if ticks == 1 else f"{ticks} ticks"
+        warnings.append(f"the file has only {counted} a beat: new notes move to these or merge")
+    if not free_channels(piece.score):
+        warnings.append(
+            "every channel is in use: the new notes share the melody's, and play with its sound"
+        )
+    return tuple(warnings)
 
 
 def _unheard(piece: Piece) -> tuple[str, ...]:

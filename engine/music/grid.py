@@ -123,7 +123,7 @@ class MeterMap:
         starts = [start for start, _ in self.changes]
         lines = [self.bar_at(first_step)[0]]
         while lines[-1] < end_step:
-            following = lines[-1] + self.bar_at(lines[-1])[1]
             cut = bisect_right(starts, lines[-1])
+            following = lines[-1] + self.changes[max(cut - 1, 0)][1].bar_steps
             lines.append(min([following, *starts[cut : cut + 1]]))
         return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
@@ -17,9 +18,13 @@ _NAMES = (
     r"lead|vocals?|vox|sing(er|ing|stimme)?|gesang|chant|canto|cantus|superius",
     r"sopran\w*|voice|voix|voce|voz|stimme|solo\w*|descant\w*|discant\w*|treble",
 )
-_NOT_NAMES = r"back(ing)?|bgv|choir|pad|bass\w*|drums?|accomp\w*|chords?|left|harmon\w*|alto|tenor"
+_NOT_NAMES = (
+    r"back(ing|ings|s)?|bgvs?|choirs?|pads?|o+hs?|a+hs?|bass\w*|drums?|accomp\w*|chords?|left|"
+    r"harmon\w*|altos?|tenors?"
+)
 _MONOPHONIC_BONUS = 12.0  # a part that is always one note at a time counts an octave higher
 _ENOUGH = 0.15  # a part with fewer notes than this share of the fullest one is an ornament
+_PLENTY = 8  # but not one with so many notes that has a melody's name
 
 
 class MelodyError(MidiFileError):
@@ -103,11 +108,16 @@ def _by_request(parts: tuple[Track, ...], wanted: str) -> Track:
 
 
 def _by_name(parts: tuple[Track, ...]) -> Track | None:
-    """The first track with the best name; in a type-0 file all share one, which says nothing."""
-    if len({(track.name, track.chunk) for track in parts}) < len(parts):
-        return None
+    """The first track with the best name; one that several channels share says nothing.
+
+    Nor does the name of a part with a note or two beside many: a solo that is yet to come.
+    """
+    shared = Counter(track.chunk for track in parts)
+    most = max(len(track.notes) for track in parts)
+    enough = min(_ENOUGH * most, _PLENTY)
+    named = [t for t in parts if shared[t.chunk] == 1 and len(t.notes) >= enough]
     for pattern in _NAMES:
-        for track in parts:
+        for track in named:
             name = track.name.casefold().replace("_", " ")
             if re.search(rf"\b({pattern})(\b|\d)", name) and not re.search(_word(_NOT_NAMES), name):
                 return track

@@ -7,13 +7,19 @@ decode; here only what a musician would miss is an error, and every chunk is kep
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7
-NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 TRACK_NAME, SET_TEMPO, TIME_SIGNATURE, END_OF_TRACK = 0x03, 0x51, 0x58, 0x2F
+_ENDS_ALL = frozenset({120, 123, 124, 125, 126, 127})
+"""Controllers that end every note of their channel: sounds off, notes off, the four modes."""
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+
+MOST_TRACKS = 0xFFFE
+"""A header can count one more, which is ours."""
 
 Chunk = tuple[bytes, bytes]
 """(name, data) of one chunk."""
@@ -36,6 +42,7 @@ def split_chunks(data: bytes) -> tuple[int, int, tuple[Chunk, ...]]:
     """Type (0 or 1), ticks per beat and the chunks after the header. Raises MidiFileError."""
     if not data:
         raise MidiFileError("is empty")
+    data = _unwrapped(data)
     if not data.startswith(b"MThd"):
         cut = b"MThd".startswith(data)
         raise MidiFileError("is cut off in its header" if cut else "is not a MIDI file")
@@ -56,20 +63,43 @@ def split_chunks(data: bytes) -> tuple[int, int, tuple[Chunk, ...]]:
     found = sum(name == b"MTrk" for name, _ in chunks)
     if found < tracks:
         raise MidiFileError(f"is cut off: {found} of {tracks} tracks are there")
+    if found > MOST_TRACKS:
+        raise MidiFileError(f"holds {found:,} tracks; want at most {MOST_TRACKS:,}")
     return kind, division, chunks
 
 
+def _unwrapped(data: bytes) -> bytes:
+    """The MIDI file inside a RIFF file of the kind RMID; anything else as it is."""
+    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
+        return data
+    offset = 12
+    while offset + 8 <= len(data):
+        name, size = struct.unpack("<4sL", data[offset : offset + 8])
+        offset += 8
+        if name == b"data":
+            return data[offset : offset + size]
+        offset += size + size % 2
+    raise MidiFileError("is a RIFF file without MIDI in it")
+
+
 def _chunks(data: bytes, offset: int, tracks: int) -> Iterator[Chunk]:
-    """Chunks up to the last of `tracks` tracks; unknown kinds are kept, junk behind is not."""
+    """All chunks, known or not. Behind the last of `tracks` tracks what is no chunk is junk."""
     found = 0
-    while found < tracks and offset + 8 <= len(data):
+    while offset + 8 <= len(data):
         name, size = struct.unpack(">4sL", data[offset : offset + 8])
         offset += 8
-        if offset + size > len(data):
-            raise MidiFileError(f"is cut off in track {found + 1} of {tracks}")
+        whole = offset + size <= len(data)
+        if found >= tracks and name != b"MTrk" and not (whole and _is_name(name)):
+            return
+        if not whole:
+            raise MidiFileError(f"is cut off in track {found + 1} of {max(tracks, found + 1)}")
         found += name == b"MTrk"
         yield name, data[offset : offset + size]
         offset += size
+
+
+def _is_name(name: bytes) -> bool:
+    return all(0x20 <= byte < 0x7F for byte in name)
 
 
 class _Reader:
@@ -118,3 +148,103 @@ def read_events(body: bytes) -> Iterator[Event]:
                 raise MidiFileError(f"holds an unknown event at byte {reader.at}")
             running = status
             yield Event(tick, status, 0, reader.take(size))
+
+
+# -- Which off ends which on ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Pairing:
+    """One note as its events: `on` and `off` are their places in the track's events.
+
+    off: None where no off of its own ends it. cut_by: the onset that ends it instead, if any.
+    """
+
+    channel: int
+    pitch: int
+    velocity: int
+    onset_tick: int
+    on: int
+    end_tick: int = 0
+    off: int | None = None
+    cut_by: int | None = None
+
+
+_Stroke = tuple[int, int, int]
+"""(tick, place, velocity) of an on; velocity 0 is an off."""
+
+
+def pair_notes(events: Iterable[Event]) -> Iterator[Pairing]:
+    """The notes of a track. An off ends the oldest open note of its key and channel.
+
+    Where an off is missing that rule would shift all that follows: there a new onset of the key
+    ends the note before it. "All notes off" and the end of the track end what is open.
+    """
+    # Of each channel its open keys: the strokes since the key was last silent.
+    channels: list[dict[int, list[_Stroke]]] = [{} for _ in range(16)]
+    balance: dict[tuple[int, int], int] = {}
+    tick = 0
+    for place, event in enumerate(events):
+        tick = event.tick
+        kind, channel = event.status & 0xF0, event.status & 0x0F
+        opened = channels[channel]
+        if kind == CONTROL and event.data[0] & 0x7F in _ENDS_ALL:
+            for pitch, strokes in opened.items():
+                yield from _pair((channel, pitch), strokes, tick)
+                del balance[channel, pitch]
+            opened.clear()
+        if kind not in (NOTE_ON, NOTE_OFF):
+            continue
+        pitch = event.data[0] & 0x7F
+        # A velocity byte above 127 is damage, but a note all the same.
+        velocity = min(event.data[1], 127) if kind == NOTE_ON else 0
+        if not velocity and pitch not in opened:
+            continue
+        opened.setdefault(pitch, []).append((tick, place, velocity))
+        left = balance.get((channel, pitch), 0) + (1 if velocity else -1)
+        balance[channel, pitch] = left
+        if left == 0:
+            yield from _pair((channel, pitch), opened.pop(pitch), tick)
+            del balance[channel, pitch]
+    for channel, opened in enumerate(channels):
+        for pitch, strokes in opened.items():
+            yield from _pair((channel, pitch), strokes, tick)
+
+
+def _pair(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterator[Pairing]:
+    """The notes of one key from a silence to the next; `end_tick` ends what is left open."""
+    ons = sum(velocity > 0 for _, _, velocity in strokes)
+    if ons * 2 > len(strokes):
+        yield from _pair_hung(key, strokes, end_tick)
+        return
+    offs = (stroke for stroke in strokes if not stroke[2])
+    for tick, on, velocity in (stroke for stroke in strokes if stroke[2]):
+        end, off, _ = next(offs)
+        yield Pairing(*key, velocity, tick, on, end, off)
+
+
+def _pair_hung(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterator[Pairing]:
+    """As `_pair`, where some off is missing: a new onset ends the note before it."""
+    note: Pairing | None = None
+    cut: Pairing | None = None
+    for tick, place, velocity in strokes:
+        if velocity:
+            if cut:
+                yield cut
+            cut = note
+            if cut:
+                cut.end_tick, cut.cut_by = tick, place
+            note = Pairing(*key, velocity, tick, place)
+        elif cut and cut.end_tick == tick and cut.off is None:
+            cut.off, cut.cut_by = place, None  # its own off, written behind the next on
+        elif note:
+            note.end_tick, note.off = tick, place
+            if cut:
+                yield cut
+            yield note
+            note = cut = None
+    if cut:
+        yield cut
+    if note:
+        note.end_tick = end_tick
+        yield note

@@ -7,7 +7,7 @@ byte. Knows nothing of melodies or models.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -15,19 +15,21 @@ from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, GridError, Meter, M
 from engine.music.roll import Note
 from engine.scores.midi_events import (
     META,
-    NOTE_OFF,
-    NOTE_ON,
     PROGRAM,
     SET_TEMPO,
+    SYSEX,
     TIME_SIGNATURE,
     TRACK_NAME,
     Chunk,
     Event,
+    pair_notes,
     read_events,
     split_chunks,
 )
 from engine.scores.midi_events import MidiFileError as MidiFileError
 
+REPLY_NAME = "midi-diffuse"
+"""The name of the tracks we write."""
 DRUM_CHANNEL = 9
 SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
 LONGEST_BEATS = 20_000
@@ -57,9 +59,10 @@ class TickNote:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A part that holds notes: a track of the file, or one channel of a type-0 file.
+    """A part that holds notes: one channel of one track of the file.
 
-    `chunk` is the place of its track in the file, from 0; drums are a part of their own.
+    `chunk` is the place of its track in the file, from 0. A reply of ours is one part, whatever
+    channels it has. `program` may stand in another track: programs belong to channels.
     """
 
     name: str
@@ -80,6 +83,8 @@ class Score:
 
     tempos: (tick, microseconds per beat); meters: (tick, Meter); both start at tick 0.
     chunks: (name, data) of all chunks after the header, in order, untouched.
+    channels: all that some event touches, with notes or without.
+    warnings: one line each of what was skipped.
     """
 
     ticks_per_beat: int
@@ -87,6 +92,8 @@ class Score:
     tempos: tuple[tuple[int, int], ...] = ((0, DEFAULT_TEMPO_US),)
     meters: tuple[tuple[int, Meter], ...] = ((0, Meter(4, 4)),)
     chunks: tuple[Chunk, ...] = ()
+    channels: frozenset[int] = frozenset()
+    warnings: tuple[str, ...] = ()
 
     @property
     def pitched(self) -> tuple[Track, ...]:
@@ -162,22 +169,31 @@ def read(path: Path) -> Score:
 
 def parse(data: bytes) -> Score:
     """Read the bytes of a MIDI file. Raises MidiFileError (without a file name)."""
-    kind, ticks_per_beat, chunks = split_chunks(data)
+    _, ticks_per_beat, chunks = split_chunks(data)
     tempos: dict[int, int] = {}
     meters: dict[int, Meter] = {}
     tracks: list[Track] = []
+    programs: dict[int, tuple[int, int]] = {}
+    channels: set[int] = set()
+    warnings: list[str] = []
     bodies = [body for name, body in chunks if name == b"MTrk"]
     for index, events in enumerate(_events(bodies)):
-        _read_maps(events, ticks_per_beat, tempos, meters)
-        tracks += _parts(events, index, by_channel=kind == 0)
+        warnings += _read_maps(events, ticks_per_beat, tempos, meters)
+        own = _programs(events)
+        for channel, change in own.items():
+            programs[channel] = min(programs.get(channel, change), change)
+        channels.update(event.status & 0x0F for event in events if event.status < SYSEX)
+        tracks += _parts(events, index, own)
     if not tracks:
         raise MidiFileError("holds no notes")
     score = Score(
         ticks_per_beat,
-        tuple(tracks),
+        tuple(_with_program(track, programs) for track in tracks),
         tuple(sorted({0: DEFAULT_TEMPO_US, **tempos}.items())),
         tuple(sorted({0: Meter(4, 4), **meters}.items())),
         chunks,
+        frozenset(channels),
+        tuple(warnings),
     )
     _check_length(score)
     return score
@@ -199,8 +215,12 @@ def _events(bodies: Sequence[bytes]) -> Iterator[list[Event]]:
 
 def _read_maps(
     events: list[Event], ticks_per_beat: int, tempos: dict[int, int], meters: dict[int, Meter]
-) -> None:
-    """Collect tempo and meter; raises MidiFileError on absurd ones."""
+) -> list[str]:
+    """Collect tempo and meter; returns what to tell of meters there are not.
+
+    Raises MidiFileError on absurd tempi: they would move all that follows.
+    """
+    absurd: list[str] = []
     for event in events:
         where = f"at beat {event.tick / ticks_per_beat + 1:g}"
         if event.status != META:
@@ -215,45 +235,59 @@ def _read_maps(
         elif event.kind == TIME_SIGNATURE and len(event.data) >= 2:
             try:
                 meters[event.tick] = Meter(event.data[0], 2 ** min(event.data[1], 10))
-            except GridError as err:
-                raise MidiFileError(f"has an absurd meter {where}: {err}") from None
+            except GridError:
+                unit = 2 ** event.data[1] if event.data[1] < 10 else f"2^{event.data[1]}"
+                absurd.append(f"an absurd meter of {event.data[0]}/{unit} {where}")
+    if not absurd:
+        return []
+    more = f", and {len(absurd) - 1} more" if len(absurd) > 1 else ""
+    return [f"{absurd[0]} is skipped{more}"]
 
 
-def _parts(events: list[Event], chunk: int, *, by_channel: bool) -> Iterator[Track]:
-    """The track's notes as parts: drums apart, and in type 0 each channel apart."""
-    names = [e.data for e in events if e.status == META and e.kind == TRACK_NAME]
-    programs: dict[int, int] = {}
+def _programs(events: list[Event]) -> dict[int, tuple[int, int]]:
+    """(tick, program) that comes first on each channel."""
+    programs: dict[int, tuple[int, int]] = {}
     for event in events:
         if event.status & 0xF0 == PROGRAM:
-            programs.setdefault(event.status & 0x0F, event.data[0] & 0x7F)
+            programs.setdefault(event.status & 0x0F, (event.tick, event.data[0] & 0x7F))
+    return programs
+
+
+def _with_program(track: Track, programs: dict[int, tuple[int, int]]) -> Track:
+    """The part with its channel's program, where its own track has none."""
+    if track.program >= 0:
+        return track
+    return replace(track, program=programs.get(track.channel, (0, 0))[1])
+
+
+def _parts(
+    events: list[Event], chunk: int, programs: dict[int, tuple[int, int]]
+) -> Iterator[Track]:
+    """The track's notes as parts, one a channel; program -1 where `programs` has none."""
+    names = [e.data for e in events if e.status == META and e.kind == TRACK_NAME]
+    name = _decode(names[0]) if names else ""
     parts: dict[int, list[TickNote]] = {}
-    for note in sorted(_notes(events)):
+    for note in _notes(events):
         drums = note.channel == DRUM_CHANNEL
-        key = note.channel if by_channel or drums else -1
-        parts.setdefault(key, []).append(note)
+        parts.setdefault(-1 if name == REPLY_NAME and not drums else note.channel, []).append(note)
     for _, notes in sorted(parts.items()):
         channel = notes[0].channel
-        name = _decode(names[0]) if names else ""
-        yield Track(name, channel, programs.get(channel, 0), tuple(notes), chunk)
+        program = programs.get(channel, (0, -1))[1]
+        yield Track(name, channel, program, tuple(notes), chunk)
 
 
-def _notes(events: list[Event]) -> Iterator[TickNote]:
-    """Velocity 0 ends a note, so does a new onset of the same pitch, so does the track's end."""
-    sounding: dict[tuple[int, int], tuple[int, int]] = {}
-    for event in events:
-        kind, channel = event.status & 0xF0, event.status & 0x0F
-        if kind not in (NOTE_ON, NOTE_OFF):
-            continue
-        pitch, velocity = event.data[0] & 0x7F, event.data[1] & 0x7F
-        starts = kind == NOTE_ON and velocity > 0
-        begun = sounding.pop((channel, pitch), None)
-        # Two onsets on one tick (a unison written twice) are one note.
-        if begun and not (starts and begun[0] == event.tick):
-            yield TickNote(begun[0], pitch, max(event.tick - begun[0], 1), channel, begun[1])
-        if starts:
-            sounding[channel, pitch] = (event.tick, velocity)
-    for (channel, pitch), (onset, velocity) in sounding.items():
-        yield TickNote(onset, pitch, max(events[-1].tick - onset, 1), channel, velocity)
+def _notes(events: list[Event]) -> list[TickNote]:
+    """The notes, sorted. Two onsets on one tick (a unison written twice) are one note, the longer.
+
+    See `engine.scores.midi_events.pair_notes` for what ends a note.
+    """
+    found: dict[tuple[int, int, int], TickNote] = {}
+    for note in pair_notes(events):
+        length = max(note.end_tick - note.onset_tick, 1)
+        key = (note.channel, note.pitch, note.onset_tick)
+        if key not in found or found[key].length_ticks < length:
+            found[key] = TickNote(note.onset_tick, note.pitch, length, note.channel, note.velocity)
+    return sorted(found.values())
 
 
 def _decode(name: bytes) -> str:

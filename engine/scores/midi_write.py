@@ -20,15 +20,16 @@ from engine.music.roll import Note
 from engine.scores.midi_events import (
     META,
     NOTE_OFF,
-    NOTE_ON,
     SYSEX,
     Chunk,
     MidiFileError,
+    Pairing,
+    pair_notes,
     read_events,
 )
 from engine.scores.midi_file import DRUM_CHANNEL, MINUTE_US, Score, Track
+from engine.scores.midi_file import REPLY_NAME as REPLY_NAME
 
-REPLY_NAME = "midi-diffuse"
 NEW_FILE_TICKS_PER_BEAT = 480
 _CHANNELS = 16
 _FAR_TICK = 2**31
@@ -36,29 +37,39 @@ _FAR_TICK = 2**31
 
 @dataclass(frozen=True, slots=True)
 class NewTrack:
-    """A track to write. Each voice may have a channel (from 0) of its own; default: one channel."""
+    """A track to write. Each voice may have a channel (from 0) of its own; default: one channel.
+
+    program: None sends none, so that a channel keeps the sound it has.
+    """
 
     name: str
     notes: Sequence[Note]
-    program: int = 0
+    program: int | None = 0
     channels: Mapping[int, int] | None = None
 
 
 def reply_track(score: Score, notes: Sequence[Note], melody: Track | None) -> NewTrack:
-    """The `midi-diffuse` track: channels the file does not use yet, the melody's own sound.
+    """The `midi-diffuse` track: channels nothing in the file touches, the melody's own sound.
 
     A new lead gets a channel of its own, so that a unison with its accompaniment stays two notes.
+    Where no channel is free the reply shares the melody's, whose sound stays as it is.
     """
-    used = {note.channel for track in score.tracks for note in track.notes}
-    free = [c for c in range(_CHANNELS) if c not in used and c != DRUM_CHANNEL]
-    accompaniment = free[0] if free else _CHANNELS - 1
-    lead = free[1] if len(free) > 1 else accompaniment
+    free = free_channels(score)
+    if not free:
+        shared = melody.channel if melody else 0
+        return NewTrack(REPLY_NAME, notes, None, {ACCOMPANIMENT: shared, LEAD: shared})
     return NewTrack(
         REPLY_NAME,
         notes,
         melody.program if melody else 0,
-        {ACCOMPANIMENT: accompaniment, LEAD: lead},
+        {ACCOMPANIMENT: free[0], LEAD: free[1] if len(free) > 1 else free[0]},
     )
+
+
+def free_channels(score: Score) -> list[int]:
+    """The channels no event of the file touches, but for the drums'."""
+    used = score.channels | {note.channel for track in score.tracks for note in track.notes}
+    return [c for c in range(_CHANNELS) if c not in used and c != DRUM_CHANNEL]
 
 
 def add_track(score: Score, track: NewTrack) -> bytes:
@@ -119,28 +130,19 @@ def _cut_tracks(score: Score, parts: Sequence[Track], first: int, end: int) -> I
 
 def _cut(body: bytes, first: int, end: int, channels: Container[int]) -> bytes:
     """One track chunk without the notes on `channels` that begin in the ticks [first, end)."""
+    events = list(read_events(body))
+    notes = [note for note in pair_notes(events) if note.channel in channels]
+    gone = {note.on for note in notes if first <= note.onset_tick < end}
+    # An onset that ended a note still does: an off in its place.
+    ending = {note.cut_by: note for note in notes if note.cut_by in gone and note.on not in gone}
+    gone |= {note.off for note in notes if note.on in gone and note.off is not None}
     out, now = bytearray(), 0
-    gone, sounding = set[tuple[int, int]](), set[tuple[int, int]]()
-    for event in read_events(body):
+    for place, event in enumerate(events):
         status, data = event.status, event.data
-        kind, key = status & 0xF0, (status & 0x0F, data[0] if data else 0)
-        if kind in (NOTE_ON, NOTE_OFF) and key[0] in channels:
-            if kind == NOTE_ON and data[1] > 0:
-                removed = first <= event.tick < end
-                (gone.add if removed else gone.discard)(key)
-                if removed and key in sounding:
-                    # The new onset ended the old note: an off in its place does so now.
-                    sounding.discard(key)
-                    status, data = NOTE_OFF | key[0], bytes([key[1], 0])
-                elif removed:
-                    continue
-                else:
-                    sounding.add(key)
-            elif key in gone:
-                gone.discard(key)
-                continue
-            else:
-                sounding.discard(key)
+        if place in ending:
+            status, data = _off(ending[place])
+        elif place in gone:
+            continue
         out += _number(event.tick - now) + bytes([status])
         now = event.tick
         if status == META:
@@ -149,6 +151,11 @@ def _cut(body: bytes, first: int, end: int, channels: Container[int]) -> bytes:
             out += _number(len(data))
         out += data
     return bytes(out)
+
+
+def _off(note: Pairing) -> tuple[int, bytes]:
+    """Status and data of the note's off."""
+    return NOTE_OFF | note.channel, bytes([note.pitch, 0])
 
 
 def _number(value: int) -> bytes:
@@ -168,7 +175,9 @@ def _encode(track: NewTrack, score: Score) -> bytes:
         by_channel.setdefault(channels.get(note.voice, 0), []).append(note)
     events: list[tuple[int, int, mido.Message]] = []
     for channel, notes in sorted(by_channel.items()):
-        messages.append(mido.Message("program_change", channel=channel, program=track.program))
+        if track.program is not None:
+            program = mido.Message("program_change", channel=channel, program=track.program)
+            messages.append(program)
         events += _note_events(notes, channel, score)
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):

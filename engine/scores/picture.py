@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from engine.music.grid import LEAD, STEPS_PER_BEAT, Meter, MeterMap
@@ -135,7 +135,7 @@ def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
     meters = score.meter_map()
     bars = len(meters.bar_lines(0, score.end_step)) - 1
     meter = ", ".join(dict.fromkeys(str(meter) for _, meter in meters.changes[:4]))
-    return picture(
+    made = picture(
         title,
         lead,
         reply,
@@ -144,6 +144,7 @@ def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
         subtitle=f"{bars} bars  ·  {meter}  ·  {score.bpm:.4g} bpm",
         generated=_shaded(lead, reply, meters),
     )
+    return replace(made, warnings=(*score.warnings, *made.warnings))
 
 
 def _shaded(lead: list[Note], reply: list[Note], meters: MeterMap) -> tuple[int, int] | None:

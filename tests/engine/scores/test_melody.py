@@ -173,3 +173,21 @@ def test_a_skyline_is_one_note_at_a_time_and_loses_none(given_notes: list[Note])
 def test_a_monophonic_line_is_its_own_skyline(pitches: list[int]) -> None:
     line = [Note(24 * i, pitch, 24, LEAD) for i, pitch in enumerate(pitches)]
     assert skyline(line) == (line, [])
+
+
+@pytest.mark.parametrize("name", ["Voice Oohs", "Voice Aahs", "Vocal Pads", "Lead Choirs"])
+def test_sounds_named_after_voices_are_no_melody(name: str) -> None:
+    found = find_melody(score(part("Flute", 72, 74, 76, chunk=0), part(name, 60, 62, 64, chunk=1)))
+    assert found.track.name == "Flute"
+
+
+def test_a_solo_of_one_note_is_no_melody_but_a_short_melody_is() -> None:
+    long = part("Fiddle", *([67, 69, 71, 72] * 20), chunk=0)
+    assert find_melody(score(long, part("Solo", 60, chunk=1))).track.name == "Fiddle"
+    short = part("Melody", *([60, 62] * 4), chunk=1)
+    assert find_melody(score(long, short)).track.name == "Melody"
+
+
+def test_a_track_of_several_channels_takes_no_name_from_the_others() -> None:
+    shared = [part("Lead", 72, 74, channel=c, chunk=0) for c in (1, 2)]
+    assert find_melody(score(*shared, part("Tune", 60, 62, chunk=1))).track.name == "Tune"

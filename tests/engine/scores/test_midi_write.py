@@ -139,3 +139,37 @@ def test_writing_is_atomic_and_tells_what_the_disk_says(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(MidiFileError, match="cannot be written"):
         midi_write.write(b"x", tmp_path / "file" / "out.mid")
+
+
+def programs_of(body: bytes) -> list[tuple[int, int]]:
+    """(channel, program) of the program changes in a track."""
+    events = [e for e in read_events(body) if e.status & 0xF0 == 0xC0]
+    return [(event.status & 0x0F, event.data[0]) for event in events]
+
+
+def test_the_reply_takes_channels_nothing_in_the_file_touches() -> None:
+    setup = [
+        Message("control_change", control=7, value=0, channel=1),
+        Message("pitchwheel", pitch=100, channel=2),
+        Message("program_change", program=127, channel=3),
+    ]
+    score = midi_file.parse(midi(setup, [on(60), off(60, 480)]))
+    reply = midi_write.reply_track(score, [Note(0, 60, 24)], score.tracks[0])
+    assert reply.channels == {ACCOMPANIMENT: 4, LEAD: 5}
+
+
+def test_where_every_channel_is_in_use_the_reply_sends_no_program() -> None:
+    tracks = [
+        [Message("program_change", program=30 + c, channel=c), on(60, 0, 90, c), off(60, 480, c)]
+        for c in range(16)
+    ]
+    score = midi_file.parse(midi(*tracks))
+    assert midi_write.free_channels(score) == []
+    melody = score.tracks[2]
+    notes = [Note(0, 64, 24, ACCOMPANIMENT), Note(24, 67, 24, LEAD)]
+    written = midi_write.add_track(score, midi_write.reply_track(score, notes, melody))
+    again = midi_file.parse(written)
+    assert programs_of(again.chunks[-1][1]) == []
+    assert again.chunks[:-1] == score.chunks
+    added = again.tracks[-1]
+    assert (added.channel, added.program, len(added.notes)) == (2, 32, 2)

@@ -80,7 +80,6 @@ BAD = {
     "few.mid": (midi(notes(3) + END), "holds only 3 notes"),
     "type2.mid": (midi(notes(8) + END, kind=2, tracks=2), "is of type 2"),
     "smpte.mid": (midi(notes(8) + END, division=0xE728), "SMPTE"),
-    "meter.mid": (midi(b"\x00\xff\x58\x04\xff\x09\x18\x08" + notes(8) + END), "absurd meter"),
     "tempo.mid": (midi(b"\x00\xff\x51\x03\x00\x00\x01" + notes(8) + END), "absurd tempo"),
     "long.mid": (
         midi(notes(8) + b"\xff\xff\xff\x7f\x90\x40\x50" + notes(1) + END),
@@ -91,6 +90,7 @@ GOOD = {
     "type0.mid": midi(notes(8) + notes(4, 9) + END, kind=0),
     "at-once.midi": midi(notes(8, ticks=b"\x00") + END),  # no note has a length
     "5-4.mid": midi(b"\x00\xff\x58\x04\x05\x02\x18\x08" + notes(8) + END),
+    "meter.mid": midi(b"\x00\xff\x58\x04\xff\x09\x18\x08" + notes(8) + END),  # none: 4/4
 }
 
 
@@ -112,8 +112,8 @@ def test_a_real_folder_is_packed_and_what_is_wrong_is_said(tmp_path: Path) -> No
     assert reasons["huge.mid"] == f"is larger than {LARGEST_BYTES // 1_000_000} MB"
     packed = load_pack(tmp_path / "p.npz")
     assert packed.corpora == ("my music",)
-    assert [lengths.tolist() for _, lengths in packed.meters] == [[120], [96], [96]]
-    assert len(packed.onset) == 24  # drums are left out
+    assert [lengths.tolist() for _, lengths in packed.meters] == [[120], [96], [96], [96]]
+    assert len(packed.onset) == 32  # drums are left out
     assert (packed.end > packed.onset).all()
     assert make_windows(packed, 0, 0).batch(4, 4).target.any()
 

@@ -84,6 +84,42 @@ def test_a_damaged_pack_says_so(tmp_path: Path, content: bytes) -> None:
         load_pack(path)
 
 
+def flags_of_first_entry(data: bytes, flag: int) -> bytes:
+    """The zip archive `data` with `flag` set in both headers of its first file."""
+    broken = bytearray(data)
+    for header, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = data.index(header) + at
+        broken[place] |= flag
+    return bytes(broken)
+
+
+@pytest.mark.parametrize("flag", [0x01, 0x20, 0x41], ids=["encrypted", "patched", "strongly"])
+def test_a_pack_whose_zip_flags_are_damaged_says_so(
+    tmp_path: Path, made_pack: Path, flag: int
+) -> None:
+    path = tmp_path / "bad.npz"
+    path.write_bytes(flags_of_first_entry(made_pack.read_bytes(), flag))
+    with pytest.raises(PackError, match=r"bad\.npz.*not a packed corpus") as caught:
+        load_pack(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pack_damaged_anywhere_is_a_pack_or_one_line(tmp_path: Path, made_pack: Path) -> None:
+    data, rng, told = made_pack.read_bytes(), np.random.default_rng(5), Counter[str]()
+    path = tmp_path / "bad.npz"
+    for _ in range(300):
+        broken = np.frombuffer(data, np.uint8).copy()
+        places = rng.integers(0, len(data), int(rng.integers(1, 6)))
+        broken[places] = rng.integers(0, 256, len(places))
+        path.write_bytes(broken.tobytes())
+        try:
+            load_pack(path)
+        except PackError as err:
+            told[str(err)] += 1
+    assert not any("\n" in text for text in told)
+    assert any("(error)" in text for text in told)  # zlib.error
+
+
 def test_a_pack_of_something_else_a_missing_and_a_newer_one(
     tmp_path: Path, made_pack: Path
 ) -> None:
