@@ -69,6 +69,8 @@ class PlanArrived:
 class EngineState:
     """The engine process is now `starting`, `ready`, `error` (one request failed) or `down`.
 
+    `loading`: another engine is on its way, while the one that serves goes on.
+
     plan_ns, calls: of a `ready` and warm one, how long a plan took it and in how many sampler
     calls; else 0.
     """

@@ -187,7 +187,10 @@ def generate(output: Path, as_json: bool, bars: int, **given: Any) -> None:
 @_MELODY
 @click.option("--title", default="", help="Default: the file's name.")
 def render(melody_track: str, title: str, **options: Any) -> None:
-    """Draw MIDI files as piano-rolls: melody and reply in two colours."""
+    """Draw MIDI files as piano-rolls: melody and reply in two colours.
+
+    Without -o or --out-dir the picture goes beside the file, as NAME.png.
+    """
     from engine.scores import picture
     from engine.scores import render as drawing
 
@@ -205,7 +208,7 @@ def render(melody_track: str, title: str, **options: Any) -> None:
             "warnings": list(shown.warnings),
         }
 
-    run(where, pairs(where, (".png",)), work)
+    run(where, pairs(where, (".png",), beside=True), work)
 
 
 FILE_COMMANDS: list[click.Command] = [harmonize, continue_, infill, vary, generate, render]

@@ -51,6 +51,9 @@ class EngineWorker:
     which calls `report` with PlanArrived and EngineState, and with SetParameter when a preset that
     was switched to cannot be loaded and the old one stays.
 
+    A first engine is `starting` and then `ready`; another, while one serves, `loading` and then
+    `ready`, also where the switch is taken back and the one that serves stays.
+
     refused: why there is no engine and none is tried, or empty.
     """
 
@@ -68,6 +71,7 @@ class EngineWorker:
         self._coming: EngineChild | None = None
         self._understudy: EngineChild | None = None
         self._understudy_ns = 0
+        self._loading = False
         self._stopping = False
         self._retry: tuple[int, EngineSpec] | None = None
         self._backoff_ns = FIRST_BACKOFF_NS
@@ -159,8 +163,12 @@ class EngineWorker:
         serving = self._serving
         if serving is not None and serving.spec is not None and spec.same_engine(serving.spec):
             serving.spec = spec
+            if self._loading:  # what was to come does not, and who waits for it is to know
+                self._say_ready(serving)
             return
-        self._say("starting", spec.name)
+        # One that serves goes on meanwhile.
+        self._loading = serving is not None
+        self._say("loading" if self._loading else "starting", spec.name)
         self._coming = self._call_up(cue) or spawn(cue)
 
     def _call_up(self, cue: Cue) -> EngineChild | None:
@@ -226,15 +234,19 @@ class EngineWorker:
     def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
         old, self._serving, self._coming = self._serving, child, None
         child.ready, child.metadata = True, head["metadata"]
+        child.plan_ns, child.calls = int(head["plan_ns"]), int(head["calls"])
         self.metadata = child.metadata
         if old is not None:
             end(old)
+        self._say_ready(child)
+
+    def _say_ready(self, child: EngineChild) -> None:
+        self._loading = False
         name = child.spec.name if child.spec else ""
         device = child.metadata.get("device", "this machine")
-        plan_ns, calls = int(head["plan_ns"]), int(head["calls"])
-        detail = f"{name} on {device}, {plan_ns / NS_PER_MS:.0f} ms a plan"
-        warm_ns = plan_ns if calls else 0
-        self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, calls))
+        detail = f"{name} on {device}, {child.plan_ns / NS_PER_MS:.0f} ms a plan"
+        warm_ns = child.plan_ns if child.calls else 0
+        self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, child.calls))
 
     def _failed(self, child: EngineChild, text: str) -> None:
         """It could not answer a request; it may the next, but not for ever."""
@@ -254,6 +266,7 @@ class EngineWorker:
             self.refused = text
             self._say("down", text)
             return
+        self._loading = False
         self._say("error", text)
         if self._serving.spec and self._serving.spec.preset:
             now_ns = time.perf_counter_ns()

@@ -33,6 +33,11 @@ class Where:
     out_dir: Path | None
     as_json: bool
 
+    @property
+    def single(self) -> bool:
+        """One file and its result: what is wrong with it is wrong with the command."""
+        return self.output is not None or (self.out_dir is None and len(self.inputs) == 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -63,11 +68,15 @@ def file_options(suffixes: Sequence[str]) -> Callable[[AnyFunction], AnyFunction
     return decorate
 
 
-def pairs(where: Where, suffixes: Sequence[str]) -> list[Pair]:
+def pairs(where: Where, suffixes: Sequence[str], *, beside: bool = False) -> list[Pair]:
     """Every input with its own target. Raises click.UsageError when there is no sense in it.
 
     suffixes: what a result's name may end in. Results keep a fitting ending, else get the first.
+    beside: where the command line says nothing, each file's result goes beside it.
     """
+    nowhere = where.output is None and where.out_dir is None
+    if beside and nowhere and not any(path.is_dir() for path in where.inputs):
+        return _beside(where.inputs, suffixes)
     if (where.output is None) == (where.out_dir is None):
         raise click.UsageError(
             f"say where the result goes: -o OUT{suffixes[0]} for one file, "
@@ -95,6 +104,18 @@ def _single(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> Pa
     if output.resolve() == inputs[0].resolve():
         raise click.UsageError(f"-o {output}: that is the input itself; choose another name")
     return Pair(inputs[0], output)
+
+
+def _beside(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Pair]:
+    sources = {path.resolve(): path for path in inputs}
+    taken: set[str] = set()
+    found = []
+    for source in sources.values():
+        target = _free_name(source.with_suffix(suffixes[0]), taken)
+        if target.resolve() in sources:
+            raise click.UsageError(f"{target} is one of the inputs; say where with -o or --out-dir")
+        found.append(Pair(source, target))
+    return found
 
 
 def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> list[Pair]:
@@ -148,7 +169,7 @@ def _free_name(path: Path, taken: set[str]) -> Path:
 def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> None:
     """Do `work` for every file and tell how it went.
 
-    One file with -o: its MidiFileError goes up. Many: the bad ones are told, the rest go on, and
+    A single file: its MidiFileError goes up. Many: the bad ones are told, the rest go on, and
     the program ends with 1 if any was bad.
     """
     from tqdm import tqdm
@@ -162,7 +183,7 @@ def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> N
             except (MidiFileError, GridError) as err:
                 failed += 1
                 _tell(where, {"input": str(pair.source), "error": str(err)})
-                if where.output is not None:
+                if where.single:
                     raise
                 continue
             report["seconds"] = round(time.perf_counter() - started, 3)
@@ -182,7 +203,7 @@ def _tell(where: Where, report: Report) -> None:
             click.echo(json.dumps(shown))
             return
         if "error" in report:
-            if where.output is None:
+            if not where.single:
                 click.echo(f"failed: {report['error']}", err=True)
             return
         click.echo(f"{report['text']} ({report['seconds']:.1f} s)")

@@ -180,6 +180,8 @@ class Session:
         if command.state == "error":
             self.engine_state = before
             return self._engine_fails(command.detail, f"engine: {command.detail}")
+        if command.state == "loading":
+            self.engine_state = before
         text = f"engine {command.state}" + (f": {command.detail}" if command.detail else "")
         if command.state == "down":
             return self._engine_fails(command.detail, text)

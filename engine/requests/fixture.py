@@ -10,17 +10,18 @@ import time
 
 import numpy as np
 
-from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT, PitchRange
-from engine.music.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
+from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT, PitchRange
+from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests.request import FillRequest, Plan, PlanRequest
 
 _C4 = 60
 
 
 class FixtureGenerator:
-    """Quarter-note triads on every beat, below the lead note that sounds there (or C4).
+    """Quarter-note triads on every beat, below the lead note that sounds there.
 
-    `delay_ms` is slept in each call, to stand in for a network's time.
+    Where the lead is not known yet, below the last one heard, so that live it follows the player;
+    where there is none, on C4. `delay_ms` is slept in each call, to stand in for a network's time.
     """
 
     def __init__(self, delay_ms: float = 0.0) -> None:
@@ -63,8 +64,29 @@ class FixtureGenerator:
 
     def _triad(self, roll: PianoRoll, step: int, request: FillRequest) -> tuple[int, ...]:
         low, high = request.settings.low, request.settings.high
-        sounding = roll.cells[LEAD, :, :, step - roll.first_step].any(axis=0)
-        lead = roll.pitches.low + int(np.flatnonzero(sounding)[-1]) if sounding.any() else _C4 + 12
+        column = step - roll.first_step
+        found = _highest(roll.cells[LEAD, ..., column])
+        if found is None and not request.known[LEAD, ..., column].all():
+            found = _last_heard(np.logical_and(roll.cells[LEAD], request.known[LEAD])[..., :column])
+        lead = _C4 + 12 if found is None else roll.pitches.low + found
         chord = (lead - 12, lead - 8, lead - 5)
         folded = [pitch + 12 * max(0, -(-(low - pitch) // 12)) for pitch in chord]
         return tuple(sorted(p for p in set(folded) if low <= p <= high)) or (low,)
+
+
+def _last_heard(lead: Mask) -> int | None:
+    """The row of the note of `lead`, bool[K, P, S], that began last; the upper one of several.
+
+    Where none began in the roll, the one that sounded last: it has been held since before.
+    """
+    for planes in (lead[ONSET : ONSET + 1], lead):
+        columns = np.flatnonzero(planes.any(axis=(0, 1)))
+        if columns.size:
+            return _highest(planes[..., columns[-1]])
+    return None
+
+
+def _highest(planes: Mask) -> int | None:
+    """The highest row of bool[K, P] in which anything sounds."""
+    rows = np.flatnonzero(planes.any(axis=0))
+    return int(rows[-1]) if rows.size else None

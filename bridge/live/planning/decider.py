@@ -72,12 +72,15 @@ class Decider:
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
         """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
 
+        `loading` changes nothing: the one that serves is asked until another is ready.
         plan_ns, calls: as in EngineState.
         """
+        if state == "loading":
+            return
         self.planner.outstanding = None
         if state == "error":
             return
-        if state == "starting":
+        if state == "starting" or (state == "ready" and self.engine_up):
             self.planner.pace.forget()
         if state == "ready":
             self.planner.pace.expect(plan_ns, calls)

@@ -115,6 +115,37 @@ def test_render_draws_a_png(tmp_path: Path) -> None:
         assert image.width == 1600
 
 
+def test_render_writes_beside_its_input_unless_told_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    song(tmp_path / "ode.mid")
+    result = run("render", "ode.mid")
+    assert result.stdout.startswith("ode.mid -> ode.png: 4 bars (")
+    run("render", "ode.mid", "-o", "named.png")
+    assert (tmp_path / "ode.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+    songs = tmp_path / "songs"
+    run("render", song(songs / "a.v2.mid"), song(songs / "b.mid"), song(songs / "b.midi"))
+    names = sorted(path.name for path in songs.iterdir())
+    assert names == ["a.v2.mid", "a.v2.png", "b-2.png", "b.mid", "b.midi", "b.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ode.mid",
+        "ode.png",
+        "named.png",
+        "songs",
+    }
+
+
+def test_one_bad_file_to_render_is_told_as_with_a_target(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mid"
+    bad.write_bytes(b"MThd")
+    result = run("render", bad, code=2)
+    assert result.stdout == ""
+    (line,) = result.stderr.strip().splitlines()
+    assert line.endswith("bad.mid: is cut off in its header")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.mid"]
+
+
 # -- Many files ------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,8 @@ def test_bad_wishes_are_told_in_one_line_and_nothing_is_written(tmp_path: Path) 
         (("generate", "-o", out, "--meter", "4/5", *FIXTURE), "--meter 4/5"),
         (("generate", "-o", tmp_path / "x.png", *FIXTURE), "end in .mid or .midi"),
         (("render", source, "-o", out), "end in .png"),
+        (("render", tmp_path), "say where the result goes"),
+        (("render", source, tmp_path / "in.png"), "is one of the inputs"),
     ]  # fmt: skip
     for arguments, expected in told:
         assert expected in refused(*arguments)

@@ -32,6 +32,9 @@ class Reports(list[Command]):
     def states(self) -> list[str]:
         return [command.state for command in self if isinstance(command, EngineState)]
 
+    def engine(self) -> list[EngineState]:
+        return [command for command in self if isinstance(command, EngineState)]
+
     def plans(self) -> list[int]:
         return [command.plan.id for command in self if isinstance(command, PlanArrived)]
 
@@ -142,7 +145,7 @@ def test_the_old_engine_serves_until_the_new_one_is_ready(
     reports.wait(lambda: "ready" in reports.states())
     old = worker.pids[0]
     worker.switch(fixture_spec(delay_ms=150))  # three warm-up calls, so 450 ms at least
-    reports.wait(lambda: reports.states().count("starting") == 2)
+    reports.wait(lambda: reports.states() == ["starting", "ready", "loading"])
     worker.submit(replace(REQUEST, id=1))
     reports.wait(lambda: reports.plans() == [1])
     assert reports.states().count("ready") == 1
@@ -162,6 +165,31 @@ def test_a_preset_with_the_same_engine_needs_no_new_process(
     reports.wait(lambda: reports.plans() == [1])
     assert worker.pids == old
     assert reports.states() == ["starting", "ready"]
+
+
+def test_back_to_the_first_engine_while_another_loads_is_ready_again(
+    worker: EngineWorker, reports: Reports
+) -> None:
+    first = fixture_spec()
+    worker.start(first)
+    reports.wait(lambda: "ready" in reports.states())
+    pids = worker.pids
+    for turn in (1, 2):
+        worker.switch(EngineSpec("fixture", preset="other", delay_ms=60_000))  # for ever, here
+        reports.wait(lambda: reports.states()[-1] == "loading")
+        assert len(worker.pids) == 2
+        worker.submit(replace(REQUEST, id=turn))  # the first goes on meanwhile
+        reports.wait(lambda turn=turn: reports.plans()[-1:] == [turn])  # type: ignore[misc]
+        worker.switch(first)
+        reports.wait(lambda turn=turn: reports.states().count("ready") == 1 + turn)  # type: ignore[misc]
+        assert worker.pids == pids
+    assert reports.states() == ["starting", "ready", "loading", "ready", "loading", "ready"]
+    begun, again = reports.engine()[1], reports.engine()[-1]
+    assert again.detail == begun.detail
+    assert again.detail.startswith("fixture on none, ")
+    assert (again.plan_ns, again.calls) == (begun.plan_ns, begun.calls)
+    worker.submit(replace(REQUEST, id=3))
+    reports.wait(lambda: reports.plans() == [1, 2, 3])
 
 
 def test_a_model_that_cannot_be_loaded_is_told_and_not_tried_again(

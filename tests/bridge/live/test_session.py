@@ -182,6 +182,28 @@ def test_restarted_engine_takes_over_at_once() -> None:
     assert live.osc("out/ready") == [(11.0, ())]
 
 
+def test_while_another_model_loads_the_one_in_service_goes_on() -> None:
+    def asked_and_played(*states: EngineState) -> tuple[list[float], list[tuple[float, int]]]:
+        live = rig().add(clock(64)).add(melody(64)).add(states).run(20 * S)
+        assert live.tally == {"fresh": 36}
+        return [when for when, _ in live.requests], live.ons
+
+    # Never ready, as a model that is very large, and failing to load, as one that is damaged.
+    loading = EngineState(8100 * MS, "loading", "large")
+    assert asked_and_played(loading) == asked_and_played()
+    assert len(asked_and_played(loading, EngineState(12 * S, "error", "no model"))[0]) >= 36
+
+
+def test_a_model_that_was_loaded_beside_another_is_measured_anew() -> None:
+    live = rig().add(clock(64)).add(melody(64))
+    live.add([EngineState(8100 * MS, "loading"), EngineState(11 * S, "ready", "", 700 * MS, 10)])
+    live.run(11020 * MS)
+    pace = live.session.conductor.decider.planner.pace
+    assert pace.p95_ns(10) == 700 * MS
+    assert live.osc("out/ready") == [(11.0, ())]
+    assert "rest" not in live.run(16 * S).tally
+
+
 @pytest.mark.parametrize("delay_ms", [100, 300, 700])
 def test_an_engine_slower_than_a_beat_still_delivers(delay_ms: int) -> None:
     live = rig(delay_ns=lambda request: delay_ms * MS).add(clock(64)).add(melody(64)).run(30 * S)

@@ -253,3 +253,22 @@ def test_a_daws_loop_keeps_the_note_that_leads_it() -> None:
     first = [note for note in heard if note.onset_step == 0]
     assert [(note.pitch, note.length_steps) for note in first] == [(60, 18)]
     assert r.stuck == {}
+
+
+def test_the_fixture_engine_follows_the_player_live() -> None:
+    # A long note a bar; the beat it begins on is decided before it is heard, the next follows it.
+    asked = FixtureGenerator()
+    r = rig({"listen_bars": 0}, answer=lambda request: asked.plan(request).notes)
+    r.add(clock(12, 1 * S))
+    for bar, pitch in enumerate((74, 69, 77)):
+        r.add(play(pitch, (1 + 2 * bar) * S, 1900 * MS))
+    r.run(7 * S)
+    chords: dict[int, list[int]] = {}
+    for at, pitch in r.ons:
+        chords.setdefault(round(at * 2 - 2), []).append(pitch)
+    under_74, under_69, under_77 = [62, 66, 69], [57, 61, 64], [65, 69, 72]
+    assert chords == {
+        **dict.fromkeys(range(1, 5), under_74),
+        **dict.fromkeys(range(5, 9), under_69),
+        **dict.fromkeys(range(9, 13), under_77),
+    }

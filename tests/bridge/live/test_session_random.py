@@ -123,7 +123,9 @@ def knobs(draw: random.Random, at_ns: int, until_ns: int) -> Iterator[Command]:
         if draw.random() < 0.25:
             yield act(draw, at_ns)
         elif draw.random() < 0.05:
-            yield EngineState(at_ns, draw.choice(["down", "starting", "ready", "ready", "error"]))
+            yield EngineState(
+                at_ns, draw.choice(["down", "starting", "loading", "ready", "ready", "error"])
+            )
         else:
             row = draw.choice(rows)
             row = draw.choice(rows[:2]) if draw.random() < 0.15 else row

@@ -1,0 +1,57 @@
+"""The engine without a network, as live asks it: the lead is known up to now, and no further."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.music.roll import Note
+from engine.requests.fixture import FixtureGenerator
+from engine.requests.request import PlanRequest, Span
+
+
+def chords(*lead: Note, first: int = 0, now: int = 48, end: int = 96) -> dict[int, list[int]]:
+    """The reply's pitches by onset, when `lead` is known in the steps [first, now)."""
+    request = PlanRequest(1, first, end, lead, (Span(LEAD, first, now),))
+    found: dict[int, list[int]] = {}
+    for note in FixtureGenerator().plan(request).notes:
+        if note.voice == ACCOMPANIMENT:
+            found.setdefault(note.onset_step, []).append(note.pitch)
+    return found
+
+
+def note(onset: int, pitch: int, length: int = 24) -> Note:
+    return Note(onset, pitch, length, LEAD)
+
+
+def test_beats_whose_lead_is_unknown_follow_the_last_note_heard() -> None:
+    assert chords(note(0, 74), note(24, 69)) == {
+        0: [62, 66, 69],
+        24: [57, 61, 64],
+        48: [57, 61, 64],
+        72: [57, 61, 64],
+    }
+
+
+@pytest.mark.parametrize(
+    ("lead", "followed"),
+    [
+        ([note(0, 74), note(24, 69, 6)], [57, 61, 64]),  # it has ended since
+        ([note(0, 79, 48), note(36, 74, 12)], [62, 66, 69]),  # the newest, though one above sounds
+        ([note(24, 74), note(24, 77)], [65, 69, 72]),  # two at once: the upper one
+        ([note(-24, 74, 72)], [62, 66, 69]),  # held since before the window
+        ([], [60, 64, 67]),  # nothing heard yet
+    ],
+)
+def test_which_note_was_the_last(lead: list[Note], followed: list[int]) -> None:
+    found = chords(*lead)
+    assert (found[48], found[72]) == (followed, followed)
+
+
+def test_a_known_rest_is_no_unknown_lead() -> None:
+    assert chords(note(0, 74), now=96) == {
+        0: [62, 66, 69],
+        24: [60, 64, 67],
+        48: [60, 64, 67],
+        72: [60, 64, 67],
+    }
