@@ -71,9 +71,9 @@ def load_engine(preset: Preset, device: str) -> Filler:
         from engine.requests.fixture import FixtureGenerator
 
         return FixtureGenerator()
-    from engine.model.generator import Generator
+    from bridge.engine_host.main import load_model
 
-    return Generator.load(preset.model, device)
+    return load_model(Path(preset.model), device)
 
 
 @click.command()

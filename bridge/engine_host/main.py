@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.engine_host.wire import (
     ERROR,
@@ -30,6 +30,9 @@ from bridge.engine_host.wire import (
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
+
+if TYPE_CHECKING:
+    from engine.model.generator import Generator
 
 FIXTURE = "fixture"
 WARM_UPS, WARM_UP_S = 8, 3.0
@@ -139,14 +142,23 @@ def _load(spec: EngineSpec) -> Engine:
         from engine.requests.fixture import FixtureGenerator
 
         return FixtureGenerator(spec.delay_ms)
+    return load_model(Path(spec.model), spec.device, spec.threads)
+
+
+def load_model(path: Path, device: str, threads: int = 0) -> Generator:
+    """Read a model file and leave a core to everybody else. threads: of torch, 0 = by the machine.
+
+    The file commands load by this too: with all cores and threads that spin while they wait, they
+    took six times as long beside a test run. Raises ModelError.
+    """
     # Threads that spin while they wait for work would take the transport's core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from engine.model.generator import Generator
 
-    torch.set_num_threads(spec.threads or default_threads())
-    return Generator.load(Path(spec.model), spec.device)
+    torch.set_num_threads(threads or default_threads())
+    return Generator.load(path, device)
 
 
 def _import_engine() -> None:
