@@ -168,8 +168,8 @@ class EngineWorker:
             return
         # One that serves goes on meanwhile.
         self._loading = serving is not None
-        self._say("loading" if self._loading else "starting", spec.name)
         self._coming = self._call_up(cue) or spawn(cue)
+        self._say("loading" if self._loading else "starting", spec.name)
 
     def _call_up(self, cue: Cue) -> EngineChild | None:
         """Give the cue to the understudy, if there is one and it is of use."""
