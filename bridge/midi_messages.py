@@ -34,7 +34,7 @@ _CHANNEL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MidiMessage:
     """One MIDI message. `channel` counts from 0; POSITION has its sixteenths in `first`."""
 
     kind: Kind
@@ -43,7 +43,7 @@ class Message:
     second: int = 0
 
 
-def parse(data: tuple[int, ...]) -> Message | None:
+def parse(data: tuple[int, ...]) -> MidiMessage | None:
     """Read one message; None for what we have no use for and for what is not MIDI.
 
     A note-on of velocity 0 is a note-off.
@@ -52,18 +52,18 @@ def parse(data: tuple[int, ...]) -> Message | None:
         return None
     status = data[0]
     if status in _REALTIME:
-        return Message(_REALTIME[status])
+        return MidiMessage(_REALTIME[status])
     if any(not 0 <= byte <= 127 for byte in data[1:]):
         return None
     if status == 0xF2 and len(data) == 3:
-        return Message(Kind.POSITION, first=data[1] | data[2] << 7)
+        return MidiMessage(Kind.POSITION, first=data[1] | data[2] << 7)
     kind, length = _CHANNEL.get(status & 0xF0, (None, 0))
     if kind is None or status > 0xEF or len(data) != length:
         return None
     second = data[2] if length == 3 else 0
     if kind is Kind.NOTE_ON and second == 0:
         kind = Kind.NOTE_OFF
-    return Message(kind, status & 0x0F, data[1], second)
+    return MidiMessage(kind, status & 0x0F, data[1], second)
 
 
 def note_off(channel: int, pitch: int) -> tuple[int, ...]:

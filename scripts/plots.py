@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
-from engine.evaluation.replay_score import all_known
+from engine.evaluation.rollout_score import all_known
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#000000", "#7f7f7f")
 """Okabe and Ito's, which colour-blind readers tell apart; yellow darkened for a white ground."""

@@ -86,14 +86,14 @@ ROWS = (
     Row("soak", (*PYTEST, "tests/bridge/live/test_soak.py")),
     Row("matrix", (*PYTEST, "tests", *(f"--ignore=tests/{name}" for name in (
         "bridge/live/test_session_random.py", "bridge/test_fuzz.py", "bridge/live/test_soak.py",
-        "engine/scores/test_midi_fuzz.py", "live/test_live_blackbox.py")))),
+        "engine/scores/test_midi_fuzz.py", "live/test_live_event_log.py")))),
     Row("jitter", (*BRIDGE, "jitter", "--json"), _jitter),
     Row("live", (*BRIDGE, "live", "--bars", "200", "--json"), _live, _live_broken),
     Row("live-200-bpm", (*BRIDGE, "live", "--bars", "200", "--bpm", "200", "--json"), _live,
         _live_broken),
     *(Row(f"live-slow-{times}", (*BRIDGE, "live", "--bars", "60", "--slow-down", times, "--json"),
           _live, _live_broken) for times in ("2", "5", "20")),
-    Row("hour", (*PYTEST, "tests/live/test_live_blackbox.py")),
+    Row("hour", (*PYTEST, "tests/live/test_live_event_log.py")),
 )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def song() -> bytes:
     """Two tracks, a drum track, tempo and meter changes, text mido cannot decode as Latin-1."""
     return midi(
         [
-            Meta("track_name", name="Song"),
+            Meta("track_name", name="SongMemory"),
             Meta("set_tempo", tempo=600_000),
             Meta("time_signature", numerator=3, denominator=4),
             Meta("set_tempo", tempo=400_000, time=1440),

@@ -135,11 +135,11 @@ class Rig:
         ]
 
     @property
-    def tally(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Beats by how they went, those that occurred."""
-        tally = self.session.tally
+        counts = self.session.counts
         names = ("fresh", "stale", "rest", "late", "silent")
-        return {name: getattr(tally, name) for name in names if getattr(tally, name)}
+        return {name: getattr(counts, name) for name in names if getattr(counts, name)}
 
 
 def rig(settings: Mapping[str, Value] | None = None, **more: object) -> Rig:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files.tasks import Piece
+from bridge.files.tasks import SourcePiece
 from engine.scores.midi_file import Score, read
 
 MELODIES = Path(__file__).resolve().parents[1] / "presets" / "melodies"
@@ -19,7 +19,7 @@ def test_bundled_melodies_are_one_named_line_of_whole_bars(path: Path) -> None:
     score: Score = read(path)
     (track,) = score.tracks
     assert track.name == "Melody"
-    found = Piece.of(score)
+    found = SourcePiece.of(score)
     assert found.melody.below == 0
     assert found.bars >= 12
 

@@ -1,10 +1,11 @@
 """`bench jitter`: how late notes leave, with the machine at rest and at work.
 
-The player plays a busy part: a Session on the internal clock, whose engine answers at once with a
-note on every second step. The same moments are then played by a loop of `time.sleep` and mido, as
-small programs do it, on a thread of its own in the same process. Both are timed alike: from when
-a note is due to when the MIDI system has taken it. Beside it stands what of that is not the
-machine's own doing: p99 of the messages during which no core stood still (`bridge.bench.stalls`).
+The transport thread plays a busy part: a Session on the internal clock, whose engine answers at
+once with a note on every second step. The same moments are then played by a loop of `time.sleep`
+and mido, as small programs do it, on a thread of its own in the same process. Both are timed
+alike: from when a note is due to when the MIDI system has taken it. Beside it stands what of that
+is not the machine's own doing: p99 of the messages during which no core stood still
+(`bridge.bench.stalls`).
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from bridge.bench.stalls import StallMeter
 from bridge.client.rig import READY_S, RigError, wait_for
 from bridge.commands import Act, Command, Effect, EngineState, PlanArrived, SendMidi, Value
 from bridge.engine_host.main import FIXTURE, EngineSpec, warm_up_request
-from bridge.engine_host.supervisor import EngineWorker
+from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.inbox import Inbox
 from bridge.live.session import Session
 from bridge.midi.ports import NullPorts, open_ports
 from bridge.midi_messages import CONTROL_CHANGE
 from bridge.realtime import raise_priority
 from bridge.runtime.daemon import SWITCH_S
-from bridge.runtime.transport_thread import Player
+from bridge.runtime.transport_thread import TransportThread
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -116,7 +117,7 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
-    """Let the player play; gives how late each message left, and what was played when."""
+    """Let the transport play; gives how late each message left, and what was played when."""
     inbox = Inbox()
     session = Watched(Session(SETTINGS))
     before_s = sys.getswitchinterval()
@@ -130,18 +131,18 @@ def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
         def answer(request: PlanRequest) -> None:
             band.submit(lambda: inbox.put(PlanArrived(time.perf_counter_ns(), scale(request))))
 
-        player = Player(session, ports, inbox, lambda _: None, answer)
+        transport = TransportThread(session, ports, inbox, lambda _: None, answer)
         sys.setswitchinterval(SWITCH_S)
         stack.callback(sys.setswitchinterval, before_s)
-        player.start()
-        stack.callback(player.stop)
+        transport.start()
+        stack.callback(transport.stop)
         inbox.put(EngineState(time.perf_counter_ns(), "ready"))
         inbox.put(Act(time.perf_counter_ns(), "start"))
         inbox.put(Act(time.perf_counter_ns(), "note", (72, 90)))
         time.sleep(seconds)
     due_ns = [due_ns for due_ns, _ in session.shots]
     # Beyond them come the controllers that end everything.
-    return list(zip(due_ns, player.lateness.since(0), strict=False)), session.shots
+    return list(zip(due_ns, transport.lateness.since(0), strict=False)), session.shots
 
 
 def scale(request: PlanRequest) -> Plan:
@@ -160,7 +161,7 @@ def play_plainly(shots: Sequence[Shot], api: str) -> list[Sent]:
 
     with contextlib.closing(_plain_port(api)) as port, ThreadPoolExecutor(1) as pool:
         shift_ns = time.perf_counter_ns() + NS_PER_S // 10 - (shots[0][0] if shots else 0)
-        score = [(due_ns + shift_ns, mido.Message.from_bytes(data)) for due_ns, data in shots]
+        score = [(due_ns + shift_ns, mido.MidiMessage.from_bytes(data)) for due_ns, data in shots]
         return pool.submit(_sleep_loop, score, port).result()
 
 
@@ -255,17 +256,17 @@ def _busy_engine(plan: JitterPlan) -> Iterator[None]:
 
     def report(command: Command) -> None:
         if isinstance(command, PlanArrived) or _is_ready(command):
-            worker.submit(request)
+            supervisor.submit(request)
 
-    worker = EngineWorker(report)
-    worker.start(spec)
+    supervisor = EngineSupervisor(report)
+    supervisor.start(spec)
     try:
-        wait_for(lambda: bool(worker.elapsed_ns or worker.refused), READY_S, "the model")
-        if worker.refused:
-            raise RigError(f"preset {plan.preset!r}: {worker.refused}")
+        wait_for(lambda: bool(supervisor.elapsed_ns or supervisor.refused), READY_S, "the model")
+        if supervisor.refused:
+            raise RigError(f"preset {plan.preset!r}: {supervisor.refused}")
         yield
     finally:
-        worker.stop()
+        supervisor.stop()
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ def _measure(
     time.sleep(0.5)  # the reply's last note-offs are on their way
     stalls_ms = meter.figures(start_ns)
     figures = osc.stats()
-    engines = [int(figures[name]) for name in ("engine_pid", "understudy_pid")]
+    engines = [int(figures[name]) for name in ("engine_pid", "standby_pid")]
     megabytes = memory_mb([daemon.process.pid, *(pid for pid in engines if pid)])
     cpu_s = _cpu_s(daemon, osc) - cpu_before_s
     replies = pair_notes(peer.received)

@@ -30,7 +30,7 @@ _NEXT = {
 }
 """What to do with a trained model, by `Family.music`."""
 
-__all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "retouch", "train"]
+__all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "refine", "train"]
 
 
 @click.command()
@@ -149,16 +149,16 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
 @device_option
 @seed_option
-def retouch(run: Path, data: Path, device: str, **options: Any) -> None:
+def refine(run: Path, data: Path, device: str, **options: Any) -> None:
     """Fit what single cells say in a finished run: better likelihood, same playing."""
     from engine.model.export import pick_device
-    from engine.training.retouching import RetouchSettings
-    from engine.training.retouching import retouch as fit
+    from engine.training.refining import RefineSettings
+    from engine.training.refining import refine as fit
 
-    settings = RetouchSettings(data, checkpoint_in(run), device=str(pick_device(device)), **options)
+    settings = RefineSettings(data, checkpoint_in(run), device=str(pick_device(device)), **options)
     say = progress()
     fit(settings, lambda step, nats: say(f"{step} of {settings.steps}  {nats:.3f} nats a step"))
-    click.echo(f"{settings.run}: retouched; export it again")
+    click.echo(f"{settings.run}: refined; export it again")
 
 
 @click.command()
@@ -184,7 +184,7 @@ def export(
         click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {metadata['trained_steps']} steps")
 
 
-ENGINE_COMMANDS: list[click.Command] = [train, retouch, export, evaluate]
+ENGINE_COMMANDS: list[click.Command] = [train, refine, export, evaluate]
 
 if __name__ == "__main__":
     from bridge.cli.main import run

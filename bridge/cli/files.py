@@ -24,7 +24,7 @@ from bridge.files.batch import (
     pairs,
     run,
 )
-from bridge.files.tasks import Job, Piece
+from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import DEFAULTS
 from bridge.settings.presets import Preset
@@ -35,7 +35,7 @@ from engine.requests.request import FillRequest, SampleSettings
 from engine.scores import midi_write
 from engine.scores.midi_file import MidiFileError, read
 
-MakeJob = Callable[[Piece, SampleSettings, PitchRange], Job]
+MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
 _MELODY = click.option(
     "--melody-track",
     default="",
@@ -100,7 +100,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
     """
     _check_bars(bars)
 
-    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+    def make(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange) -> Job:
         return file_tasks.continue_(piece, settings, pitches, bars)
 
     _run_task("continue", melody_track, options, make)
@@ -118,7 +118,7 @@ def infill(
 ) -> None:
     """Fill bars of MIDI files anew, to fit what is around them."""
 
-    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+    def make(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange) -> Job:
         return file_tasks.infill(piece, settings, pitches, from_bar, to_bar)
 
     _run_task("infill", melody_track, options, make, replace=replace)
@@ -148,7 +148,7 @@ def vary(
 ) -> None:
     """Play the music of MIDI files differently; --variation says how far from it."""
 
-    def make(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+    def make(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange) -> Job:
         return file_tasks.vary(piece, settings, pitches, keep, from_bar, to_bar)
 
     _run_task("vary", melody_track, options, make, replace=replace)
@@ -228,7 +228,7 @@ def _run_task(
     def work(pair: Pair) -> Report:
         score = read(pair.source)
         try:
-            piece = Piece.of(score, melody_track)
+            piece = SourcePiece.of(score, melody_track)
             job = make(piece, settings, engine.pitches)
         except MidiFileError as err:
             raise MidiFileError(f"{pair.source}: {err}") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,12 @@ class Told(click.ClickException):
 class LazyGroup(click.Group):
     """A group whose commands are imported when asked for by name."""
 
-    def __init__(self, sources: dict[str, Source], **settings: Any) -> None:
+    def __init__(
+        self, sources: dict[str, Source], aliases: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
+        """sources: the commands by name, as listed. aliases: other names for them, not listed."""
         super().__init__(**settings)
-        self._sources = sources
+        self._sources, self._aliases = sources, aliases or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the table's order."""
@@ -77,14 +80,15 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command, or None."""
-        source = self._sources.get(cmd_name)
+        source = self._sources.get(self._aliases.get(cmd_name, cmd_name))
         return source.load() if source else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but an unknown command is told with what there is."""
-        if args and args[0] not in self._sources and not args[0].startswith("-"):
+        """As click does, but the error of an unknown command names what there is."""
+        known = {*self._sources, *self._aliases}
+        if args and args[0] not in known and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self._sources)
             raise click.UsageError(
                 f"no command {args[0]!r}{hint}; there are: {', '.join(self._sources)}", ctx
@@ -176,13 +180,14 @@ COMMANDS: dict[str, Source] = {
     "presets": Source("bridge.cli.presets", "presets", "List the presets"),
     "bench": Source("bridge.cli.main", "_BENCH", "Measure this machine"),
     "train": Source("bridge.cli.engine", "train", "Train a model"),
-    "retouch": Source("bridge.cli.engine", "retouch", "Better likelihood for a finished run"),
+    "refine": Source("bridge.cli.engine", "refine", "Better likelihood for a finished run"),
     "export": Source("bridge.cli.engine", "export", "Make one TorchScript file of a checkpoint"),
     "evaluate": Source("bridge.cli.engine", "evaluate", "Score a model against baselines"),
 }
 
 main = LazyGroup(
     COMMANDS,
+    {"retouch": "refine"},
     name="midi-diffuse",
     params=[_VERSION],
     help="A diffusion model as a bandmate: harmony and continuation, live, in time with your DAW.",

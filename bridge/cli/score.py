@@ -105,7 +105,7 @@ def evaluate(
     """Score models on held-out music, side by side, with baselines and the composers."""
     from bridge.cli.score_table import table
     from engine.evaluation import evaluate as scoring
-    from engine.evaluation.replay_score import replay_scores
+    from engine.evaluation.rollout_score import rollout_scores
     from engine.requests.request import SAMPLERS
     from engine.training.dataset import load_pack
 
@@ -127,7 +127,7 @@ def evaluate(
                 for name, each in generators.items()
             }
             if task == "replay":
-                found.append(replay_scores(candidates, pack, wanted, say, horizons))
+                found.append(rollout_scores(candidates, pack, wanted, say, horizons))
             else:
                 found.append(scoring.evaluate(candidates, pack, wanted, say, replies))
     if as_json:
@@ -232,17 +232,17 @@ def bench_engine(
 
 def live_request(settings: SampleSettings) -> PlanRequest:
     """What `live` asks for in mid-song at 120 bpm with the default parameters."""
-    from bridge.live.listening.song import Entry, Song
+    from bridge.live.listening.note_memory import RememberedNote, SongMemory
     from bridge.live.planning.beat_lines import BeatLines
-    from bridge.live.planning.window import Known, ahead_steps, plan_request
+    from bridge.live.planning.request_window import Known, ahead_steps, plan_request
     from bridge.settings.parameters import DEFAULTS
     from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
 
-    song, beat, place = Song(), STEPS_PER_BEAT, 16 * 4 * STEPS_PER_BEAT
+    song, beat, place = SongMemory(), STEPS_PER_BEAT, 16 * 4 * STEPS_PER_BEAT
     for index, pitch in enumerate((60, 62, 64, 65, 67, 65, 64, 62) * 8):
         start = index * beat
-        song.heard.add(Entry(start, start + beat, pitch, 80, LEAD))
-        song.played.add(Entry(start, start + beat, pitch - 12, 64, ACCOMPANIMENT))
+        song.input.add(RememberedNote(start, start + beat, pitch, 80, LEAD))
+        song.reply.add(RememberedNote(start, start + beat, pitch - 12, 64, ACCOMPANIMENT))
     now = place - beat
     known = Known(now, 0, ((0, now),))
     ahead = ahead_steps(place - now, 120.0)

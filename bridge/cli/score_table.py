@@ -9,7 +9,7 @@ _WIDTH = 16
 
 
 def table(found: dict[str, Any]) -> str:
-    """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.replay_scores`)."""
+    """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.rollout_scores`)."""
     lines = [f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
              f"windows of {found['beats']} beats"]  # fmt: skip
     nll = found.get("nll", {})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from bridge.osc.wire import Message, decode, encode
+from bridge.osc.wire import OscMessage, decode, encode
 
 WAIT_S = 2.0
 ASKED = ("preset", "mode", "reply", "tempo", "meter")
@@ -71,13 +71,13 @@ def _listen(peer: socket.socket) -> Status:
     while True:
         peer.settimeout(max(end_s - time.monotonic(), 1e-3))
         for message in decode(peer.recv(65536)):
-            if isinstance(message, Message) and _take(message, found):
+            if isinstance(message, OscMessage) and _take(message, found):
                 return found
         if time.monotonic() > end_s:
             raise TimeoutError
 
 
-def _take(message: Message, found: Status) -> bool:
+def _take(message: OscMessage, found: Status) -> bool:
     """Note one answer; True for the last."""
     name, *values = (message.address.removeprefix("/diffuse/"), *message.arguments)
     if name == "out/state" and values:

@@ -76,7 +76,7 @@ def bench_samplers(
     generator = load_model(model or preset_model(preset), device)
     own = as_played(generator, dict.fromkeys(("sampler", "steps", "temperature")), 0)
     wanted = study.StudySettings(
-        default=study.Way(own.sampler, own.steps, own.temperature),
+        default=study.SamplerChoice(own.sampler, own.steps, own.temperature),
         samplers=samplers or SAMPLERS,
         calls=calls or study.CALLS,
         temperatures=temperatures or study.TEMPERATURES,

@@ -16,7 +16,7 @@ from bridge.commands import Value
 from bridge.inbox import Wake
 from bridge.midi.ports import Tap
 from bridge.midi.systems import IN_NAME, OUT_NAME
-from bridge.osc.wire import Message, decode, encode
+from bridge.osc.wire import OscMessage, decode, encode
 from bridge.realtime import raise_priority, wait_until
 from bridge.timebase import NS_PER_S
 
@@ -36,14 +36,14 @@ class OscPeer:
         """Send one message to the daemon at `to_port`."""
         self._socket.sendto(encode(address, arguments), ("127.0.0.1", self.to_port))
 
-    def receive(self, seconds: float) -> Message | None:
+    def receive(self, seconds: float) -> OscMessage | None:
         """The next message, or None when none comes in time."""
         self._socket.settimeout(max(seconds, 1e-3))
         try:
             packet = self._socket.recv(65536)
         except TimeoutError:
             return None
-        return next((each for each in decode(packet) if isinstance(each, Message)), None)
+        return next((each for each in decode(packet) if isinstance(each, OscMessage)), None)
 
     def wait(self, address: str, seconds: float = 5.0) -> tuple[Any, ...]:
         """Arguments of the next message at `address`; raises RigError when none comes in time."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bridge.client.peers import OscPeer
 from bridge.client.rig import DaemonProcess
-from bridge.demo.ways import MidiWay, OscWay, Way, our_api
+from bridge.demo.ways import DemoPeer, MidiWay, OscWay, our_api
 from bridge.settings.presets import shared_dir
 from bridge.text import did_you_mean
 from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
@@ -65,7 +65,7 @@ class Tune:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Performed:
     """What came back: the reply on the song's grid, by which way, and the daemon's figures."""
 
     reply: tuple[Note, ...]
@@ -98,7 +98,7 @@ def load_tune(name_or_path: str, bars: int | None) -> Tune:
 # -- The performance -------------------------------------------------------------------------------
 
 
-def give(tune: Tune, options: Sequence[str], extra_bars: int, say: Say) -> Outcome:
+def give(tune: Tune, options: Sequence[str], extra_bars: int, say: Say) -> Performed:
     """Start the daemon with `options` after `serve`, play to it, and end it.
 
     Raises RigError (of `bridge.client.rig`) when the daemon does not start.
@@ -108,7 +108,7 @@ def give(tune: Tune, options: Sequence[str], extra_bars: int, say: Say) -> Outco
         say(f"midi-diffuse is ready after {daemon.ready_s:.1f} s")
         # With another daemon's ports of the same name here we could not tell them apart.
         api = "" if others else our_api()
-        way: Way = MidiWay(api) if api else OscWay(peer)
+        way: DemoPeer = MidiWay(api) if api else OscWay(peer)
         say(f"playing {tune.name} ({tune.bars} bars, {tune.bpm:.0f} bpm) over {way.name}")
         perform(tune, way, extra_bars, say)
         last = (tune.bars + extra_bars) * tune.meter.bar_steps
@@ -117,7 +117,7 @@ def give(tune: Tune, options: Sequence[str], extra_bars: int, say: Say) -> Outco
             for note in way.reply(tune.step_ns)
             if note.onset_step < last
         ]
-        return Outcome(tuple(reply), way.name, peer.stats())
+        return Performed(tuple(reply), way.name, peer.stats())
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _daemon(tune: Tune, options: Sequence[str]) -> Iterator[tuple[DaemonProcess,
         yield daemon, peer
 
 
-def perform(tune: Tune, way: Way, extra_bars: int, say: Say) -> None:
+def perform(tune: Tune, way: DemoPeer, extra_bars: int, say: Say) -> None:
     """Play the tune and `extra_bars` of silence, step by step, and say how it goes."""
     events, bar_steps = tune.events(), tune.meter.bar_steps
     before, last = 0, (tune.bars + extra_bars) * bar_steps
@@ -169,7 +169,7 @@ def _sleep_until(due_ns: int) -> None:
 # -- What it leaves --------------------------------------------------------------------------------
 
 
-def save(tune: Tune, outcome: Outcome, path: Path, picture: Path) -> None:
+def save(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None:
     """Write both tracks as MIDI to `path` and as a piano-roll to `picture`."""
     tracks = [NewTrack("melody", tune.notes), NewTrack(REPLY_NAME, outcome.reply, 0, {1: 1})]
     title = tune.name.replace("-", " ")
@@ -204,7 +204,7 @@ def make_wav(path: Path, wav: Path, soundfont: Path | None) -> None:
         raise DemoError(f"fluidsynth made no {wav}: {done.stderr.strip()}")
 
 
-def summary(tune: Tune, outcome: Outcome) -> list[str]:
+def summary(tune: Tune, outcome: Performed) -> list[str]:
     """How it went, in words."""
     stats = outcome.stats
     beats = ", ".join(f"{stats.get(name, 0):.0f} {name}" for name in ("fresh", "stale", "rest"))

@@ -39,7 +39,7 @@ def our_api() -> str:
     return ""
 
 
-class Way(Protocol):
+class DemoPeer(Protocol):
     """How the demo reaches the daemon. Times are of `time.perf_counter_ns`."""
 
     name: str

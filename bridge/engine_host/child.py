@@ -21,7 +21,7 @@ class EngineChild:
     """One engine process. `busy_ns` is since when it works on a request, or loads. `errors`: how
     many requests in a row it failed at. plan_ns, calls: of a plan when it had warmed up.
 
-    An understudy has no spec yet and is not busy: it waits for its cue.
+    An standby has no spec yet and is not busy: it waits for its cue.
     """
 
     spec: EngineSpec | None
@@ -38,7 +38,7 @@ class EngineChild:
 
 
 def spawn(cue: Cue | None) -> EngineChild:
-    """Start an engine process; without a cue it is an understudy."""
+    """Start an engine process; without a cue it is an standby."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(

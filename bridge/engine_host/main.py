@@ -48,7 +48,7 @@ class EngineSpec:
     model: path of the weights, or "fixture" for the engine without a network, which sleeps
     `delay_ms` a call. slow_down: every call takes that many times as long (for tests and benches).
     threads: bound on torch's threads; 0 = chosen from the number of cores. preset: whose it is.
-    warm_up: the settings live requests will be made with. understudy: keep a second process that
+    warm_up: the settings live requests will be made with. standby: keep a second process that
     has done the slow part of starting, importing torch, to step in when this one dies.
     """
 
@@ -59,7 +59,7 @@ class EngineSpec:
     delay_ms: float = 0.0
     slow_down: float = 1.0
     warm_up: SampleSettings = field(default_factory=SampleSettings)
-    understudy: bool = False
+    standby: bool = False
 
     @property
     def name(self) -> str:

@@ -37,19 +37,19 @@ LOAD_NS = 120 * NS_PER_S
 NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error)
 """What reading a damaged answer may raise."""
 NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
-UNDERSTUDY_NS = 10 * NS_PER_S
-"""Pause before another understudy when one died."""
+STANDBY_NS = 10 * NS_PER_S
+"""Pause before another standby when one died."""
 HISTORY = 4096
 """Engine times kept for the statistics."""
 
 
-class EngineWorker:
+class EngineSupervisor:
     """Keeps one engine process serving.
 
     One request is in flight and one pending; the newest wins. `submit` and `switch` are safe from
-    any thread and never block; everything else that happens, happens on the worker's own thread,
-    which calls `report` with PlanArrived and EngineState, and with SetParameter when a preset that
-    was switched to cannot be loaded and the old one stays.
+    any thread and never block; everything else happens on the supervisor's own thread, which calls
+    `report` with PlanArrived and EngineState, and with SetParameter when a preset that was
+    switched to cannot be loaded and the old one stays.
 
     A first engine is `starting` and then `ready`; another, while one serves, `loading` and then
     `ready`, also where the switch is taken back and the one that serves stays.
@@ -69,13 +69,13 @@ class EngineWorker:
         self._wanted: deque[EngineSpec] = deque(maxlen=1)
         self._serving: EngineChild | None = None
         self._coming: EngineChild | None = None
-        self._understudy: EngineChild | None = None
-        self._understudy_ns = 0
+        self._standby: EngineChild | None = None
+        self._standby_ns = 0
         self._loading = False
         self._stopping = False
         self._retry: tuple[int, EngineSpec] | None = None
         self._backoff_ns = FIRST_BACKOFF_NS
-        self._thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
 
     # -- From other threads ------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class EngineWorker:
             self._thread.join()
         self._wake.close()
 
-    # -- On the worker's thread --------------------------------------------------------------------
+    # -- On the supervisor's thread ----------------------------------------------------------------
 
     def _run(self) -> None:
         raise_priority(HELPER_PRIORITY)
@@ -120,7 +120,7 @@ class EngineWorker:
                 now_ns = time.perf_counter_ns()
                 self._start_wanted(now_ns)
                 self._send_pending(now_ns)
-                self._keep_understudy(now_ns)
+                self._keep_standby(now_ns)
                 self._wait(now_ns)
                 self._replace_hung(time.perf_counter_ns())
         finally:
@@ -129,7 +129,7 @@ class EngineWorker:
 
     @property
     def _children(self) -> list[EngineChild]:
-        children = (self._serving, self._coming, self._understudy)
+        children = (self._serving, self._coming, self._standby)
         return [child for child in children if child is not None]
 
     def _wait(self, now_ns: int) -> None:
@@ -172,11 +172,11 @@ class EngineWorker:
         self._say("loading" if self._loading else "starting", spec.name)
 
     def _call_up(self, cue: Cue) -> EngineChild | None:
-        """Give the cue to the understudy, if there is one and it is of use."""
-        child = self._understudy
-        if child is None or not cue.spec.understudy:
+        """Give the cue to the standby, if there is one and it is of use."""
+        child = self._standby
+        if child is None or not cue.spec.standby:
             return None
-        self._understudy = None
+        self._standby = None
         try:
             child.conn.send(cue)
         except OSError:  # it has died
@@ -185,13 +185,13 @@ class EngineWorker:
         child.spec, child.busy_ns = cue.spec, time.perf_counter_ns()
         return child
 
-    def _keep_understudy(self, now_ns: int) -> None:
+    def _keep_standby(self, now_ns: int) -> None:
         """While an engine plays, and none is on its way, have another stand by."""
         serving = self._serving
-        if serving is None or serving.spec is None or not serving.spec.understudy:
+        if serving is None or serving.spec is None or not serving.spec.standby:
             return
-        if self._coming is None and self._understudy is None and now_ns >= self._understudy_ns:
-            self._understudy = spawn(None)
+        if self._coming is None and self._standby is None and now_ns >= self._standby_ns:
+            self._standby = spawn(None)
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
@@ -207,10 +207,10 @@ class EngineWorker:
             kind, head, numbers = unpack(child.conn.recv_bytes())
             plan = unpack_plan(head, numbers) if kind == PLAN else NO_PLAN
         except (EOFError, OSError):
-            if child is self._understudy:
+            if child is self._standby:
                 end(child)
-                self._understudy = None
-                self._understudy_ns = time.perf_counter_ns() + UNDERSTUDY_NS
+                self._standby = None
+                self._standby_ns = time.perf_counter_ns() + STANDBY_NS
             else:
                 self._lost(child, "the engine died")
             return
@@ -289,7 +289,7 @@ class EngineWorker:
             self._say("error" if self._serving else "down", f"{why} while it was loading")
         self.restarts += 1
         if child.spec is not None:
-            at_once = self._understudy is not None and self._backoff_ns == FIRST_BACKOFF_NS
+            at_once = self._standby is not None and self._backoff_ns == FIRST_BACKOFF_NS
             pause_ns = 0 if at_once else self._backoff_ns
             self._retry = (time.perf_counter_ns() + pause_ns, child.spec)
         self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)

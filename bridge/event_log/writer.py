@@ -53,7 +53,7 @@ def default_folder() -> Path:
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "log"
 
 
-class BlackBox:
+class EventLog:
     """Writes one session's log. `note` is for the transport thread, the rest for the main one.
 
     lost: steps not written, because writing fell behind or the disk is full.
@@ -80,7 +80,7 @@ class BlackBox:
         self._size = 0
         self._open = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="black-box", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
 
     def start(self) -> None:
         """Begin to write; a folder that cannot be had is told, and there is no log."""

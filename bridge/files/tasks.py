@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SourcePiece:
     """A score with its melody and bar lines. `lines` ends where the last bar ends."""
 
     score: Score
@@ -63,7 +63,7 @@ class Piece:
     lines: tuple[int, ...]
 
     @classmethod
-    def of(cls, score: Score, melody_track: str = "") -> Piece:
+    def of(cls, score: Score, melody_track: str = "") -> SourcePiece:
         """Raises engine.scores.melody.MelodyError."""
         melody, meters = find_melody(score, melody_track), score.meter_map()
         return cls(score, melody, meters, tuple(meters.bar_lines(0, score.end_step)))
@@ -87,7 +87,7 @@ class Piece:
         return sorted(replace(note, voice=ACCOMPANIMENT) for note in whole)
 
 
-def harmonize(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Job:
+def harmonize(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange) -> Job:
     """Accompaniment under the melody, from its first bar to its last."""
     melody = piece.melody
     last = max(note.end_step for note in melody.lead)
@@ -108,7 +108,7 @@ def harmonize(piece: Piece, settings: SampleSettings, pitches: PitchRange) -> Jo
     )
 
 
-def continue_(piece: Piece, settings: SampleSettings, pitches: PitchRange, bars: int) -> Job:
+def continue_(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange, bars: int) -> Job:
     """`bars` bars more, melody and accompaniment, from the bar line after the last note."""
     start = piece.lines[-1]
     end = start + _bars_ahead(piece.meters, start, bars)
@@ -129,7 +129,7 @@ def continue_(piece: Piece, settings: SampleSettings, pitches: PitchRange, bars:
 
 
 def infill(
-    piece: Piece,
+    piece: SourcePiece,
     settings: SampleSettings,
     pitches: PitchRange,
     from_bar: int | None = None,
@@ -147,7 +147,7 @@ def infill(
 
 
 def vary(
-    piece: Piece,
+    piece: SourcePiece,
     settings: SampleSettings,
     pitches: PitchRange,
     keep: str = "nothing",
@@ -196,7 +196,7 @@ def _velocity_beside(note: Note, around: Sequence[Note], onsets: NDArray[np.int6
 
 
 def _within(
-    piece: Piece,
+    piece: SourcePiece,
     notes: Sequence[Note],
     settings: SampleSettings,
     pitches: PitchRange,
@@ -251,7 +251,7 @@ def _bars_ahead(meters: MeterMap, start: int, bars: int) -> int:
     return line - start
 
 
-def _bars_of(piece: Piece, start: int, end: int) -> tuple[int, int]:
+def _bars_of(piece: SourcePiece, start: int, end: int) -> tuple[int, int]:
     """Numbers of the first and last bar in the steps [start, end)."""
     inside = [n for n, (a, _) in enumerate(pairwise(piece.lines), 1) if start <= a < end]
     return inside[0], inside[-1]
@@ -271,7 +271,7 @@ def _hearable(notes: Sequence[Note], pitches: PitchRange) -> tuple[list[Note], i
     return fitting, folded, len(notes) - len(fitting)
 
 
-def _of_file(piece: Piece) -> tuple[str, ...]:
+def _of_file(piece: SourcePiece) -> tuple[str, ...]:
     """What of the file was skipped, and what the new track has to do without."""
     warnings, ticks = list(piece.score.warnings), piece.score.ticks_per_beat
     if ticks < STEPS_PER_BEAT:
@@ -284,7 +284,7 @@ def _of_file(piece: Piece) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _unheard(piece: Piece) -> tuple[str, ...]:
+def _unheard(piece: SourcePiece) -> tuple[str, ...]:
     """What of the file the harmony does not listen to."""
     others = [p for p in piece.score.pitched if p is not piece.melody.track]
     warnings = []
@@ -317,7 +317,7 @@ def range_warnings(job: Job, notes: Sequence[Note]) -> list[str]:
     return warnings
 
 
-def overlay_warnings(piece: Piece, job: Job, *, replaced: bool) -> list[str]:
+def overlay_warnings(piece: SourcePiece, job: Job, *, replaced: bool) -> list[str]:
     """Where new notes sound on top of the ones they stand for."""
     covered = any(
         job.from_step <= piece.score.step_at(note.onset_tick) < job.to_step

@@ -9,7 +9,7 @@ from dataclasses import fields
 from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi, Subscribe
 from bridge.live.clock.transport import TransportState
 from bridge.live.conductor import Conductor
-from bridge.live.planning.policies import TRIGGERED
+from bridge.live.planning.choose_policy import TRIGGER_MODES
 from bridge.midi_messages import panic_messages
 from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import ACTIONS, PARAMETERS
@@ -80,7 +80,7 @@ class Actions:
         return self._conductor.follow(self._conductor.transport.downbeat(act.at_ns), act.at_ns)
 
     def _freeze(self, act: Act) -> list[Effect]:
-        if self._conductor.policy.fold is None:
+        if self._conductor.policy.region is None:
             return [problem("freeze", "works in mode harmonize, reply loop", act.sender)]
         self._conductor.delivery.frozen = bool(act.arguments[0])
         return [OscOut("/diffuse/freeze", (self._conductor.delivery.frozen,), act.sender)]
@@ -97,7 +97,7 @@ class Actions:
         conductor, bars = self._conductor, self._conductor.bars
         given, from_bar, to_bar = (*(int(v) for v in act.arguments), None, None, None)[:3]
         name = "trigger" if given is None else str(given)
-        if self._knobs.text("mode") not in TRIGGERED:
+        if self._knobs.text("mode") not in TRIGGER_MODES:
             return [
                 problem(
                     name,
@@ -106,7 +106,7 @@ class Actions:
                     act.sender,
                 )
             ]
-        if not conductor.decider.engine_up:
+        if not conductor.replanner.engine_up:
             return [problem(name, "the engine is not ready", act.sender)]
         if not conductor.playing:
             return [problem(name, "stopped; start the clock first (/diffuse/start)", act.sender)]
@@ -118,7 +118,7 @@ class Actions:
             if not 0 <= to_bar - from_bar < MOST_TRIGGER_BARS:
                 text = f"bars {from_bar} to {to_bar}: want 1 to {MOST_TRIGGER_BARS} bars, in order"
                 return [problem(name, text, act.sender)]
-        return [RequestPlan(conductor.decider.trigger(act.at_ns, start, end, given))]
+        return [RequestPlan(conductor.replanner.trigger(act.at_ns, start, end, given))]
 
     def _subscribe(self, act: Act) -> list[Effect]:
         on = act.name == "subscribe"
@@ -142,15 +142,18 @@ class Actions:
         return rows
 
     def _stats(self, act: Act) -> list[Effect]:
-        pace, tally = self._conductor.decider.planner.pace, self._conductor.delivery.accounts.tally
-        steps = self._conductor.decider.steps
-        rows = {row.name: float(getattr(tally, row.name)) for row in fields(tally)}
+        timing, counts = (
+            self._conductor.replanner.plan_book.timing,
+            self._conductor.delivery.beat_tally.counts,
+        )
+        steps = self._conductor.replanner.steps
+        rows = {row.name: float(getattr(counts, row.name)) for row in fields(counts)}
         rows["late_notes"] = float(self._conductor.performer.scheduler.late)
         rows["sent_notes"] = float(self._conductor.performer.scheduler.sent)
-        rows["engine_median_ms"] = pace.median_ns(steps) / NS_PER_MS
-        rows["engine_p95_ms"] = pace.p95_ns(steps) / NS_PER_MS
+        rows["engine_median_ms"] = timing.median_ns(steps) / NS_PER_MS
+        rows["engine_p95_ms"] = timing.p95_ns(steps) / NS_PER_MS
         rows["engine_steps"] = float(steps)
-        rows["horizon_beats"] = self._conductor.decider.horizon_steps / STEPS_PER_BEAT
+        rows["horizon_beats"] = self._conductor.replanner.horizon_steps / STEPS_PER_BEAT
         rows["bpm"] = self._conductor.transport.bpm
         rows["latency_bars"] = float(self._conductor.lag_bars)
         return [OscOut("/diffuse/out/stats", row, act.sender) for row in rows.items()]

@@ -11,15 +11,15 @@ import math
 from bridge.commands import Effect, LogLine, OscOut, RequestPlan
 from bridge.live.clock.link_transport import LinkTransport
 from bridge.live.clock.transport import TransportEvent, TransportState
-from bridge.live.listening.hearing import PREROLL_NS, Hearing, Place
+from bridge.live.listening.input_recorder import PREROLL_NS, InputRecorder, Place
 from bridge.live.listening.note_gate import Change, NoteEvent, NoteGate
-from bridge.live.listening.song import Song
+from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.decider import Decider
-from bridge.live.planning.planner import Answer
-from bridge.live.planning.policies import make_policy
-from bridge.live.planning.turns import Along, Policy, Scene
-from bridge.live.planning.window import Turn
+from bridge.live.planning.choose_policy import make_policy
+from bridge.live.planning.plan_book import Answer
+from bridge.live.planning.policies import Accompany, Policy, Scene
+from bridge.live.planning.replanner import Replanner
+from bridge.live.planning.request_window import Turn
 from bridge.live.playing.delivery import Delivery
 from bridge.live.playing.performer import LATE_NS, Performer, steps_in
 from bridge.settings.knobs import Knobs
@@ -42,12 +42,12 @@ class Conductor:
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
         self.transport = LinkTransport(knobs.number("tempo"), knobs.meter, knobs.text("clock"))
-        self.song = Song()
+        self.song = SongMemory()
         self.gate = NoteGate()
-        self.hearing = Hearing(self.song)
+        self.recorder = InputRecorder(self.song)
         self.performer = Performer(self.gate.sent)
         self.bars = BeatLines(self.transport.meters)
-        self.decider = Decider(knobs, self.song, self.bars)
+        self.replanner = Replanner(knobs, self.song, self.bars)
         self.delivery = Delivery(knobs, self.song, self.bars, self.performer)
         self.policy: Policy = make_policy(knobs)
         self.fresh_start = True
@@ -88,7 +88,7 @@ class Conductor:
     def note(self, event: NoteEvent) -> list[Effect]:
         """A note of the player's began or ended."""
         if not self.playing:
-            self.hearing.hear_early(event)
+            self.recorder.hear_early(event)
             if event.change is Change.ON and self.transport.may_start_on_note(event.at_ns):
                 self.fresh_start = True
                 pickup = self.knobs.number("pickup_beats")
@@ -98,20 +98,20 @@ class Conductor:
                 self._began_itself_ns = event.at_ns
                 return effects
             return []
-        self.hearing.hear(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
+        self.recorder.hear(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
         if event.change is Change.ON:
             self._heard()
-        held = self.hearing.sounding
+        held = self.recorder.sounding
         self._silent_since = None if held else math.floor(self.position)
         return []
 
     def plan(self, plan: Plan, now_ns: int) -> list[Effect]:
         """The engine answered."""
-        found = self.decider.arrived(plan, now_ns, self.position, self.policy)
+        found = self.replanner.arrived(plan, now_ns, self.position, self.policy)
         if found is None or not self.playing:
             return []
         answer, name = found
-        first = max(self.decider.planner.committed_to, answer.turn.start_step)
+        first = max(self.replanner.plan_book.committed_to, answer.turn.start_step)
         self.performer.reshape(answer, first)
         notes = sum(note.onset_step >= first for note in answer.notes)
         return [OscOut("/diffuse/out/plan", (name, first / STEPS_PER_BEAT, notes))]
@@ -119,7 +119,7 @@ class Conductor:
     def switch(self, now_ns: int) -> list[Effect]:
         """`mode`, `reply` or the loop changed: every note off, and go on in the new way."""
         effects = self._catch_up(now_ns) + self.performer.silence(now_ns)
-        before, self.policy = self.policy.fold, make_policy(self.knobs)
+        before, self.policy = self.policy.region, make_policy(self.knobs)
         self.delivery.frozen = False
         self._forget_plans()
         self._begun = self.playing
@@ -127,12 +127,12 @@ class Conductor:
             return effects
         step, scene = math.floor(self.position), self._scene()
         self.policy.begin(step, scene)
-        if self.policy.fold is not None or before is not None:
+        if self.policy.region is not None or before is not None:
             self._clear_song(step)
-        elif self.hearing.last_onset_step is not None and isinstance(self.policy, Along):
+        elif self.recorder.last_onset_step is not None and isinstance(self.policy, Accompany):
             # What was heard before counts as listened to.
             back = -max(self.policy.lag_bars, self.knobs.integer("listen_bars"), 1)
-            self.policy.heard(self.bars.plus(step, back + 1), scene)
+            self.policy.note_began(self.bars.plus(step, back + 1), scene)
         self._aim(step)
         return effects
 
@@ -145,7 +145,7 @@ class Conductor:
         self._forget_plans()
         if self.playing:
             self._aim(math.floor(self.position))
-            self.decider.hurry()
+            self.replanner.hurry()
         return effects
 
     # -- Time passes -------------------------------------------------------------------------------
@@ -157,10 +157,10 @@ class Conductor:
             return effects
         self.position = position = self.transport.position_steps(now_ns) + _HAIR
         self.bars.use(self.transport.meters)
-        if position >= self.decider.next_step:
+        if position >= self.replanner.next_step:
             effects += self._decide(now_ns)
         ready = position + COMMIT_LEAD + max(0.0, -self._offset_steps) + _HAIR
-        if ready >= self.decider.planner.committed_to:
+        if ready >= self.replanner.plan_book.committed_to:
             self._commit((math.floor(ready) // SIXTEENTH + 1) * SIXTEENTH)
         effects += self._send(now_ns)
         if position >= self.delivery.next_line:
@@ -187,8 +187,8 @@ class Conductor:
         offset = self._offset_steps
         step = min(
             self.delivery.next_line,
-            self.decider.planner.committed_to - COMMIT_LEAD + min(0.0, offset),
-            self.decider.next_step,
+            self.replanner.plan_book.committed_to - COMMIT_LEAD + min(0.0, offset),
+            self.replanner.next_step,
         )
         due = self.performer.scheduler.next_step()
         if due is not None:
@@ -200,7 +200,7 @@ class Conductor:
     @property
     def lag_bars(self) -> int:
         """How many bars behind the melody the reply is."""
-        return self.policy.lag_bars if isinstance(self.policy, Along) else 0
+        return self.policy.lag_bars if isinstance(self.policy, Accompany) else 0
 
     # -- Starting, jumping, stopping ---------------------------------------------------------------
 
@@ -218,11 +218,11 @@ class Conductor:
         if anew:
             self._begun = True
             self.policy.begin(step, scene)
-            if fresh or self.policy.fold is not self.song.heard.fold:
-                self.song.clear(self.policy.fold)
+            if fresh or self.policy.region is not self.song.input.region:
+                self.song.clear(self.policy.region)
                 self.delivery.filled.clear()
         self.song.jump(step)
-        self.hearing.jump(left, step, now_ns if fresh or overtaken else None)
+        self.recorder.jump(left, step, now_ns if fresh or overtaken else None)
         again = None if anew else self._goes_on(left, step, now_ns)
         self._halted = None
         if not anew:
@@ -231,27 +231,27 @@ class Conductor:
             self._forget_plans()
         else:
             self.delivery.forget()
-            self.decider.planner.rebase(step - again, step)
+            self.replanner.plan_book.rebase(step - again, step)
         self._aim(step)
-        self.hearing.start(now_ns, self._place(now_ns, 0.0))
-        if self.hearing.sounding:
+        self.recorder.start(now_ns, self._place(now_ns, 0.0))
+        if self.recorder.sounding:
             self._heard()
         if self.policy.turn is not None:
-            self.decider.hurry()
+            self.replanner.hurry()
         return [*effects, *self._bar_begins(step)]
 
     def _goes_on(self, left: float, step: int, now_ns: int) -> int | None:
         """The place near `left` that is `step` now, where a loop goes round and music goes on."""
-        bars, fold, lag, halted = self.bars, self.policy.fold, self.lag_bars, self._halted
-        if fold is not None:
-            return fold.same_place(left, step)
+        bars, region, lag, halted = self.bars, self.policy.region, self.lag_bars, self._halted
+        if region is not None:
+            return region.same_place(left, step)
         # A DAW's loop is a jump, or a Stop and at once a Continue.
         paused = halted is not None and now_ns - halted[0] > PREROLL_NS
         again = bars.same_place(left, step)
         if paused or again is None or not lag or self.policy.turn is None:
             return None
         if halted is not None:
-            self.decider.planner.in_force = halted[1]
+            self.replanner.plan_book.in_force = halted[1]
         # In next-bar what was played last is answered first, whatever lies before `step`.
         reach = step - bars.plus(step, -lag - self.knobs.integer("context_bars"))
         self.song.carry(again, step, reach, step - bars.plus(step, -lag))
@@ -259,26 +259,26 @@ class Conductor:
 
     def _halt(self, now_ns: int) -> list[Effect]:
         effects = self.performer.silence(now_ns) + self.performer.end_through(now_ns)
-        for key in self.hearing.stop(self.position, now_ns):
+        for key in self.recorder.stop(self.position, now_ns):
             self.gate.hold(key)
-        self._halted = now_ns, self.decider.planner.in_force
+        self._halted = now_ns, self.replanner.plan_book.in_force
         self._forget_plans()
-        self.decider.rest()
+        self.replanner.rest()
         return effects
 
     def _reanchor(self) -> None:
         """Bar lines moved under the music."""
         self.bars.use(self.transport.meters)
         step = math.floor(self.position)
-        if self.policy.fold is not None:
+        if self.policy.region is not None:
             self.policy.begin(step, self._scene())
             self._clear_song(step)
         self._aim(step)
 
     def _clear_song(self, step: int) -> None:
-        self.song.clear(self.policy.fold)
+        self.song.clear(self.policy.region)
         self.song.jump(step)
-        self.hearing.reopen()
+        self.recorder.reopen()
         self.delivery.filled.clear()
 
     def _catch_up(self, now_ns: int) -> list[Effect]:
@@ -290,13 +290,13 @@ class Conductor:
 
     def _forget_plans(self) -> None:
         # Not the step under way: what it began would sound again, late.
-        self.decider.forget(math.ceil(self.position - 2 * _HAIR))
+        self.replanner.forget(math.ceil(self.position - 2 * _HAIR))
         self.delivery.forget()
 
     def _aim(self, step: int) -> None:
         """Take bearings at `step`: the beat under way and the next decision."""
         self.delivery.aim(step)
-        self.decider.aim(step, self.policy, self.transport.bpm)
+        self.replanner.aim(step, self.policy, self.transport.bpm)
 
     # -- Inside ------------------------------------------------------------------------------------
 
@@ -310,7 +310,7 @@ class Conductor:
         return steps_in(offset_ms * NS_PER_MS, self.transport.bpm) if offset_ms else 0.0
 
     def _scene(self) -> Scene:
-        horizon = self.decider.horizon_steps
+        horizon = self.replanner.horizon_steps
         return Scene(self.knobs, self.bars, self.song, horizon, self._silent_since)
 
     def _place(self, at_ns: int, offset_ms: float) -> Place:
@@ -319,10 +319,10 @@ class Conductor:
         return Place(step, grid, self.transport.meters, self.transport.bpm)
 
     def _heard(self) -> None:
-        onset = self.hearing.last_onset_step
+        onset = self.recorder.last_onset_step
         if onset is not None:
             before = self.policy.turn
-            self.policy.heard(onset, self._scene())
+            self.policy.note_began(onset, self._scene())
             self._turn_changed(before)
 
     def _turn_changed(self, before: Turn | None) -> None:
@@ -336,21 +336,25 @@ class Conductor:
             self.performer.cut(max(self.position, float(after.end_step)))
 
     def _decide(self, now_ns: int) -> list[Effect]:
-        bpm, policy, decider = self.transport.bpm, self.policy, self.decider
-        self.hearing.refresh(math.floor(self.position))
-        self.song.heard.advance(math.floor(self.position))
-        horizon = decider.decide(
-            now_ns, self.position, bpm, policy, self._scene(), self.delivery.replays(policy.fold)
+        bpm, policy, replanner = self.transport.bpm, self.policy, self.replanner
+        self.recorder.refresh(math.floor(self.position))
+        self.song.input.advance(math.floor(self.position))
+        horizon = replanner.decide(
+            now_ns, self.position, bpm, policy, self._scene(), self.delivery.replays(policy.region)
         )
         if horizon is None:
             return []
         self._commit(horizon)
-        return [RequestPlan(decider.ask(now_ns, self.position, bpm, horizon, policy))]
+        return [RequestPlan(replanner.ask(now_ns, self.position, bpm, horizon, policy))]
 
     def _commit(self, to_step: int) -> None:
-        planner, policy, now_step = self.decider.planner, self.policy, math.floor(self.position)
+        plan_book, policy, now_step = (
+            self.replanner.plan_book,
+            self.policy,
+            math.floor(self.position),
+        )
         bpm = self.transport.bpm
-        self.delivery.commit(to_step, planner, policy.turn, policy.fold, now_step, bpm)
+        self.delivery.commit(to_step, plan_book, policy.turn, policy.region, now_step, bpm)
 
     def _send(self, now_ns: int) -> list[Effect]:
         offset, transport = self._offset_steps, self.transport
@@ -367,7 +371,7 @@ class Conductor:
     def _cross(self) -> list[Effect]:
         """Close the books of the beats that are over, and begin bars."""
         effects: list[Effect] = []
-        self.song.heard.advance(math.floor(self.position))
+        self.song.input.advance(math.floor(self.position))
         while self.position >= self.delivery.next_line:
             beat, effect = self.delivery.cross(self.policy.turn)
             effects += effect

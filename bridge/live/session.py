@@ -29,8 +29,8 @@ from bridge.commands import (
 )
 from bridge.live.actions import Actions, problem
 from bridge.live.conductor import Conductor
-from bridge.live.planning.accounts import Tally
-from bridge.midi_messages import Kind, Message, note_off, parse
+from bridge.live.planning.beat_tally import BeatCounts
+from bridge.midi_messages import Kind, MidiMessage, note_off, parse
 from bridge.settings.knobs import Knobs, control_command
 from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError, find
 from engine.music.grid import STEPS_PER_BEAT
@@ -82,20 +82,20 @@ class Session:
         """`starting`, `waiting`, `listening`, `planning`, `playing` or `late`."""
         conductor = self.conductor
         if not conductor.playing:
-            return "waiting" if conductor.decider.engine_up else "starting"
+            return "waiting" if conductor.replanner.engine_up else "starting"
         turn = conductor.policy.turn
         if turn is None or not turn.covers(math.floor(conductor.position)):
             return "listening"
-        last = conductor.delivery.accounts.last
+        last = conductor.delivery.beat_tally.last
         if last in ("stale", "late"):
             return "late"
-        unplanned = conductor.decider.planner.in_force is None
+        unplanned = conductor.replanner.plan_book.in_force is None
         return "planning" if last == "rest" or (unplanned and not last) else "playing"
 
     @property
-    def tally(self) -> Tally:
+    def counts(self) -> BeatCounts:
         """Beats of the reply so far, by how they went."""
-        return self.conductor.delivery.accounts.tally
+        return self.conductor.delivery.beat_tally.counts
 
     # -- Commands ----------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Session:
             return []
         return self._notes(message, data, at_ns)
 
-    def _realtime(self, message: Message, at_ns: int) -> list[Effect]:
+    def _realtime(self, message: MidiMessage, at_ns: int) -> list[Effect]:
         conductor, transport = self.conductor, self.conductor.transport
         if message.kind is Kind.CLOCK:
             return conductor.follow(transport.clock_pulse(at_ns), at_ns)
@@ -156,7 +156,7 @@ class Session:
         self.conductor.fresh_start = not self.conductor.playing
         return self.conductor.follow(self.conductor.transport.link(heard), heard.at_ns)
 
-    def _notes(self, message: Message, data: tuple[int, ...], at_ns: int) -> list[Effect]:
+    def _notes(self, message: MidiMessage, data: tuple[int, ...], at_ns: int) -> list[Effect]:
         effects: list[Effect] = []
         performer, heard = self.conductor.performer, self.conductor.gate.read(message, at_ns)
         for event in heard:
@@ -174,7 +174,7 @@ class Session:
 
     def _engine(self, command: EngineState) -> list[Effect]:
         before, self.engine_state = self.engine_state, command.state
-        self.conductor.decider.engine(command.state, command.plan_ns, command.calls)
+        self.conductor.replanner.engine(command.state, command.plan_ns, command.calls)
         if command.state == "ready":
             return [OscOut("/diffuse/out/ready", ())]
         if command.state == "error":
@@ -211,7 +211,7 @@ class Session:
         """Let a new value take effect where it is not simply read when needed."""
         conductor, knobs, transport = self.conductor, self.knobs, self.conductor.transport
         if name in _RESTARTS:
-            only_loop = name.startswith("loop_") and conductor.policy.fold is None
+            only_loop = name.startswith("loop_") and conductor.policy.region is None
             return [] if only_loop else conductor.switch(at_ns)
         if name in _HEARING:
             return self._listen_as_asked(at_ns)
@@ -226,15 +226,15 @@ class Session:
         if name == "clock":
             return conductor.follow(transport.set_clock(knobs.text(name), at_ns), at_ns)
         if name == "preset":
-            conductor.decider.planner.pace.forget()
+            conductor.replanner.plan_book.timing.forget()
         elif find(name).scope == "sample":
-            conductor.decider.hurry()
+            conductor.replanner.hurry()
         return []
 
     def _listen_as_asked(self, at_ns: int) -> list[Effect]:
         """Split, pedal, channel and echo guard; what the old ones held open ends."""
         conductor, knobs, gate = self.conductor, self.knobs, self.conductor.gate
-        conductor.hearing.split = knobs.text("split")
+        conductor.recorder.split = knobs.text("split")
         gate.echo_guard = knobs.flag("echo_guard")
         events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
         if gate.channel != knobs.integer("in_channel"):

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from bridge.commands import Act, Address, AskParameter, Command, SetParameter, Value
-from bridge.osc.wire import IMMEDIATELY, Message, OscWireError, decode, timetag_unix_ns
+from bridge.osc.wire import IMMEDIATELY, OscMessage, OscWireError, decode, timetag_unix_ns
 from bridge.settings.parameters import ACTIONS, PARAMETERS, Action, Parameter, ParameterError, check
 from bridge.text import one_of
 from bridge.timebase import NS_PER_S
@@ -179,7 +179,7 @@ def _due_ns(timetag: int, at_ns: int, wall_ns: int | None) -> int:
     return at_ns + max(ahead_ns, 0)
 
 
-def _read(message: Message, at_ns: int, sender: Address | None) -> Command | None:
+def _read(message: OscMessage, at_ns: int, sender: Address | None) -> Command | None:
     row = BY_ADDRESS.get(message.address)
     if row is None:
         raise ParameterError("no such address")

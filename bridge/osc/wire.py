@@ -39,7 +39,7 @@ class OscWireError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OscMessage:
     """One message. An argument is None for nil and impulse (`N`, `I`), bytes for a blob.
 
     `timetag` is that of the bundle around it (64-bit NTP), or IMMEDIATELY.
@@ -57,7 +57,7 @@ def timetag_unix_ns(timetag: int) -> int:
     )
 
 
-def decode(packet: bytes) -> Iterator[Message | OscWireError]:
+def decode(packet: bytes) -> Iterator[OscMessage | OscWireError]:
     """The packet's messages in order; a broken one is yielded as the error, never raised.
 
     A bundle whose framing is broken ends there; what came before it is still yielded.
@@ -92,7 +92,7 @@ def _messages(packet: bytes, timetag: int, depth: int) -> Iterator[tuple[bytes, 
         at += size
 
 
-def _read_message(content: bytes, timetag: int) -> Message | OscWireError:
+def _read_message(content: bytes, timetag: int) -> OscMessage | OscWireError:
     address = ""
     try:
         address, at = _read_string(content, 0)
@@ -114,7 +114,7 @@ def _read_message(content: bytes, timetag: int) -> Message | OscWireError:
             raise OscWireError(f"{len(content) - at} bytes too many")
     except OscWireError as err:
         return OscWireError(str(err), address if address.isprintable() else "")
-    return Message(address, tuple(arguments), timetag)
+    return OscMessage(address, tuple(arguments), timetag)
 
 
 def _read_string(content: bytes, at: int) -> tuple[str, int]:

@@ -20,9 +20,9 @@ from types import FrameType
 
 from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
 from bridge.engine_host.main import FIXTURE, EngineSpec
-from bridge.engine_host.supervisor import EngineWorker
+from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.event_log.outcomes import Recorded
-from bridge.event_log.writer import BlackBox
+from bridge.event_log.writer import EventLog
 from bridge.inbox import Inbox
 from bridge.link.client import MISSING, LinkClient, link_is_installed
 from bridge.live.session import Session
@@ -34,7 +34,7 @@ from bridge.osc.schema import OUT_PREFIX
 from bridge.osc.server import OscServer
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.runtime.outbox import Outbox
-from bridge.runtime.transport_thread import Player
+from bridge.runtime.transport_thread import TransportThread
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS
@@ -97,7 +97,7 @@ class Daemon:
             raise StartError(MISSING)
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
-        self._box = BlackBox(config.log, values, self._late_since) if config.log else None
+        self._event_log = EventLog(config.log, values, self._late_since) if config.log else None
         self._inbox = Inbox()
         with ExitStack() as undo:
             self._osc = OscServer(
@@ -109,14 +109,14 @@ class Daemon:
             )
             undo.pop_all()
         self._outbox = Outbox(self._osc)
-        self._worker = EngineWorker(self._report)
+        self._supervisor = EngineSupervisor(self._report)
         self._link = LinkClient(self._inbox.put, self._tell_link)
-        self._player = Player(
-            session if self._box is None else Recorded(session, self._box.note),
+        self._transport = TransportThread(
+            session if self._event_log is None else Recorded(session, self._event_log.note),
             self._ports,
             self._inbox,
             self._outbox.put,
-            self._worker.submit,
+            self._supervisor.submit,
             self._stats,
             link=self._link.follow,
         )
@@ -127,21 +127,21 @@ class Daemon:
         raise_priority(HELPER_PRIORITY)
         self._catch_signals()
         with ExitStack() as stack:
-            if self._box is not None:
-                stack.callback(self._box.stop)
-                self._box.start()
+            if self._event_log is not None:
+                stack.callback(self._event_log.stop)
+                self._event_log.start()
             stack.callback(self._inbox.close)
             stack.callback(self._ports.close)
             stack.callback(self._osc.stop)
             stack.callback(self._outbox.stop)
             self._outbox.start()
-            stack.callback(self._worker.stop)
-            self._worker.start(self._spec)
+            stack.callback(self._supervisor.stop)
+            self._supervisor.start(self._spec)
             stack.callback(self._link.stop)
             self._end_old_notes()
-            # Last to start, first to stop: when the player has ended every note is off.
-            stack.callback(self._player.stop)
-            self._player.start()
+            # Last to start, first to stop: when the transport thread has ended every note is off.
+            stack.callback(self._transport.stop)
+            self._transport.start()
             self._osc.start()
             self._watch_ports(stack)
             self._wait_for_engine()
@@ -158,7 +158,7 @@ class Daemon:
             self._inbox.put(command)
 
     def _late_since(self, count: int) -> Sequence[int]:
-        return self._player.lateness.since(count)
+        return self._transport.lateness.since(count)
 
     # -- Inside ------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Daemon:
             delay_ms=self._config.delay_ms,
             slow_down=self._config.slow_down,
             warm_up=knobs.sample_settings(knobs.integer("steps")),
-            understudy=preset.model is not None,
+            standby=preset.model is not None,
         )
 
     def _switch(self, command: SetParameter) -> None:
@@ -185,10 +185,10 @@ class Daemon:
         for name, value in preset.complete().items():
             self._inbox.put(SetParameter(command.at_ns, name, value, command.sender))
         knobs = Knobs({**preset.complete(), "device": self._spec.device})
-        self._worker.switch(self._spec_of(preset, knobs))
+        self._supervisor.switch(self._spec_of(preset, knobs))
 
     def _report(self, command: Command) -> None:
-        """What the worker has to say, on its thread."""
+        """What the supervisor has to say, on its thread."""
         self._inbox.put(command)
         if isinstance(command, EngineState) and command.state == "ready":
             self._engine_detail = command.detail
@@ -198,10 +198,10 @@ class Daemon:
         return lambda: self._figures(command.sender)
 
     def _figures(self, to: Address | None) -> Iterable[OscOut]:
-        late = self._player.lateness
+        late = self._transport.lateness
         p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
-        engine = sorted(self._worker.elapsed_ns)
-        counts, pids = self._osc.counts, (*self._worker.pids, 0, 0)
+        engine = sorted(self._supervisor.elapsed_ns)
+        counts, pids = self._osc.counts, (*self._supervisor.pids, 0, 0)
         figures: dict[str, float] = {
             "send_late_p50_ms": p50,
             "send_late_p99_ms": p99,
@@ -209,15 +209,15 @@ class Daemon:
             "plans": len(engine),
             "plan_p50_ms": engine[len(engine) // 2] / NS_PER_MS if engine else 0.0,
             "plan_p95_ms": engine[int(0.95 * len(engine))] / NS_PER_MS if engine else 0.0,
-            "engine_restarts": self._worker.restarts,
+            "engine_restarts": self._supervisor.restarts,
             "engine_pid": pids[0],
-            "understudy_pid": pids[1],
+            "standby_pid": pids[1],
             "osc_dropped": counts.dropped,
             "osc_malformed": counts.malformed,
             "osc_refused": counts.refused,
-            "log_lost": self._box.lost if self._box else 0,
-            "unsent": self._player.unsent,
-            "faults": self._player.faults,
+            "log_lost": self._event_log.lost if self._event_log else 0,
+            "unsent": self._transport.unsent,
+            "faults": self._transport.faults,
             "link_peers": self._link.peers,
         }
         for name, value in figures.items():
@@ -231,7 +231,7 @@ class Daemon:
             channel = self._knobs.integer("out_channel") - 1
             offs = [note_off(channel, pitch) for pitch in range(128)]
             for data in (*offs, *panic_messages()):
-                with contextlib.suppress(OSError):  # the player says so when it matters
+                with contextlib.suppress(OSError):  # the transport thread says so when it matters
                     self._ports.send(data)
 
     def _watch_ports(self, stack: ExitStack) -> None:
@@ -256,15 +256,17 @@ class Daemon:
     def _wait_for_engine(self) -> None:
         """Until the engine is warm, or cannot be loaded, or a signal comes."""
         while not self._engine_up.wait(0.02) and not self._stop.is_set():
-            if self._worker.refused:
-                raise StartError(f"preset {self._config.preset!r}: {self._worker.refused}")
+            if self._supervisor.refused:
+                raise StartError(f"preset {self._config.preset!r}: {self._supervisor.refused}")
 
     def _announce(self) -> None:
         seconds = (time.perf_counter_ns() - self._begun_ns) / 1e9
         for line in ready_lines(self._ports, self._osc, self._engine_detail):
             self._say(line)
-        if self._box is not None:
-            self._say(f"log       {self._box.folder}   events for bug reports; --no-log keeps none")
+        if self._event_log is not None:
+            self._say(
+                f"log       {self._event_log.folder}   events for bug reports; --no-log keeps none"
+            )
         self._say(f"READY after {seconds:.1f} s; Ctrl-C ends")
 
     def _catch_signals(self) -> None:
@@ -276,7 +278,7 @@ class Daemon:
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self._stop.is_set() and number == signal.SIGINT:
-            self._player.silence()
+            self._transport.silence()
             time.sleep(0.1)  # the driver sends on a thread of its own
             os._exit(FORCED_EXIT)
         self._stop.set()

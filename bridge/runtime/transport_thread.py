@@ -55,8 +55,8 @@ CLOCK = 0xF8
 GC_EVERY_NS, GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
 
 
-class Session(Protocol):
-    """What the player needs of `bridge.live.session.Session`."""
+class Steppable(Protocol):
+    """What the transport thread needs of `bridge.live.session.Session`."""
 
     def step(self, command: Command) -> list[Effect]:
         """Take a command; say what is to be done."""
@@ -102,12 +102,12 @@ class Lateness:
         return [known[min(len(known) - 1, int(share * len(known)))] / NS_PER_MS for share in shares]
 
 
-class Player:
+class TransportThread:
     """Runs a Session in real time. `start`, `stop` and `silence` are for the main thread."""
 
     def __init__(
         self,
-        session: Session,
+        session: Steppable,
         ports: Ports,
         inbox: Inbox,
         send_out: Callable[[Outgoing], None],

@@ -32,7 +32,7 @@ class ChoraleTransformerConfig:
     dropout_percent: int = 12
 
 
-class Block(nn.Module):
+class ChoraleBlock(nn.Module):
     """Pre-norm attention and MLP; the noise level scales and shifts what each one hears."""
 
     def __init__(self, config: ChoraleTransformerConfig) -> None:
@@ -88,7 +88,7 @@ class ChoraleTransformer(Denoiser):
             nn.Linear(_CONDITION_WIDTH, _CONDITION_WIDTH),
         )
         self.drop = nn.Dropout(config.dropout_percent / 100)
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        self.blocks = nn.ModuleList([ChoraleBlock(config) for _ in range(config.layers)])
         self.norm = nn.LayerNorm(width)
         self.spread = nn.Linear(width, channels * _PITCHES)
         self.near = nn.Conv2d(1, channels, (25, 3), padding=(12, 1))

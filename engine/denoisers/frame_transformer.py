@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import PLAN_ROWS
-from engine.denoisers.in_key import key_profiles, key_shift, moved, turned
 from engine.denoisers.inputs import Context, Denoiser, Inputs
+from engine.denoisers.key_shift import key_profiles, key_shift, moved, turned
 from engine.music.grid import PIANO, STEPS_PER_TOKEN
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch

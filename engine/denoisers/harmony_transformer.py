@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.denoisers.frame_transformer import Block, rotary, waves
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
-from engine.denoisers.in_key import key_of_classes, key_profiles, turned
+from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
 
 _LONGEST_BAR_TOKENS = 64
 

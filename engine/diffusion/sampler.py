@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from engine.denoisers.harmony import known_beats, known_sixteenths, lead_features, plan_of
 from engine.denoisers.inputs import Inputs, no_plan, told_and_untold
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
@@ -101,13 +101,13 @@ class Sampler(nn.Module):
         noise, each of which draws x0 and noises it anew (`engine.evaluation.study` tries both).
 
         exact: what stands behind the network in the exact chain (`ancestral`, and the likelihood
-        bound), from `exact.py`. The other samplers leave it out: each call then redraws what
-        earlier calls got wrong instead of believing it.
+        bound), from `cell_evidence.py`. The other samplers leave it out: each call then redraws
+        what earlier calls got wrong instead of believing it.
 
         harmony: draws the plan that the network is told of; without it none is told.
         """
         super().__init__()
-        self.exact = Evidence(0.0) if exact is None else exact
+        self.exact = CellEvidence(0.0) if exact is None else exact
         self.network: Any = network  # a Denoiser
         self.harmony = harmony
         self.register_buffer("prior", prior)

@@ -16,7 +16,7 @@ import torch
 
 from engine.diffusion.batch import Batch, merged_batch, within
 from engine.diffusion.bound import free_steps, window_bound
-from engine.diffusion.in_c import KEY_NATS, all_alone, in_c, untold
+from engine.diffusion.key_normalisation import KEY_NATS, all_alone, key_normalised, nothing_known
 from engine.evaluation.baselines import Floats, fit
 from engine.evaluation.held_out import CHUNK, EvaluateSettings, draw_windows, pick
 from engine.model.generator import Generator
@@ -91,8 +91,8 @@ def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report
     """The bound of each window, float64 [B], on rolls as the model has them."""
     batch = merged_batch(whole, generator.pitches) if generator.merged else whole
     key: Floats = np.zeros(len(batch.target))
-    if generator.in_key:
-        key, batch = KEY_NATS * untold(batch).astype(np.float64), in_c(batch)
+    if generator.key_normalised:
+        key, batch = KEY_NATS * nothing_known(batch).astype(np.float64), key_normalised(batch)
     sampler: Any = generator.sampler
     random = torch.Generator(generator.device).manual_seed(wanted.seed)
     nats = []

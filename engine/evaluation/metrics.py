@@ -33,7 +33,7 @@ NEAR_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Played:
     """One window, heard. lead, reply: bool[2, K, S]. sounding: of the reply, bool[K, S].
 
     scale: bool[12], the composer's. chords: of the reply, one a beat. lengths: of its notes.
@@ -48,67 +48,67 @@ class Window:
     lengths: NDArray[np.int64]
 
 
-def hear(pair: Pair, scale: NDArray[np.bool_], low: int) -> Window:
+def hear(pair: Pair, scale: NDArray[np.bool_], low: int) -> Played:
     """Work out what several measures share."""
     lead, reply = pair
     sounding = np.asarray(reply.any(axis=0))
-    return Window(
+    return Played(
         lead, reply, scale, low, sounding, chords.chords_of(sounding, low), note_lengths(reply)
     )
 
 
-def _pitch_classes(window: Window) -> Floats:
+def _pitch_classes(window: Played) -> Floats:
     return pitch_class_steps(window.sounding, window.low)
 
 
-def _notes_per_frame(window: Window) -> Floats:
+def _notes_per_frame(window: Played) -> Floats:
     return _histogram(window.sounding.sum(axis=0), MOST_NOTES)
 
 
-def _onsets_per_beat(window: Window) -> Floats:
+def _onsets_per_beat(window: Played) -> Floats:
     onsets = window.reply[ONSET].sum(axis=0)
     beats = np.add.reduceat(onsets, np.arange(0, len(onsets), STEPS_PER_BEAT))
     return _histogram(beats, MOST_ONSETS)
 
 
-def _lengths(window: Window) -> Floats:
+def _lengths(window: Played) -> Floats:
     return _histogram(np.searchsorted(_LENGTH_EDGES, window.lengths), len(_LENGTH_EDGES))
 
 
-def _dissonant(window: Window) -> Floats:
+def _dissonant(window: Played) -> Floats:
     return np.array(dissonance(np.asarray(window.lead.any(axis=0)), window.sounding))
 
 
-def _out_of_scale(window: Window) -> Floats:
+def _out_of_scale(window: Played) -> Floats:
     steps = _pitch_classes(window)
     return np.array([steps[~window.scale].sum(), steps.sum()])
 
 
-def _ctnctr(window: Window) -> Floats:
+def _ctnctr(window: Played) -> Floats:
     return chords.ctnctr(window.lead, window.chords, window.low)
 
 
-def _pcs(window: Window) -> Floats:
+def _pcs(window: Played) -> Floats:
     return chords.pcs(window.lead, window.chords, window.low)
 
 
-def _mctd(window: Window) -> Floats:
+def _mctd(window: Played) -> Floats:
     return chords.mctd(window.lead, window.chords, window.low)
 
 
-def _onset_count(window: Window) -> Floats:
+def _onset_count(window: Played) -> Floats:
     return np.array([window.reply[ONSET].sum(), window.reply.shape[-1] / STEPS_PER_BEAT])
 
 
-def _note_count(window: Window) -> Floats:
+def _note_count(window: Played) -> Floats:
     return np.array([window.sounding.sum(), window.sounding.shape[-1]], np.float64)
 
 
-def _silent(window: Window) -> Floats:
+def _silent(window: Played) -> Floats:
     return np.array([(~window.sounding.any(axis=0)).sum(), window.sounding.shape[-1]], np.float64)
 
 
-def _repeats(window: Window) -> Floats:
+def _repeats(window: Played) -> Floats:
     """Beats with the pitch classes of the beat before, of those (from the second) that sound."""
     beats = np.arange(0, window.sounding.shape[1], STEPS_PER_BEAT)
     heard = np.add.reduceat(window.sounding, beats, axis=1) > 0
@@ -119,24 +119,24 @@ def _repeats(window: Window) -> Floats:
     return np.array([(same & sounds).sum(), sounds.sum()], np.float64)
 
 
-def _one_beat(window: Window) -> Floats:
+def _one_beat(window: Played) -> Floats:
     return np.array([(window.lengths == STEPS_PER_BEAT).sum(), len(window.lengths)], np.float64)
 
 
-HISTOGRAMS: dict[str, Callable[[Window], Floats]] = {
+HISTOGRAMS: dict[str, Callable[[Played], Floats]] = {
     "pitch_classes": _pitch_classes,  # sounding steps of each
     "notes_per_frame": _notes_per_frame,  # steps with 0, 1, .. 8 or more notes
     "onsets_per_beat": _onsets_per_beat,  # beats with 0, 1, .. 12 or more onsets
     "lengths": _lengths,  # notes of up to 1, 3, 6, 12, 24, 48, 96 steps, more
 }
-COMPARED: dict[str, Callable[[Window], Floats]] = {
+COMPARED: dict[str, Callable[[Played], Floats]] = {
     "dissonant": _dissonant,
     "out_of_scale": _out_of_scale,
     "ctnctr": _ctnctr,
     "pcs": _pcs,
     "mctd": _mctd,
 }
-TOLD: dict[str, Callable[[Window], Floats]] = {
+TOLD: dict[str, Callable[[Played], Floats]] = {
     "mean_onsets_per_beat": _onset_count,
     "mean_notes_per_frame": _note_count,
     "silent": _silent,

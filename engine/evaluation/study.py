@@ -39,7 +39,7 @@ _ALONE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SamplerChoice:
     """One way to sample; `steps` are calls of the network, `corrections` of them at low noise.
 
     spacing: power of the fall of the noise level; above 1 there are more calls at low noise.
@@ -65,7 +65,7 @@ class StudySettings:
     correctors, of these calls, for the default and for samplers that keep what they drew.
     """
 
-    default: Way
+    default: SamplerChoice
     samplers: tuple[str, ...] = SAMPLERS
     calls: tuple[int, ...] = CALLS
     temperatures: tuple[float, ...] = TEMPERATURES
@@ -75,11 +75,13 @@ class StudySettings:
     batch: int = 8
     seed: int = 0
 
-    def tables(self) -> dict[str, list[Way]]:
+    def tables(self) -> dict[str, list[SamplerChoice]]:
         """The rows of each table, in order."""
         heat = self.default.temperature
         return {
-            "calls": [Way(name, count, heat) for name in self.samplers for count in self.calls],
+            "calls": [
+                SamplerChoice(name, count, heat) for name in self.samplers for count in self.calls
+            ],
             "temperature": [replace(self.default, temperature=heat) for heat in self.temperatures],
             "spacing": [replace(self.default, spacing=power) for power in _SPACINGS],
             "corrections": [
@@ -91,10 +93,10 @@ class StudySettings:
         }
 
 
-class Filler(Protocol):
+class PacedFiller(Protocol):
     """What answers: a Generator."""
 
-    def paced(self, spacing: float, corrections: int) -> Filler:
+    def paced(self, spacing: float, corrections: int) -> PacedFiller:
         """The same with other noise levels."""
         ...
 
@@ -113,12 +115,12 @@ class Filler(Protocol):
 
 
 def study(
-    filler: Filler, pack: Pack, wanted: StudySettings, report: Report = lambda text: None
+    filler: PacedFiller, pack: Pack, wanted: StudySettings, report: Report = lambda text: None
 ) -> dict[str, Any]:
     """Every row as plain JSON values. Raises PackError where the split has too little.
 
     {"human": {"profile", "half_split", "short", "mean_length"}, "wrong piece": row, "tables":
-    {"calls": [row], "temperature": [row], ..}}; a row: the fields of its Way, "note_f1",
+    {"calls": [row], "temperature": [row], ..}}; a row: the fields of its SamplerChoice, "note_f1",
     "profile", "distance", "ratio", "mean_ratio", "order" (1 = nearest to human by mean ratio),
     "short" (share of notes of a sixteenth or less), "length_ratio" (mean length to human's) and
     "ms_per_reply" (median of replies filled one at a time).
@@ -183,22 +185,22 @@ def _pair(cells: Cells) -> Pair:
     return cells[LEAD], cells[ACCOMPANIMENT]
 
 
-def _paced(filler: Filler, way: Way) -> Filler:
+def _paced(filler: PacedFiller, way: SamplerChoice) -> PacedFiller:
     """The filler itself, compiled as it is, where the levels fall as they are played."""
     plain = (way.spacing, way.corrections) == (1.0, 0)
     return filler if plain else filler.paced(way.spacing, way.corrections)
 
 
-def _asked(requests: Sequence[FillRequest], way: Way) -> list[FillRequest]:
+def _asked(requests: Sequence[FillRequest], way: SamplerChoice) -> list[FillRequest]:
     return [replace(request, settings=way.settings(request.settings)) for request in requests]
 
 
-def _together(filler: Filler, requests: Sequence[FillRequest], batch: int) -> list[PianoRoll]:
+def _together(filler: PacedFiller, requests: Sequence[FillRequest], batch: int) -> list[PianoRoll]:
     starts = range(0, len(requests), batch)
     return [roll for at in starts for roll in filler.fill_many(requests[at : at + batch])]
 
 
-def _alone_ms(filler: Filler, requests: Sequence[FillRequest]) -> float:
+def _alone_ms(filler: PacedFiller, requests: Sequence[FillRequest]) -> float:
     """Median time of one reply, as a player waits for it."""
     times = []
     for request in requests:
@@ -208,7 +210,7 @@ def _alone_ms(filler: Filler, requests: Sequence[FillRequest]) -> float:
     return median(times)
 
 
-def _name(way: Way) -> str:
+def _name(way: SamplerChoice) -> str:
     fall = f"{way.temperature:g}, {way.spacing:g}, {way.corrections}"
     return f"{way.sampler}, {way.steps}, {fall}"
 
@@ -240,7 +242,7 @@ def mean_ratio(ratios: Mapping[str, float | None]) -> float | None:
     return fmean(known) if len(known) == len(ratios) else None
 
 
-def _order(ratios: Mapping[Way, float | None]) -> dict[Way, int]:
+def _order(ratios: Mapping[SamplerChoice, float | None]) -> dict[SamplerChoice, int]:
     """1 for the way nearest to human; the earlier one first where they are equal, None last."""
     ranked = sorted(ratios, key=lambda way: (ratios[way] is None, ratios[way] or 0.0))
     return {way: place for place, way in enumerate(ranked, 1)}

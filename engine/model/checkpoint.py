@@ -23,7 +23,7 @@ from engine.denoisers.harmony_transformer import (
     HarmonyTransformerConfig,
 )
 from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
-from engine.diffusion.exact import Evidence, Retouch
+from engine.diffusion.cell_evidence import CellEvidence, CellRefiner
 from engine.music.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
 
 FORMAT = 1
@@ -157,20 +157,20 @@ def load_weights(network: nn.Module, weights: object) -> None:
         raise CheckpointError(f"the weights do not fit this version's network: {reason}") from None
 
 
-def exact_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Module:
+def cell_evidence_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Module:
     """What stands behind a family's network in the exact chain: `retouch` weights, if there are
     any, else the family's own weight of a cell's evidence. Raises CheckpointError."""
     entry = family_of(family)
     if retouch:
-        module = Retouch()
+        module = CellRefiner()
         try:
             load_weights(module, retouch)
         except CheckpointError:
             raise CheckpointError(
-                "retouched by another version; run `midi-diffuse retouch` on its run again"
+                "refined by another version; run `midi-diffuse refine` on its run again"
             ) from None
         return module.eval()
-    return Evidence(1.0) if entry.evidence else Evidence(*entry.fitted)
+    return CellEvidence(1.0) if entry.evidence else CellEvidence(*entry.fitted)
 
 
 def sizes_of(network: nn.Module) -> dict[str, int]:

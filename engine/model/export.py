@@ -54,7 +54,7 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
     network = checkpoint.build(state["family"], state["sizes"])
     checkpoint.load_weights(network, state["averaged"])
     pitches = checkpoint.family_of(state["family"]).pitches
-    exact = checkpoint.exact_of(state["family"], state.get("retouch"))
+    exact = checkpoint.cell_evidence_of(state["family"], state.get("retouch"))
     return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, exact)
 
 
@@ -156,7 +156,7 @@ def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
     network = checkpoint.build(metadata["family"], metadata["sizes"])
     checkpoint.load_weights(network, _weights_under("network.", scripted))
     old: Any = scripted
-    exact = checkpoint.exact_of(metadata["family"], _weights_under("exact.", scripted))
+    exact = checkpoint.cell_evidence_of(metadata["family"], _weights_under("exact.", scripted))
     low_pitch = int(metadata["pitches"][0])
     planner = None
     if told := metadata.get("harmony"):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.diffusion.batch import density_bucket
-from engine.diffusion.in_c import playing_shift
+from engine.diffusion.key_normalisation import playing_shift
 from engine.diffusion.sampler import Filled, Loop, Request, Sampler
 from engine.model.density import with_density
 from engine.model.export import ModelError, load, pick_device
@@ -52,7 +52,7 @@ class Generator:
         self.metadata: dict[str, Any] = {**metadata, "device": str(device)}
         self.pitches = PitchRange(*metadata["pitches"])
         self.merged = bool(metadata.get("merged", False))
-        self.in_key = bool(metadata.get("sizes", {}).get("in_key", 0))
+        self.key_normalised = bool(metadata.get("sizes", {}).get("in_key", 0))
         self.densities = metadata.get("densities", [])
         self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
 
@@ -149,7 +149,7 @@ class Generator:
 
     def _move(self, window: Window, sheet: Sheet) -> int:
         """Semitones by which the network hears a window higher of which it is told no note."""
-        if not self.in_key:
+        if not self.key_normalised:
             return 0
         seed = sheet.request.settings.seed
         return playing_shift(

@@ -23,7 +23,7 @@ from engine.music.grid import (
     STEPS_PER_TOKEN,
 )
 from engine.requests.request import STYLES
-from engine.training.flaws import with_flaws
+from engine.training.context_corruption import corrupted
 
 PACK_FORMAT = 1
 _LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
@@ -33,7 +33,7 @@ FEWEST_NOTES = 4
 _MOST_TRIES = 100
 _LONGEST_HORIZON_STEPS = 4 * STEPS_PER_BEAT
 _LONGEST_MEMORY_STEPS = 4 * STEPS_PER_BEAT
-"""Half of the windows to anticipate are told no more than this of their own past (own_past.py)."""
+"""Half of the windows to anticipate know no more than this of their own past."""
 
 
 class PackError(ValueError):
@@ -159,7 +159,7 @@ class Windows:
         self.share = share.cumsum() / share.sum()
 
     def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
-        """`size` windows of `beats` beats. `augment` 0 turns transposition and flaws off."""
+        """`size` windows of `beats` beats. `augment` 0 turns transposition and corruptions off."""
         steps = beats * STEPS_PER_BEAT
         parts = [self._window(steps, augment) for _ in range(size)]
         lists: list[list[NDArray[np.int64]]] = [[], []]
@@ -222,7 +222,7 @@ class Windows:
             voice[:] = ACCOMPANIMENT
         if augment:
             notes[:, 2] += int(rng.integers(-6, 7))
-        heard = with_flaws(notes, steps, rng) if augment else notes
+        heard = corrupted(notes, steps, rng) if augment else notes
         starts, lengths = pack.meters[piece]
         tokens = start + np.arange(0, steps, STEPS_PER_TOKEN)
         index = np.maximum(np.searchsorted(starts, tokens, side="right") - 1, 0)

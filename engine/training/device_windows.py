@@ -2,7 +2,7 @@
 
 The notes of a pack lie on the device; a batch is a few dozen tensor operations, so an H100 is fed
 hundreds of thousands of beats a second where one core draws some thousands. The windows are those
-of `dataset.Windows` in kind (random beat, transposition, tasks, flaws), not number for
+of `dataset.DeviceWindows` in kind (random beat, transposition, tasks, corruptions), not number for
 number. Shapes:
 
     B window, T beat, V voice, P plane, K pitch, S step
@@ -42,7 +42,7 @@ class Notes:
 
 
 @dataclass(slots=True)
-class Windows:
+class DeviceWindows:
     """Which music: piece and first beat of each window [B], and what is said of it.
 
     phase, bar: int64 [B, T], of each beat. style: int64 [B].
@@ -92,18 +92,18 @@ class DevicePack:
     def _to(self, array: np.ndarray, dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, dtype)
 
-    def at(self, piece: Tensor, first_beat: Tensor, beats: int) -> Windows:
+    def at(self, piece: Tensor, first_beat: Tensor, beats: int) -> DeviceWindows:
         """The windows of `beats` beats that begin there."""
         rows = self.first_row_of[piece][:, None] + (
             first_beat[:, None] + torch.arange(beats, device=self.device)
         )
         last = self.first_row_of[piece + 1][:, None] - 1
         rows = torch.minimum(rows, last)
-        return Windows(
+        return DeviceWindows(
             piece, first_beat, beats, self.phase[rows], self.bar[rows], self.style[piece]
         )
 
-    def random(self, size: int, beats: int, generator: torch.Generator) -> Windows:
+    def random(self, size: int, beats: int, generator: torch.Generator) -> DeviceWindows:
         """`size` windows at random; of twice as many drawn, those without notes come last."""
         shape = (2, 2 * size)
         uniform = torch.rand(shape, generator=generator, device=self.device, dtype=torch.float64)
@@ -122,7 +122,7 @@ class DevicePack:
         first, last = self.first_note[piece], self.first_note[piece + 1]
         return low.clamp(min=first, max=last), high.clamp(min=first, max=last)
 
-    def notes(self, windows: Windows) -> Notes:
+    def notes(self, windows: DeviceWindows) -> Notes:
         """The notes that sound in each window."""
         low, high = self._span(windows.piece, windows.first_beat, windows.beats)
         count = (high - low).clamp_min(0)
@@ -160,8 +160,8 @@ def with_voices(notes: Notes, skyline_leads: Tensor, all_ours: Tensor) -> Notes:
     return Notes(notes.window, notes.onset, notes.end, notes.pitch, voice)
 
 
-def with_flaws(notes: Notes, size: int, steps: int, generator: torch.Generator) -> Notes:
-    """The notes as a live context may hold them: `flaws.py` but for the stuck chord."""
+def corrupted(notes: Notes, size: int, steps: int, generator: torch.Generator) -> Notes:
+    """The notes as in a live context: `context_corruption.py` but for the stuck chord."""
     device, count = notes.window.device, len(notes.window)
 
     def chance(share: float) -> Tensor:

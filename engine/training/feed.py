@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch, Drawing, merged_batch
-from engine.diffusion.in_c import in_c, some_alone
+from engine.diffusion.key_normalisation import key_normalised, some_alone
 from engine.model.checkpoint import Family
 from engine.training.chorales import SPLITS, Chorales, PieceWindows, load_chorales
 from engine.training.corpus_table import CORPORA
@@ -49,7 +49,7 @@ def shaped(batch: Batch, family: Family, rng: np.random.Generator | None = None)
         return batch
     if family.merged:
         return merged_batch(batch, family.pitches)
-    return in_c(batch if rng is None else some_alone(batch, _ALONE, rng))
+    return key_normalised(batch if rng is None else some_alone(batch, _ALONE, rng))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.denoisers.harmony import LEAD_FEATURES, plan_of_steps
-from engine.denoisers.in_key import key_of_classes, key_profiles
+from engine.denoisers.key_shift import key_of_classes, key_profiles
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_TOKEN
 
 _PROFILES = key_profiles()
@@ -44,7 +44,7 @@ def lead_of_tokens(cells: Tensor) -> Tensor:
 
 
 def texture_key(target: Tensor, context: Tensor, mask: Tensor) -> Tensor:
-    """Semitones to C, [B], read from what is known (`denoisers.in_key`); from all where nothing is.
+    """Semitones to C, [B], from what is known (`denoisers.key_shift`); from all if nothing is.
 
     target, context: [B, N, 24, K]; mask: bool [B, 2, N].
     """

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTransformerConfig
-from engine.denoisers.in_key import turned
+from engine.denoisers.key_shift import turned
 from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
 from engine.training.clocked_run import LEVELS, Optimiser, Recipe, Report, autocast, draw_levels
 from engine.training.dataset import Pack

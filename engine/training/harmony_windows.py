@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
 from engine.denoisers.harmony_transformer import turned_lead
-from engine.denoisers.in_key import key_of_classes, key_profiles, turned
+from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
 from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import folded, lead_of_tokens, plan_of_tokens
 

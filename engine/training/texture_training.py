@@ -60,11 +60,11 @@ def texture_loss(
 
 
 @torch.no_grad()
-def with_own_past(
+def with_sampled_past(
     network: FrameTransformer, batch: TextureBatch, prior: Tensor, generator: torch.Generator
 ) -> TextureBatch:
-    """The batch with the model's own accompaniment as context (`own_past.py`), 4 calls, not
-    told the plan: rougher than played."""
+    """Scheduled sampling (`scheduled_sampling.py`): the batch with the model's own accompaniment
+    as context, in 4 calls and without the plan: rougher than played."""
     device = batch.target.device
     ours = batch.mask[:, :, ACCOMPANIMENT] > 0.5  # [B, N]
     tokens = ours.shape[1]
@@ -174,7 +174,7 @@ def train_texture(
         size = max(recipe.beats // beats, 1)
         batch = music.batch(size, beats, generator)
         if run.share > 0.1 and run.step % 10 in (1, 2, 6):
-            batch = with_own_past(run.averaged, batch, prior, generator)
+            batch = with_sampled_past(run.averaged, batch, prior, generator)
         level = draw_levels(size, generator, device)
         network.train()
         loss = texture_loss(network, batch, level, prior, generator)

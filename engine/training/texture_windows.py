@@ -1,4 +1,4 @@
-"""Windows to train the texture on, drawn on the device: tasks, flaws, plan, all folded and in C."""
+"""Windows to train the texture on, drawn on the device: tasks, corruptions, plan; folded, in C."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.denoisers.in_key import moved
+from engine.denoisers.key_shift import moved
 from engine.diffusion.batch import DENSITY_BUCKETS
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.training.device_windows import (
     DevicePack,
-    Windows,
+    DeviceWindows,
     alone,
+    corrupted,
     mask_bank,
     roll_of,
     stuck,
-    with_flaws,
     with_voices,
 )
 from engine.training.folded_cells import folded, plan_of_tokens, texture_key
@@ -52,8 +52,8 @@ class TextureMusic:
         self, size: int, beats: int, generator: torch.Generator, mask: Tensor | None = None,
         augment: float = 1.0,
     ) -> TextureBatch:  # fmt: skip
-        """Random windows, tasks and flaws. mask bool [B, 2, N]: where not at random.
-        augment 0: no transposition, no flaws."""
+        """Random windows, tasks and corruptions. mask bool [B, 2, N]: where not at random.
+        augment 0: no transposition, no corruptions."""
         pack, device = self.pack, self.pack.device
 
         def rand(*shape: int) -> Tensor:
@@ -63,7 +63,7 @@ class TextureMusic:
         notes = with_voices(pack.notes(windows), rand(size) < 0.6, rand(size) < 0.06)
         notes.pitch = notes.pitch + ((rand(size) * 13).long() - 6)[notes.window] * int(augment)
         steps = beats * 24
-        heard = with_flaws(notes, size, steps, generator) if augment else notes
+        heard = corrupted(notes, size, steps, generator) if augment else notes
         target, context = roll_of(notes, size, steps), roll_of(heard, size, steps)
         if augment:
             context = stuck(context, rand(size) < 0.1, generator)
@@ -76,7 +76,7 @@ class TextureMusic:
         return self._in_c(folded(target), folded(context), mask, windows, generator)
 
     def _in_c(
-        self, target: Tensor, context: Tensor, mask: Tensor, windows: Windows,
+        self, target: Tensor, context: Tensor, mask: Tensor, windows: DeviceWindows,
         generator: torch.Generator,
     ) -> TextureBatch:  # fmt: skip
         size, tokens, device = target.shape[0], target.shape[1], target.device

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from engine.denoisers.inputs import Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.bound import bound_rate, free_steps, spread_levels, window_bound
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.inputs import logits_of, to_inputs
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
@@ -30,9 +30,9 @@ from engine.model.export import weights_of
 from engine.requests.request import STYLES
 from engine.training.dataset import Windows
 from engine.training.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
-from engine.training.own_past import with_own_past
+from engine.training.scheduled_sampling import with_sampled_past
 
-_OWN_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
+_SAMPLED_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
 _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 
 
@@ -42,8 +42,8 @@ class TrainSettings:
 
     beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
     falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
-    the family's own. own_past: share of the batches, the run's first tenth apart, in which the
-    model hears its own accompaniment (own_past.py), where the family has tasks. A validation
+    the family's own. own_past: share of the batches, the run's first tenth apart, with the model's
+    own accompaniment as context (scheduled_sampling.py), where the family has tasks. A validation
     takes 4 x 7 x `valid_windows` windows. start_from: an export or a checkpoint whose weights a
     fresh run begins with. compiled: through torch.compile, which needs a C++ compiler and a
     minute, and on a CPU makes a step about a fifth shorter.
@@ -226,17 +226,17 @@ class Run:
     @property
     def exact(self) -> nn.Module | None:
         """What stands behind the network in training: a cell's evidence, where it has that."""
-        return Evidence(1.0) if self.family.evidence else None
+        return CellEvidence(1.0) if self.family.evidence else None
 
     def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch as it will be heard live: now and then with the model's own past."""
-        share = self.settings.own_past if self.share_done >= _OWN_PAST_FROM else 0.0
+        share = self.settings.own_past if self.share_done >= _SAMPLED_PAST_FROM else 0.0
         drawn = float(torch.rand(1, generator=generator, device=self.device))
         if self.family.merged or drawn >= share:
             return batch
         self.averaged.eval()
         sampler = Sampler(self.averaged, self.prior, self.schedule, self.family.pitches.low)
-        return with_own_past(batch, sampler, generator)
+        return with_sampled_past(batch, sampler, generator)
 
     def _levels(self, size: int, generator: torch.Generator) -> Tensor:
         if self.family.loss is None:
@@ -297,7 +297,7 @@ class Run:
                     self.schedule,
                     generator,
                     draws=1,
-                    exact=checkpoint.exact_of(self.settings.family),
+                    exact=checkpoint.cell_evidence_of(self.settings.family),
                 )
                 nats += float(bound.sum())
                 steps += float(free_steps(told).sum())

@@ -64,13 +64,13 @@ LOG = """
 import logging, resource, signal, sys, time
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from bridge.event_log import writer as blackbox_writer
+from bridge.event_log import writer as log_writer
 from bridge.event_log.outcomes import Recorded
 from bridge.commands import Act, Tick
 from bridge.live.session import Session
 logging.basicConfig(level=logging.INFO)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-box = blackbox_writer.BlackBox(Path(sys.argv[1]), {})
+box = log_writer.EventLog(Path(sys.argv[1]), {})
 box.start()
 session = Recorded(Session({}), box.note)
 for number in range(30_000):

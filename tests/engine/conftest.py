@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
 from engine.model.generator import Generator
@@ -42,7 +42,7 @@ def tiny_sampler() -> Sampler:
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     prior = torch.tensor([[0.01, 0.03], [0.02, 0.06]])[..., None, None]
-    return Sampler(network, prior, "cosine", PIANO.low, Evidence(1.0))
+    return Sampler(network, prior, "cosine", PIANO.low, CellEvidence(1.0))
 
 
 def metadata(window_beats: int = 4, **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 from bridge.bench.live import clock_score, merge, tune, tune_score
 from bridge.client.rig import wait_for
-from bridge.osc.wire import Message
+from bridge.osc.wire import OscMessage
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -58,7 +58,7 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def perform(played: Band, bars: int, bpm: float, strike: Callable[[], object]) -> list[Message]:
+def perform(played: Band, bars: int, bpm: float, strike: Callable[[], object]) -> list[OscMessage]:
     """Play, with `strike` in the middle of a bar; gives what was told over OSC."""
     played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
     score = merge(tune_score(tune(bars), bpm), clock_score(4 * bars, bpm))
@@ -79,7 +79,7 @@ def beats_heard(played: Band, bpm: float) -> set[int]:
     return {round(place - delay) for place in places}
 
 
-def errors(told: list[Message]) -> list[str]:
+def errors(told: list[OscMessage]) -> list[str]:
     """What was said of the engine at /diffuse/out/error."""
     found = [each.arguments for each in told if each.address == "/diffuse/out/error"]
     return [str(text) for source, text in found if source == "engine"]

@@ -60,9 +60,9 @@ def test_a_second_ctrl_c_ends_a_daemon_that_hangs_with_every_note_off(jack: str)
     hanging = (
         "import time\n"
         "from bridge.cli import main as cli\n"
-        "from bridge.engine_host import supervisor as worker\n"
+        "from bridge.engine_host import supervisor as supervisor\n"
         "def stop(self): print('STOPPING', flush=True); time.sleep(60)\n"
-        "worker.EngineWorker.stop = stop\n"
+        "supervisor.EngineSupervisor.stop = stop\n"
         "if __name__ == '__main__': cli.run(['serve', '--port', '0', '--preset', 'fixture',"
         f" '--midi-api', 'jack', '--reply-port', '{osc.port}'])\n"
     )

@@ -15,7 +15,7 @@ from bridge.midi_messages import (
     PEDAL,
     RESET_CONTROLLERS,
     Kind,
-    Message,
+    MidiMessage,
 )
 from bridge.timebase import NS_PER_MS
 
@@ -74,7 +74,7 @@ class NoteGate:
         """Remember a note-on that we sent, so that its echo is known."""
         self._echoes.setdefault((channel, pitch), _Echoes()).sent_ns.append(at_ns)
 
-    def read(self, message: Message, at_ns: int) -> list[NoteEvent]:
+    def read(self, message: MidiMessage, at_ns: int) -> list[NoteEvent]:
         """Note events of one NOTE_ON, NOTE_OFF or CONTROL message."""
         if self.channel and message.channel != self.channel - 1:
             return []
@@ -105,7 +105,7 @@ class NoteGate:
             self._echoes.clear()
         return [NoteEvent(Change.OFF, at_ns, *key) for key in keys]
 
-    def _control(self, message: Message, at_ns: int) -> list[NoteEvent]:
+    def _control(self, message: MidiMessage, at_ns: int) -> list[NoteEvent]:
         channel = message.channel
         if message.first in (ALL_SOUND_OFF, ALL_NOTES_OFF):
             return self.flush(at_ns, channel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.live.clock.bar_lines import bar_index, bar_span, bar_start
-from bridge.live.listening.song import SEAM_STEPS
+from bridge.live.listening.note_memory import SEAM_STEPS
 from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
 
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.live.listening.song import SEAM_STEPS, Fold
+from bridge.live.listening.note_memory import SEAM_STEPS, LoopRegion
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.turns import Scene
-from bridge.live.planning.window import WINDOW_STEPS, Known, Turn
+from bridge.live.planning.policies import Scene
+from bridge.live.planning.request_window import WINDOW_STEPS, Known, Turn
 
 
-class Loop:
+class LoopReply:
     """harmonize `loop`: each bar at its own place, once its melody was heard on an earlier pass."""
 
     def __init__(self) -> None:
         self.turn: Turn | None = None
-        self.fold: Fold | None = None
+        self.region: LoopRegion | None = None
         self._covered: set[int] = set()
         self._bars: set[int] = set()
         self._entered = 0
@@ -29,7 +29,7 @@ class Loop:
         bars, first = scene.bars, scene.knobs.integer("loop_start")
         start = bars.start_of(first) if first >= 0 else bars.bar(step)[0]
         end = bars.plus(start, scene.knobs.integer("loop_bars"))
-        self.turn, self.fold = None, Fold(start, end - start)
+        self.turn, self.region = None, LoopRegion(start, end - start)
         self._covered, self._bars, self._entered = set(), set(), bars.bar(step)[0]
         self._lines = bars
         while start < end:
@@ -48,7 +48,7 @@ class Loop:
             self.turn = Turn(step)
         self._look_ahead(scene.bars.next_bar(step))
 
-    def heard(self, onset_step: int, scene: Scene) -> None:
+    def note_began(self, onset_step: int, scene: Scene) -> None:
         """Every bar counts, played in or not."""
 
     def bar_line(self, line: int, scene: Scene) -> None:
@@ -65,9 +65,9 @@ class Loop:
 
     def known(self, now_step: int, horizon_step: int) -> Known:
         """The melody behind us in this pass, and of the last pass ahead."""
-        assert self.fold is not None
-        length = self.fold.length_steps
-        base = (horizon_step - self.fold.start_step) // length * length
+        assert self.region is not None
+        length = self.region.length_steps
+        base = (horizon_step - self.region.start_step) // length * length
         if self._bars <= self._covered:
             reach = (horizon_step - WINDOW_STEPS, horizon_step + WINDOW_STEPS)
             return Known(now_step, reach[0], (reach,), base)
@@ -87,12 +87,12 @@ class Loop:
 
     def _ahead(self, now_step: int) -> list[tuple[int, int]]:
         """Bars at or after now whose melody was heard before, up to one loop on."""
-        assert self.fold is not None
+        assert self.region is not None
         assert self._lines is not None
         current, found = self._lines.bar(now_step), []
         if self._fold(current[0]) in self._covered:
             found.append(current)
-        line, last = current[1], now_step + self.fold.length_steps
+        line, last = current[1], now_step + self.region.length_steps
         while line < last:
             end = self._lines.next_bar(line)
             if self._fold(line) in self._covered or self._fold(line) == self._fold(current[0]):
@@ -101,5 +101,5 @@ class Loop:
         return found
 
     def _fold(self, step: int) -> int:
-        assert self.fold is not None
-        return self.fold(step)
+        assert self.region is not None
+        return self.region(step)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.commands import Effect, OscOut
-from bridge.live.listening.song import Entry, Fold, Song
-from bridge.live.planning.accounts import Accounts
+from bridge.live.listening.note_memory import LoopRegion, RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.planner import Planner
-from bridge.live.planning.window import Turn
+from bridge.live.planning.beat_tally import BeatTally
+from bridge.live.planning.plan_book import PlanBook
+from bridge.live.planning.request_window import Turn
 from bridge.live.playing.performer import Performer
 from bridge.settings.knobs import Knobs
 from engine.music.grid import LEAD, STEPS_PER_BEAT
@@ -28,8 +28,10 @@ class Delivery:
     frozen: a loop plays what it played before. filled: beats of the loop that have been answered.
     """
 
-    def __init__(self, knobs: Knobs, song: Song, bars: BeatLines, performer: Performer) -> None:
-        self.accounts = Accounts()
+    def __init__(
+        self, knobs: Knobs, song: SongMemory, bars: BeatLines, performer: Performer
+    ) -> None:
+        self.beat_tally = BeatTally()
         self.frozen = False
         self.filled: set[int] = set()
         self.next_line = 0
@@ -37,7 +39,7 @@ class Delivery:
         self._beat = 0
         self._missed = 0
         self._ringing = False
-        self._held: list[tuple[Entry, Callable[[int], None]]] = []
+        self._held: list[tuple[RememberedNote, Callable[[int], None]]] = []
 
     def aim(self, step: int) -> None:
         """Song position is now `step`: the beat under way is not counted."""
@@ -46,33 +48,33 @@ class Delivery:
 
     def forget(self) -> None:
         """What was committed is not played."""
-        self.accounts.forget()
+        self.beat_tally.forget()
         self._held.clear()
         self._performer.onsets.clear()
 
-    def replays(self, fold: Fold | None) -> Callable[[int], bool]:
+    def replays(self, region: LoopRegion | None) -> Callable[[int], bool]:
         """Says of a step whether its beat is frozen as it was played."""
-        if fold is None or not self.frozen:
+        if region is None or not self.frozen:
             return lambda step: False
-        return lambda step: fold(self._bars.beat(step)) in self.filled
+        return lambda step: region(self._bars.beat(step)) in self.filled
 
     def commit(
         self,
         to_step: int,
-        planner: Planner,
+        plan_book: PlanBook,
         turn: Turn | None,
-        fold: Fold | None,
+        region: LoopRegion | None,
         now_step: int,
         bpm: float,
     ) -> None:
         """Take from the plan, for good, what begins before `to_step`."""
-        start = planner.committed_to
-        replay = self.replays(fold) if self.frozen else None
-        notes = planner.commit(to_step, turn, self._song, self._bars, self.accounts, replay)
-        if fold is not None and turn is not None:
+        start = plan_book.committed_to
+        replay = self.replays(region) if self.frozen else None
+        notes = plan_book.commit(to_step, turn, self._song, self._bars, self.beat_tally, replay)
+        if region is not None and turn is not None:
             beat = self._bars.beat(max(start, turn.start_step))
             while beat < to_step:
-                self.filled.add(fold(beat))
+                self.filled.add(region(beat))
                 beat = self._bars.next_beat(beat)
         if turn is not None and turn.shift_steps and self._knobs.flag("thru"):
             self._pass_on(start, to_step, turn)
@@ -88,7 +90,7 @@ class Delivery:
                 end_at(entry.end_step + shift)
                 self._held.remove((entry, end_at))
         start = max(start, turn.start_step)
-        for entry in self._song.heard.onsets(start - shift, stop - shift):
+        for entry in self._song.input.onsets(start - shift, stop - shift):
             length = entry.end_at(entry.onset_step + HELD_STEPS) - entry.onset_step
             onset = entry.onset_step + shift
             note = Note(onset, entry.pitch, length, entry.voice, entry.velocity)
@@ -102,14 +104,14 @@ class Delivery:
         missed, self._missed = late - self._missed, late
         began = self._performer.began(self._beat, self.next_line)
         if turn is not None and turn.covers(self._beat) and not self._knobs.flag("bypass"):
-            self.accounts.close(self._beat, began or self._ringing, missed)
+            self.beat_tally.close(self._beat, began or self._ringing, missed)
         self._beat, self.next_line = self.next_line, self._bars.next_beat(self.next_line)
         self._ringing = self._performer.ringing(self._beat)
         return self._beat, [OscOut("/diffuse/out/late", (late,))] if missed else []
 
     def _follow_velocity(self, here: int) -> None:
         """The reply is as loud as the last beat of the melody asks for."""
-        heard = self._song.heard.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
+        heard = self._song.input.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
         lead = [entry.velocity for entry in heard if entry.voice == LEAD]
         if lead:
             self._performer.lead_velocity = sum(lead) / len(lead)

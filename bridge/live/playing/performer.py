@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bridge.commands import Effect, OscOut, SendMidi
-from bridge.live.listening.song import Entry
-from bridge.live.planning.planner import Answer, Committed
+from bridge.live.listening.note_memory import RememberedNote
+from bridge.live.planning.plan_book import Answer, Committed
 from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
 from bridge.midi_messages import NOTE_ON
 from bridge.settings.knobs import Knobs
@@ -87,7 +87,9 @@ class Performer:
         """Queue a note of the player's, to sound later; gives a way to move its end."""
         onset, end = float(note.onset_step), float(note.end_step)
         scheduled = ScheduledNote(onset, end, channel, note.pitch, max(1, note.velocity))
-        entry = Entry(note.onset_step, note.end_step, note.pitch, note.velocity, note.voice)
+        entry = RememberedNote(
+            note.onset_step, note.end_step, note.pitch, note.velocity, note.voice
+        )
         active = _Active(Committed(note, entry), scheduled, ours=False)
         self.scheduler.add(scheduled)
         self._active.append(active)

@@ -15,7 +15,7 @@ from bridge.midi_messages import CHANNELS, NOTE_ON, note_off
 SHORTEST_STEPS = 0.25
 """A note that would end at or before its onset (humanize, a fast tempo) is given this length."""
 
-Message = tuple[int, ...]
+MidiMessage = tuple[int, ...]
 """The bytes of one MIDI message."""
 
 Key = tuple[int, int]
@@ -51,7 +51,7 @@ class Due:
     """A message to send now; `step` is where it should have sounded."""
 
     step: float
-    data: Message
+    data: MidiMessage
 
 
 class Scheduler:
@@ -123,7 +123,7 @@ class Scheduler:
         self._ons = kept
         return dropped
 
-    def all_off(self) -> list[Message]:
+    def all_off(self) -> list[MidiMessage]:
         """Note-offs for everything that sounds; empties the ledger and the queue."""
         offs = [note_off(*key) for key in self._ledger]
         self._ledger.clear()

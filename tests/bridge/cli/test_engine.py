@@ -86,9 +86,9 @@ def trained(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_list_of_commands() -> None:
-    names = ["train", "retouch", "export", "evaluate"]
+    names = ["train", "refine", "export", "evaluate"]
     assert [command.name for command in ENGINE_COMMANDS] == names
-    for words in (*([name] for name in names), ["bench", "engine"]):
+    for words in (*([name] for name in names), ["bench", "engine"], ["retouch"]):
         assert "Usage" in run(*words, "--help").output
 
 

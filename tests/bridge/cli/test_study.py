@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from bridge.cli.main import main
 from bridge.cli.study import table
 from engine.evaluation.metrics import NINE, RATES
-from engine.evaluation.study import StudySettings, Way
+from engine.evaluation.study import SamplerChoice, StudySettings
 
 
 def run(*words: object) -> Result:
@@ -46,7 +46,7 @@ def found() -> dict[str, Any]:
 
 
 def test_the_table_has_every_row_beside_its_yardsticks(found: dict[str, Any]) -> None:
-    lines = table(found, StudySettings(Way("renoise", 10, 0.7))).splitlines()
+    lines = table(found, StudySettings(SamplerChoice("renoise", 10, 0.7))).splitlines()
     assert lines[0] == "tiny: 24 valid windows of 16 beats"
     ddim = next(line for line in lines if line.startswith("  ddim, 10, 0.7"))
     assert ddim.split()[3:] == [

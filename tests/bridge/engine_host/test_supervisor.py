@@ -13,7 +13,7 @@ import pytest
 
 from bridge.commands import Command, EngineState, PlanArrived, SetParameter
 from bridge.engine_host.main import EngineSpec, default_threads, warm_up_request
-from bridge.engine_host.supervisor import EngineWorker
+from bridge.engine_host.supervisor import EngineSupervisor
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
 
@@ -21,7 +21,7 @@ REQUEST = warm_up_request(SampleSettings())
 
 
 class Reports(list[Command]):
-    """What a worker reported."""
+    """What a supervisor reported."""
 
     def wait(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         end_s = time.monotonic() + seconds
@@ -45,10 +45,10 @@ def reports() -> Reports:
 
 
 @pytest.fixture
-def worker(reports: Reports) -> Iterator[EngineWorker]:
-    worker = EngineWorker(reports.append)
-    yield worker
-    worker.stop()
+def supervisor(reports: Reports) -> Iterator[EngineSupervisor]:
+    supervisor = EngineSupervisor(reports.append)
+    yield supervisor
+    supervisor.stop()
 
 
 def fixture_spec(**more: object) -> EngineSpec:
@@ -56,178 +56,178 @@ def fixture_spec(**more: object) -> EngineSpec:
 
 
 def test_plans_come_from_the_other_process_as_the_engine_made_them(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
-    worker.start(fixture_spec())
-    worker.submit(replace(REQUEST, id=7))
+    supervisor.start(fixture_spec())
+    supervisor.submit(replace(REQUEST, id=7))
     reports.wait(lambda: reports.plans() == [7])
     assert reports.states() == ["starting", "ready"]
     arrived = next(command for command in reports if isinstance(command, PlanArrived))
     assert arrived.plan.notes == FixtureGenerator().plan(REQUEST).notes
-    assert worker.pids
-    assert worker.pids[0] != os.getpid()
-    assert worker.metadata["name"] == "fixture"
+    assert supervisor.pids
+    assert supervisor.pids[0] != os.getpid()
+    assert supervisor.metadata["name"] == "fixture"
 
 
 def test_while_one_is_in_flight_only_the_newest_waits(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
-    worker.start(fixture_spec(delay_ms=100))
+    supervisor.start(fixture_spec(delay_ms=100))
     reports.wait(lambda: "ready" in reports.states())
-    worker.submit(replace(REQUEST, id=1))
+    supervisor.submit(replace(REQUEST, id=1))
     time.sleep(0.03)  # the first is with the engine by now, for 100 ms
     for number in (2, 3, 4, 5):
-        worker.submit(replace(REQUEST, id=number))
+        supervisor.submit(replace(REQUEST, id=number))
     reports.wait(lambda: len(reports.plans()) == 2)
     assert reports.plans() == [1, 5]
 
 
-def test_submit_never_blocks(worker: EngineWorker, reports: Reports) -> None:
-    worker.start(fixture_spec(delay_ms=300))
+def test_submit_never_blocks(supervisor: EngineSupervisor, reports: Reports) -> None:
+    supervisor.start(fixture_spec(delay_ms=300))
     reports.wait(lambda: "ready" in reports.states())
     begun_ns = time.perf_counter_ns()
     for number in range(1000):
-        worker.submit(replace(REQUEST, id=number))
+        supervisor.submit(replace(REQUEST, id=number))
     assert time.perf_counter_ns() - begun_ns < 250_000_000  # one call takes 300 ms
 
 
-def test_a_killed_engine_comes_back(worker: EngineWorker, reports: Reports) -> None:
-    worker.start(fixture_spec())
+def test_a_killed_engine_comes_back(supervisor: EngineSupervisor, reports: Reports) -> None:
+    supervisor.start(fixture_spec())
     reports.wait(lambda: "ready" in reports.states())
-    os.kill(worker.pids[0], signal.SIGKILL)
+    os.kill(supervisor.pids[0], signal.SIGKILL)
     reports.wait(lambda: "down" in reports.states())
-    worker.submit(replace(REQUEST, id=9))
+    supervisor.submit(replace(REQUEST, id=9))
     reports.wait(lambda: reports.plans() == [9])
     assert reports.states() == ["starting", "ready", "down", "starting", "ready"]
-    assert worker.restarts == 1
+    assert supervisor.restarts == 1
 
 
 def test_a_request_that_was_with_a_killed_engine_is_asked_again(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
-    worker.start(fixture_spec(delay_ms=200))
+    supervisor.start(fixture_spec(delay_ms=200))
     reports.wait(lambda: "ready" in reports.states())
-    worker.submit(replace(REQUEST, id=4))
+    supervisor.submit(replace(REQUEST, id=4))
     time.sleep(0.05)  # it is with the engine, for 200 ms
-    os.kill(worker.pids[0], signal.SIGKILL)
+    os.kill(supervisor.pids[0], signal.SIGKILL)
     reports.wait(lambda: reports.plans() == [4])
 
 
-def test_an_understudy_steps_in_at_once(worker: EngineWorker, reports: Reports) -> None:
-    worker.start(fixture_spec(understudy=True))
-    reports.wait(lambda: "ready" in reports.states() and len(worker.pids) == 2)
-    first, second = worker.pids
+def test_a_standby_steps_in_at_once(supervisor: EngineSupervisor, reports: Reports) -> None:
+    supervisor.start(fixture_spec(standby=True))
+    reports.wait(lambda: "ready" in reports.states() and len(supervisor.pids) == 2)
+    first, second = supervisor.pids
     os.kill(first, signal.SIGKILL)
-    worker.submit(replace(REQUEST, id=5))
+    supervisor.submit(replace(REQUEST, id=5))
     reports.wait(lambda: reports.plans() == [5], 60)
-    assert worker.pids[0] == second
-    reports.wait(lambda: len(worker.pids) == 2)  # and there is another
-    assert worker.pids[1] not in (first, second)
-    worker.stop()
+    assert supervisor.pids[0] == second
+    reports.wait(lambda: len(supervisor.pids) == 2)  # and there is another
+    assert supervisor.pids[1] not in (first, second)
+    supervisor.stop()
     assert not any(_alive(pid) for pid in (first, second))
 
 
-def test_an_understudy_that_dies_costs_nothing(worker: EngineWorker, reports: Reports) -> None:
-    worker.start(fixture_spec(understudy=True))
-    reports.wait(lambda: "ready" in reports.states() and len(worker.pids) == 2)
-    first, second = worker.pids
+def test_a_standby_that_dies_costs_nothing(supervisor: EngineSupervisor, reports: Reports) -> None:
+    supervisor.start(fixture_spec(standby=True))
+    reports.wait(lambda: "ready" in reports.states() and len(supervisor.pids) == 2)
+    first, second = supervisor.pids
     os.kill(second, signal.SIGKILL)
-    reports.wait(lambda: worker.pids == (first,))
-    worker.submit(replace(REQUEST, id=6))
+    reports.wait(lambda: supervisor.pids == (first,))
+    supervisor.submit(replace(REQUEST, id=6))
     reports.wait(lambda: reports.plans() == [6])
     assert reports.states() == ["starting", "ready"]
 
 
 def test_the_old_engine_serves_until_the_new_one_is_ready(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
-    worker.start(fixture_spec())
+    supervisor.start(fixture_spec())
     reports.wait(lambda: "ready" in reports.states())
-    old = worker.pids[0]
-    worker.switch(fixture_spec(delay_ms=150))  # three warm-up calls, so 450 ms at least
+    old = supervisor.pids[0]
+    supervisor.switch(fixture_spec(delay_ms=150))  # three warm-up calls, so 450 ms at least
     reports.wait(lambda: reports.states() == ["starting", "ready", "loading"])
-    worker.submit(replace(REQUEST, id=1))
+    supervisor.submit(replace(REQUEST, id=1))
     reports.wait(lambda: reports.plans() == [1])
     assert reports.states().count("ready") == 1
     reports.wait(lambda: reports.states().count("ready") == 2)
-    assert worker.pids[0] != old
-    assert len(worker.pids) == 1
+    assert supervisor.pids[0] != old
+    assert len(supervisor.pids) == 1
 
 
 def test_a_preset_with_the_same_engine_needs_no_new_process(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
-    worker.start(fixture_spec())
+    supervisor.start(fixture_spec())
     reports.wait(lambda: "ready" in reports.states())
-    old = worker.pids
-    worker.switch(EngineSpec("fixture", preset="other"))
-    worker.submit(replace(REQUEST, id=1))
+    old = supervisor.pids
+    supervisor.switch(EngineSpec("fixture", preset="other"))
+    supervisor.submit(replace(REQUEST, id=1))
     reports.wait(lambda: reports.plans() == [1])
-    assert worker.pids == old
+    assert supervisor.pids == old
     assert reports.states() == ["starting", "ready"]
 
 
 def test_back_to_the_first_engine_while_another_loads_is_ready_again(
-    worker: EngineWorker, reports: Reports
+    supervisor: EngineSupervisor, reports: Reports
 ) -> None:
     first = fixture_spec()
-    worker.start(first)
+    supervisor.start(first)
     reports.wait(lambda: "ready" in reports.states())
-    pids = worker.pids
+    pids = supervisor.pids
     for turn in (1, 2):
-        worker.switch(EngineSpec("fixture", preset="other", delay_ms=60_000))  # for ever, here
+        supervisor.switch(EngineSpec("fixture", preset="other", delay_ms=60_000))  # for ever, here
         reports.wait(lambda: reports.states()[-1] == "loading")
-        assert len(worker.pids) == 2
-        worker.submit(replace(REQUEST, id=turn))  # the first goes on meanwhile
+        assert len(supervisor.pids) == 2
+        supervisor.submit(replace(REQUEST, id=turn))  # the first goes on meanwhile
         reports.wait(lambda turn=turn: reports.plans()[-1:] == [turn])  # type: ignore[misc]
-        worker.switch(first)
+        supervisor.switch(first)
         reports.wait(lambda turn=turn: reports.states().count("ready") == 1 + turn)  # type: ignore[misc]
-        assert worker.pids == pids
+        assert supervisor.pids == pids
     assert reports.states() == ["starting", "ready", "loading", "ready", "loading", "ready"]
     begun, again = reports.engine()[1], reports.engine()[-1]
     assert again.detail == begun.detail
     assert again.detail.startswith("fixture on none, ")
     assert (again.plan_ns, again.calls) == (begun.plan_ns, begun.calls)
-    worker.submit(replace(REQUEST, id=3))
+    supervisor.submit(replace(REQUEST, id=3))
     reports.wait(lambda: reports.plans() == [1, 2, 3])
 
 
 def test_a_model_that_cannot_be_loaded_is_told_and_not_tried_again(
-    worker: EngineWorker, reports: Reports, tmp_path: Path
+    supervisor: EngineSupervisor, reports: Reports, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.pt"
     broken.write_bytes(b"no model")
-    worker.start(EngineSpec(str(broken), device="cpu"))
-    reports.wait(lambda: bool(worker.refused), 60)
+    supervisor.start(EngineSpec(str(broken), device="cpu"))
+    reports.wait(lambda: bool(supervisor.refused), 60)
     assert reports.states() == ["starting", "down"]
-    assert worker.pids == ()
+    assert supervisor.pids == ()
 
 
 def test_a_switch_to_a_broken_model_leaves_the_old_one_and_says_so(
-    worker: EngineWorker, reports: Reports, tmp_path: Path
+    supervisor: EngineSupervisor, reports: Reports, tmp_path: Path
 ) -> None:
-    worker.start(fixture_spec())
+    supervisor.start(fixture_spec())
     reports.wait(lambda: "ready" in reports.states())
-    worker.switch(EngineSpec(str(tmp_path / "none.pt"), device="cpu", preset="broken"))
+    supervisor.switch(EngineSpec(str(tmp_path / "none.pt"), device="cpu", preset="broken"))
     reports.wait(lambda: "error" in reports.states(), 60)
     back = [command for command in reports if isinstance(command, SetParameter)]
     reports.wait(lambda: bool(back) or any(isinstance(c, SetParameter) for c in reports))
     restored = next(command for command in reports if isinstance(command, SetParameter))
     assert (restored.name, restored.value) == ("preset", "fixture")
-    worker.submit(replace(REQUEST, id=3))
+    supervisor.submit(replace(REQUEST, id=3))
     reports.wait(lambda: reports.plans() == [3])
 
 
 def test_the_engine_does_not_outlive_a_killed_daemon() -> None:
     program = (
-        "from bridge.engine_host.supervisor import EngineWorker\n"
+        "from bridge.engine_host.supervisor import EngineSupervisor\n"
         "from bridge.engine_host.main import EngineSpec\n"
         "import time\n"
         "if __name__ == '__main__':\n"
-        "    worker = EngineWorker(lambda c: None)\n"
-        "    worker.start(EngineSpec('fixture'))\n"
-        "    while not worker.metadata: time.sleep(0.01)\n"
-        "    print(worker.pids[0], flush=True)\n"
+        "    supervisor = EngineSupervisor(lambda c: None)\n"
+        "    supervisor.start(EngineSpec('fixture'))\n"
+        "    while not supervisor.metadata: time.sleep(0.01)\n"
+        "    print(supervisor.pids[0], flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen(

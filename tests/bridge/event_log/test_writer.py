@@ -15,15 +15,15 @@ from bridge.commands import (
     SendMidi,
     Tick,
 )
-from bridge.event_log import writer as blackbox_writer
+from bridge.event_log import writer as log_writer
 from bridge.event_log.outcomes import Recorded
 from bridge.event_log.replay import replay
-from bridge.event_log.writer import BlackBox, parts_of, read_lines
+from bridge.event_log.writer import EventLog, parts_of, read_lines
 from bridge.live.session import Session
 from tests.session_rig import MS, Rig, S, clock, melody
 
 
-def drive(box: BlackBox, commands: list[Command], settings: dict[str, str]) -> list[SendMidi]:
+def drive(box: EventLog, commands: list[Command], settings: dict[str, str]) -> list[SendMidi]:
     """Step a recorded session, as the player does."""
     session = Recorded(Session(settings), box.note)
     effects = [effect for command in commands for effect in session.step(command)]
@@ -36,7 +36,7 @@ SETTINGS = {"reply": "live"}
 def test_what_is_noted_is_on_disk_compressed_and_private(tmp_path: Path) -> None:
     rig = Rig(Session(SETTINGS)).add(clock(8)).add(melody(8)).run(4 * S)
     late = [3_000, 40_000]
-    box = BlackBox(tmp_path / "log", SETTINGS, lambda count: late[count:])
+    box = EventLog(tmp_path / "log", SETTINGS, lambda count: late[count:])
     box.start()
     sent = drive(box, rig.commands, SETTINGS)
     box.stop()
@@ -57,10 +57,10 @@ def test_what_is_noted_is_on_disk_compressed_and_private(tmp_path: Path) -> None
 
 
 def test_parts_rotate_and_replay_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blackbox_writer, "PART_BYTES", 8_000)
-    monkeypatch.setattr(blackbox_writer, "FLUSH_S", 0.001)
+    monkeypatch.setattr(log_writer, "PART_BYTES", 8_000)
+    monkeypatch.setattr(log_writer, "FLUSH_S", 0.001)
     rig = Rig(Session(SETTINGS)).add(clock(16)).add(melody(16)).run(8 * S)
-    box = BlackBox(tmp_path, SETTINGS)
+    box = EventLog(tmp_path, SETTINGS)
     box.start()
     for first in range(0, len(rig.commands), 400):
         if first == 0:
@@ -83,12 +83,12 @@ def test_parts_rotate_and_replay_as_one(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_folder_is_bounded_the_oldest_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blackbox_writer, "PART_BYTES", 1_000)
-    monkeypatch.setattr(blackbox_writer, "FOLDER_BYTES", 3_500)
+    monkeypatch.setattr(log_writer, "PART_BYTES", 1_000)
+    monkeypatch.setattr(log_writer, "FOLDER_BYTES", 3_500)
     for number in range(6):
         (tmp_path / f"20200101-00000{number}-1.000.jsonl.gz").write_bytes(bytes(1_000))
     (tmp_path / "mine.txt").write_bytes(bytes(9_000))
-    box = BlackBox(tmp_path, SETTINGS)
+    box = EventLog(tmp_path, SETTINGS)
     box.start()
     box.stop()
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -103,9 +103,9 @@ def test_the_folder_is_bounded_the_oldest_go(
 def test_a_queue_that_is_full_loses_steps_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blackbox_writer, "CAPACITY", 50)
-    monkeypatch.setattr(blackbox_writer, "FLUSH_S", 60.0)
-    box = BlackBox(tmp_path, SETTINGS)
+    monkeypatch.setattr(log_writer, "CAPACITY", 50)
+    monkeypatch.setattr(log_writer, "FLUSH_S", 60.0)
+    box = EventLog(tmp_path, SETTINGS)
     box.start()
     drive(box, [Tick(number * MS) for number in range(80)], SETTINGS)
     assert box.lost == 30
@@ -122,7 +122,7 @@ def test_a_queue_that_is_full_loses_steps_and_says_so(
 def test_a_full_disk_ends_the_log_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = BlackBox(tmp_path, SETTINGS)
+    box = EventLog(tmp_path, SETTINGS)
     box.start()
 
     def full(line: str) -> None:
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_had_is_told_and_the_music_goes_on(
 ) -> None:
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
-        box = BlackBox(tmp_path / "file" / "log", SETTINGS)
+        box = EventLog(tmp_path / "file" / "log", SETTINGS)
         box.start()
     assert "no event log" in caplog.text
     assert drive(box, [Act(S, "panic")], SETTINGS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.files.tasks import Piece
+from bridge.files.tasks import SourcePiece
 from engine.scores.midi_file import TickNote, read
 from tests.midi_bytes import Message, Meta, bare, midi, off, on
 from tests.song_files import FIXTURE, run
@@ -68,7 +68,7 @@ def test_thousands_of_meters_take_no_minute(tmp_path: Path) -> None:
     body = note + b"".join(meters) + note
     (tmp_path / "in.mid").write_bytes(bare(body, division=96))
     started = time.perf_counter()
-    piece = Piece.of(read(tmp_path / "in.mid"))
+    piece = SourcePiece.of(read(tmp_path / "in.mid"))
     assert piece.bars == 8001
     assert time.perf_counter() - started < 2
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.cli import files as cli_files
 from bridge.files import tasks as file_tasks
-from bridge.files.tasks import Piece
+from bridge.files.tasks import SourcePiece
 from engine.music.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, MeterMap
 from engine.music.roll import Note, PianoRoll
 from engine.requests.fixture import FixtureGenerator
@@ -64,10 +64,10 @@ def test_continue_gives_only_so_much_context(tmp_path: Path, asked: type[Recorde
     assert not asked.asked.known[..., 16 * 96 :].any()
 
 
-def piece(*tracks: NewTrack) -> Piece:
+def piece(*tracks: NewTrack) -> SourcePiece:
     from engine.scores.midi_file import parse
 
-    return Piece.of(parse(new_file(tracks, 120, MeterMap())))
+    return SourcePiece.of(parse(new_file(tracks, 120, MeterMap())))
 
 
 def test_infill_hides_the_notes_of_the_gap_but_not_those_held_into_it() -> None:

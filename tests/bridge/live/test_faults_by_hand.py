@@ -58,7 +58,7 @@ def finish(live: Rig, stop: Command | None = None) -> None:
     assert live.stuck == {}
     assert live.session.conductor.performer.scheduler.sounding == frozenset()
     assert live.session.conductor.performer.scheduler.late == 0
-    assert live.tally.get("late", 0) == 0
+    assert live.counts.get("late", 0) == 0
     late = [now - due for now, due, data in live.sent if data[0] < 0xB0]
     assert max(late) <= 2000  # the rig's own grain
 

@@ -83,7 +83,7 @@ def test_every_bar_of_every_pass_answers_the_bar_played_before(
     live = looped(start_bar, bars, 3, again)
     order = [*range(start_bar + bars), *(start_bar + i % bars for i in range(3 * bars))]
     assert answers(live) == expected(order)
-    assert live.tally.keys() == {"fresh"}
+    assert live.counts.keys() == {"fresh"}
     assert set(live.stuck) <= {60 + 4 * order[-2] + 3}  # the last is still sounding
 
 
@@ -130,7 +130,7 @@ def test_bars_go_on_where_song_and_loop_meet_in_the_middle_of_a_bar() -> None:
 
 def test_what_was_answered_before_is_not_piled_up() -> None:
     song = looped(0, 1, 12).session.conductor.song
-    assert len(song.played) <= 20
-    assert len(song.heard) <= 20
-    beats = [note.onset_step for note in song.played.notes(-96, 0, 0)]
+    assert len(song.reply) <= 20
+    assert len(song.input) <= 20
+    beats = [note.onset_step for note in song.reply.notes(-96, 0, 0)]
     assert sorted(set(beats)) == beats

@@ -8,11 +8,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.live.listening.song import Entry, Song
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.window import Known, ahead_steps, plan_request
+from bridge.live.planning.request_window import Known, ahead_steps, plan_request
 from bridge.settings.parameters import DEFAULTS
-from engine.evaluation.replay import LiveSettings, Replay
+from engine.evaluation.rollout import LiveSettings, Rollout
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest, SampleSettings
@@ -60,18 +60,20 @@ def test_a_request_is_the_bridges_own(
 ) -> None:
     live = LiveSettings(1, context_bars, bpm=97.0)
     sampling = SampleSettings(seed=5, chords_from="melody")
-    replay = Replay(lead, meters, 480, live, sampling)
+    replay = Rollout(lead, meters, 480, live, sampling)
     bars = BeatLines(meters)
     heard_from = bars.bar(0)[0]
     for place in replay.places(horizon):
-        now, song = place - horizon, Song()
+        now, song = place - horizon, SongMemory()
         for note in lead:
             if note.onset_step < now:  # what is held has no end yet
                 end = note.end_step if note.end_step <= now else None
-                song.heard.add(Entry(note.onset_step, end, note.pitch, 80, LEAD))
+                song.input.add(RememberedNote(note.onset_step, end, note.pitch, 80, LEAD))
         ours = [note for note in HELD if 96 <= note.onset_step < place]
         for note in ours:
-            song.played.add(Entry(note.onset_step, note.end_step, note.pitch, 80, ACCOMPANIMENT))
+            song.reply.add(
+                RememberedNote(note.onset_step, note.end_step, note.pitch, 80, ACCOMPANIMENT)
+            )
         known = Known(now, heard_from, ((heard_from, now),))
         ahead = ahead_steps(horizon, live.bpm)
         memory = live.memory_beats
@@ -107,7 +109,7 @@ def test_a_whole_song_is_asked_for_as_the_session_asks() -> None:
         for beat in range(beats)
     )
     told = LiveSettings(bpm=100.0)
-    replay = Replay(lead, settled[0].meters, beats * BEAT, told, settled[0].settings)
+    replay = Rollout(lead, settled[0].meters, beats * BEAT, told, settled[0].settings)
     heard = Composer()
     replay.perform(heard, BEAT)
     assert heard.asked[-15:] == settled

@@ -33,7 +33,7 @@ def test_replies_lie_on_exact_beats_after_the_bar_listened_to() -> None:
     assert live.ons == [(beat, pitch) for beat in beats for pitch in CHORD]
     assert live.offs == [(beat, pitch) for beat in beats[1:] for pitch in CHORD]
     assert all(now == due for now, due, _ in live.sent)
-    assert live.tally == {"fresh": 27}
+    assert live.counts == {"fresh": 27}
     assert [args for _, args in live.osc("out/state")] == [
         ("waiting",),
         ("listening",),
@@ -64,7 +64,7 @@ def test_without_a_bar_to_listen_to_the_first_plan_knows_the_first_note(
     live.add([EngineState(0, "ready", "", warm_ms * MS, 10)])
     live.add(clock(25)).add(melody(25)).run(6 * S)
     assert live.ons[0][0] == first
-    assert set(live.tally) == {"fresh"}
+    assert set(live.counts) == {"fresh"}
     used = [request for when, request in live.requests if when < first]
     assert [n.pitch for n in used[-1].notes if n.voice == LEAD] == [72]
 
@@ -166,7 +166,7 @@ def test_dead_engine_the_plan_in_hand_goes_on() -> None:
     beats = sorted({when for when, _ in live.ons})
     assert beats == [2.0 + 0.5 * i for i in range(len(beats))]
     assert beats[-1] >= 8.0 + 4.0, "long enough to restart an engine"
-    assert set(live.tally) == {"fresh", "stale", "rest"}
+    assert set(live.counts) == {"fresh", "stale", "rest"}
     assert live.session.state == "planning"
 
 
@@ -176,7 +176,7 @@ def test_restarted_engine_takes_over_at_once() -> None:
 
     live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
     live.add([EngineState(8100 * MS, "down"), EngineState(11 * S, "ready")]).run(16 * S)
-    assert "rest" not in live.tally
+    assert "rest" not in live.counts
     asked = [when for when, _ in live.requests if when > 8]
     assert asked[0] == 11.0
     assert live.osc("out/ready") == [(11.0, ())]
@@ -185,7 +185,7 @@ def test_restarted_engine_takes_over_at_once() -> None:
 def test_while_another_model_loads_the_one_in_service_goes_on() -> None:
     def asked_and_played(*states: EngineState) -> tuple[list[float], list[tuple[float, int]]]:
         live = rig().add(clock(64)).add(melody(64)).add(states).run(20 * S)
-        assert live.tally == {"fresh": 36}
+        assert live.counts == {"fresh": 36}
         return [when for when, _ in live.requests], live.ons
 
     # Never ready, as a model that is very large, and failing to load, as one that is damaged.
@@ -198,23 +198,23 @@ def test_a_model_that_was_loaded_beside_another_is_measured_anew() -> None:
     live = rig().add(clock(64)).add(melody(64))
     live.add([EngineState(8100 * MS, "loading"), EngineState(11 * S, "ready", "", 700 * MS, 10)])
     live.run(11020 * MS)
-    pace = live.session.conductor.decider.planner.pace
-    assert pace.p95_ns(10) == 700 * MS
+    timing = live.session.conductor.replanner.plan_book.timing
+    assert timing.p95_ns(10) == 700 * MS
     assert live.osc("out/ready") == [(11.0, ())]
-    assert "rest" not in live.run(16 * S).tally
+    assert "rest" not in live.run(16 * S).counts
 
 
 @pytest.mark.parametrize("delay_ms", [100, 300, 700])
 def test_an_engine_slower_than_a_beat_still_delivers(delay_ms: int) -> None:
     live = rig(delay_ns=lambda request: delay_ms * MS).add(clock(64)).add(melody(64)).run(30 * S)
-    assert live.tally == {"fresh": 56} or set(live.tally) == {"fresh", "stale"}
+    assert live.counts == {"fresh": 56} or set(live.counts) == {"fresh", "stale"}
     assert live.session.conductor.performer.scheduler.late == 0
 
 
 def test_an_engine_of_three_beats_a_plan_causes_no_rest() -> None:
     """It is asked early enough to be ready when its turn begins."""
     live = rig(delay_ns=lambda request: 1400 * MS).add(clock(64)).add(melody(64)).run(30 * S)
-    assert set(live.tally) == {"fresh", "stale"}
+    assert set(live.counts) == {"fresh", "stale"}
 
 
 def test_one_slow_plan_makes_no_reply_old() -> None:
@@ -225,7 +225,7 @@ def test_one_slow_plan_makes_no_reply_old() -> None:
 
     live = rig(delay_ns=delay).add(clock(48)).add(melody(48))
     live.run(24 * S)
-    assert live.tally == {"fresh": 42, "stale": 2}
+    assert live.counts == {"fresh": 42, "stale": 2}
 
 
 def test_an_engine_that_slows_down_twofold_causes_no_rest() -> None:
@@ -234,14 +234,14 @@ def test_an_engine_that_slows_down_twofold_causes_no_rest() -> None:
 
     live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
     live.run(30 * S)
-    assert live.tally == {"fresh": 56}
+    assert live.counts == {"fresh": 56}
 
 
 def test_an_engine_far_too_slow_rests_but_is_never_late() -> None:
     live = rig(delay_ns=lambda request: 3 * S).add(clock(64)).add(melody(64)).run(30 * S)
-    assert live.tally["rest"] > 0
-    assert "late" not in live.tally
-    assert "fresh" not in live.tally
+    assert live.counts["rest"] > 0
+    assert "late" not in live.counts
+    assert "fresh" not in live.counts
 
 
 def test_a_player_that_was_held_up_drops_what_it_missed() -> None:
@@ -251,14 +251,14 @@ def test_a_player_that_was_held_up_drops_what_it_missed() -> None:
     live.add([Act(0, "start")]).add(play(72, 0, 100 * MS)).run(3 * S)
     live.now_ns = int(4.3 * S)  # nobody ran between 3.0 and 4.3 s
     live.run(6 * S)
-    assert session.tally.late > 0
+    assert session.counts.late > 0
     assert live.osc("out/late")
     assert all(now - due <= 50 * MS for now, due, data in live.sent if data[0] & 0xF0 == 0x90)
 
 
 def test_silence_that_the_plan_chose_is_counted_apart() -> None:
     live = rig(answer=lambda request: request.notes).add(clock(20)).add(melody(20)).run(9 * S)
-    assert live.tally == {"silent": 14}
+    assert live.counts == {"silent": 14}
 
 
 def test_a_new_plan_may_shorten_a_note_that_sounds() -> None:
@@ -325,7 +325,7 @@ def test_output_offset_and_channel() -> None:
         live.run(4 * S)
         ons = [(now, data) for now, _, data in live.sent if data[0] & 0xF0 == 0x90]
         assert ons[0] == (2 * S + round(offset * MS), (0x92, CHORD[0], 80))
-        assert live.tally.keys() == {"fresh"}
+        assert live.counts.keys() == {"fresh"}
 
 
 def test_thru_sends_notes_on_and_ends_them() -> None:
@@ -403,7 +403,7 @@ def test_a_meter_of_seven_eighths_has_bars_of_84_steps() -> None:
     live = rig({"meter": "7/8"}).add(clock(24)).add(melody(24)).run(8 * S)
     assert [when for when, _ in live.osc("out/bar")] == [0.0, 1.75, 3.5, 5.25, 7.0]
     assert live.ons[0][0] >= 1.75
-    assert "rest" not in live.tally
+    assert "rest" not in live.counts
 
 
 def test_clock_that_stops_coming_goes_on_and_says_so() -> None:

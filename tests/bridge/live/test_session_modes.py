@@ -26,7 +26,7 @@ def test_next_bar_answers_each_bar_one_bar_later() -> None:
     live = rig({"reply": "next-bar"}, answer=below).add(clock(33)).add(melody(33)).run(15 * S)
     tune = (72, 74, 76, 77, 79, 81, 83, 84)
     assert live.ons == [(2.0 + 0.5 * i, tune[i % 8] - 12) for i in range(27)]
-    assert live.tally == {"fresh": 26}
+    assert live.counts == {"fresh": 26}
     assert live.osc("out/latency") == [(0.0, (1,))]
 
 
@@ -43,8 +43,8 @@ def test_next_bar_of_an_engine_slower_than_a_beat_is_two_bars_behind() -> None:
     live = rig({"reply": "next-bar"}, delay_ns=lambda request: 700 * MS)
     live.add(clock(65)).add(melody(65)).run(30 * S)
     assert [args for _, args in live.osc("out/latency")] == [(1,), (2,)]
-    assert live.tally["fresh"] >= 50
-    assert live.tally.get("rest", 0) <= 1
+    assert live.counts["fresh"] >= 50
+    assert live.counts.get("rest", 0) <= 1
 
 
 def test_next_bar_passes_the_melody_on_with_the_same_delay() -> None:
@@ -64,7 +64,7 @@ def test_loop_first_pass_silent_then_every_bar_at_its_place() -> None:
     tune = (72, 74, 76, 77, 79, 81, 83, 84)
     # The tune is played once, in bars 1 and 2; its answer comes in bars 3 and 4.
     assert [on for on in live.ons if on[0] < 8] == [(4.0 + 0.5 * i, tune[i] - 12) for i in range(8)]
-    assert "rest" not in live.tally
+    assert "rest" not in live.counts
 
 
 def test_loop_by_the_daw_needs_no_listening_anew() -> None:
@@ -72,7 +72,7 @@ def test_loop_by_the_daw_needs_no_listening_anew() -> None:
     live.add([MidiIn(8 * S - 1000, (0xF2, 0, 0))]).add(clock(17, 8 * S, start=False))
     live.run(16 * S - 1)
     assert sorted({when for when, _ in live.ons}) == [8.0 + 0.5 * i for i in range(16)]
-    assert live.tally == {"fresh": 15}
+    assert live.counts == {"fresh": 15}
 
 
 def test_freeze_plays_the_same_again_and_asks_no_more() -> None:
@@ -96,7 +96,7 @@ def test_freeze_plays_the_same_again_and_asks_no_more() -> None:
     assert passes[4] != passes[3]
     assert not [when for when, _ in live.requests if 13 < when < 21]
     assert live.osc("freeze") == [(9.0, (True,)), (21.0, (False,))]
-    assert set(live.tally) == {"fresh"}
+    assert set(live.counts) == {"fresh"}
 
 
 def test_the_loops_requests_have_the_same_steps_in_every_pass() -> None:
@@ -142,7 +142,7 @@ def test_endless_interrupted_listens_and_is_ready_on_the_next_bar_line() -> None
     live.add(play(80, 8200 * MS, 400 * MS)).run(14 * S)
     beats = sorted({when for when, _ in live.ons})
     assert beats == [2.0 + 0.5 * i for i in range(13)] + [10.0 + 0.5 * i for i in range(9)]
-    assert set(live.tally) == {"fresh"}
+    assert set(live.counts) == {"fresh"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_triggered_tasks_play_from_the_next_bar_line_on(mode: str, known: set[Sp
     assert (live.ons[0][0], live.ons[-1][0]) == (10.0, 17.5)
     assert live.offs[-1][0] == 18.0
     assert live.stuck == {}
-    assert live.tally == {"fresh": 16}
+    assert live.counts == {"fresh": 16}
 
 
 def test_trigger_takes_bars_and_says_what_is_wrong() -> None:
@@ -249,7 +249,7 @@ def test_a_daws_loop_keeps_the_note_that_leads_it() -> None:
         r.add(MidiIn(end - 10 * MS, (0xB0 + c, number, 0)) for c in (0, 1) for number in (64, 123))
         r.add([MidiIn(end - 10 * MS, (0xFC,))])
     r.run(14 * S)
-    heard = r.session.conductor.song.heard.notes(0, 192, 192)
+    heard = r.session.conductor.song.input.notes(0, 192, 192)
     first = [note for note in heard if note.onset_step == 0]
     assert [(note.pitch, note.length_steps) for note in first] == [(60, 18)]
     assert r.stuck == {}

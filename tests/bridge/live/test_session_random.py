@@ -29,7 +29,7 @@ from bridge.commands import (
 from bridge.event_log.lines import Header, command_line, parse, read_header
 from bridge.event_log.outcomes import Recorded, outcome, outcome_line
 from bridge.event_log.replay import replay
-from bridge.live.planning.planner import Committed
+from bridge.live.planning.plan_book import Committed
 from bridge.live.playing.scheduler import Due, ScheduledNote
 from bridge.live.session import Session
 from bridge.midi_messages import NOTE_ON
@@ -149,7 +149,7 @@ class Commits:
         self.promised: set[tuple[float, int, int, int]] = set()
         self.sent = 0
         self._committing = False
-        performer, planner = session.conductor.performer, session.conductor.decider.planner
+        performer, planner = session.conductor.performer, session.conductor.replanner.plan_book
         self._add, self._due = performer.scheduler.add, performer.scheduler.due
         self._play, self._pass_on = performer.play, performer.pass_on
         self.scheduler = performer.scheduler

@@ -18,7 +18,7 @@ from statistics import median
 import pytest
 
 from bridge.commands import Command, MidiIn, PlanArrived, RequestPlan, SendMidi, Tick
-from bridge.live.listening import song
+from bridge.live.listening import note_memory
 from bridge.live.session import Session
 from engine.music.grid import STEPS_PER_BEAT
 from engine.requests.request import Plan
@@ -163,10 +163,10 @@ def test_a_leak_would_be_seen() -> None:
 
 def check(soak: Soak) -> None:
     quarter = soak.bars // 4
-    assert soak.session.tally.rest == 0
-    assert soak.session.tally.late == 0
-    assert soak.session.tally.fresh >= 0.99 * (soak.session.tally.beats)
-    assert soak.session.tally.beats >= 4 * soak.bars - 12
+    assert soak.session.counts.rest == 0
+    assert soak.session.counts.late == 0
+    assert soak.session.counts.fresh >= 0.99 * (soak.session.counts.beats)
+    assert soak.session.counts.beats >= 4 * soak.bars - 12
     assert soak.sounding <= 8
     assert growth(soak.blocks) < 0.01
     assert leak(soak.blocks) < MOST_LEAK
@@ -176,7 +176,7 @@ def check(soak: Soak) -> None:
 
 
 def test_hours_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(song, "MOST_ENTRIES", 240)  # full after 60 bars of four notes
+    monkeypatch.setattr(note_memory, "MOST_ENTRIES", 240)  # full after 60 bars of four notes
     check(Soak(250).run())
 
 
@@ -191,7 +191,7 @@ def test_playing_makes_no_garbage_that_only_the_collector_could_take() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
-    assert soak.session.tally.fresh > 30
+    assert soak.session.counts.fresh > 30
 
 
 @pytest.mark.stage
@@ -208,6 +208,6 @@ def test_ten_thousand_bars() -> None:
     figure("10,000 bars: objects more a bar", f"{leak(soak.blocks):.2f}", f"< {MOST_LEAK_IN_HOURS}")
     figure("10,000 bars: growth of memory", f"{100 * growth(soak.rss_kb):.2f} %", "< 1 %")
     hours = soak.now_ns / S / 3600
-    beats = f"{soak.session.tally.beats:,} beats in {hours:.1f} h, rest 0, late 0"
+    beats = f"{soak.session.counts.beats:,} beats in {hours:.1f} h, rest 0, late 0"
     figure("10,000 bars: beats", beats, "rest 0, late 0")
     assert growth(soak.rss_kb) < 0.01

@@ -22,7 +22,7 @@ from bridge.inbox import Inbox, Wake
 from bridge.midi.ports import NullPorts
 from bridge.realtime import wait_until
 from bridge.runtime.outbox import Outbox, Outgoing
-from bridge.runtime.transport_thread import Lateness, Player
+from bridge.runtime.transport_thread import Lateness, TransportThread
 from bridge.timebase import ManualClock, SystemClock
 from engine.requests.request import PlanRequest, SampleSettings
 
@@ -73,7 +73,7 @@ class Rig:
         self.out: list[Outgoing] = []
         self.requests: list[PlanRequest] = []
         self.session = Script(react, wake_ns)
-        self.player = Player(
+        self.transport = TransportThread(
             self.session,
             self.ports,
             self.inbox,
@@ -103,7 +103,7 @@ def test_commands_come_before_the_tick_in_the_order_they_came(make_rig: MakeRig)
     rig = make_rig(lambda _: [], wake_ns=77)
     rig.inbox.put(MidiIn(5, (0xFA,)))
     rig.inbox.put(MidiIn(6, (0xF8,)))
-    assert rig.player.turn() == 77
+    assert rig.transport.turn() == 77
     assert rig.session.commands == [MidiIn(5, (0xFA,)), MidiIn(6, (0xF8,)), Tick(1_000)]
 
 
@@ -115,7 +115,7 @@ def test_what_is_due_goes_out_before_clock_notes_and_plans_are_worked_through(
     rig.inbox.put(MidiIn(5, (0xF8,)))
     rig.inbox.put(MidiIn(6, (0x90, 60, 90)))
     rig.session.react = lambda command: _sent(rig, command)
-    rig.player.turn()
+    rig.transport.turn()
     names = [type(command).__name__ for command in rig.session.commands]
     assert names == ["SendDue", "MidiIn", "MidiIn", "Tick"]
 
@@ -128,7 +128,7 @@ def test_what_may_silence_a_note_comes_before_it(make_rig: MakeRig, status: int)
     rig.inbox.put(MidiIn(5, (0xF8,)))
     rig.inbox.put(MidiIn(6, (status, 0, 0)))
     rig.inbox.put(MidiIn(7, (0xF8,)))
-    rig.player.turn()
+    rig.transport.turn()
     names = [type(command).__name__ for command in rig.session.commands]
     assert names == ["MidiIn", "MidiIn", "SendDue", "MidiIn", "Tick"]
 
@@ -150,7 +150,7 @@ def test_a_note_falling_due_during_a_flood_goes_out_in_the_midst_of_it(make_rig:
     rig.session.due = 1_450
     for number in range(10):
         rig.inbox.put(MidiIn(number, (0xF8,)))
-    rig.player.turn()
+    rig.transport.turn()
     assert rig.session.commands[5] == SendDue(1_500)
 
 
@@ -160,7 +160,7 @@ def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -
     sent_ns: list[int] = []
     asked_ns: list[int] = []
     rig.ports.send = lambda data: sent_ns.append(time.perf_counter_ns())  # type: ignore[method-assign]
-    rig.player._clock = SystemClock()
+    rig.transport._clock = SystemClock()
 
     def react(command: Command) -> list[Effect]:
         if not isinstance(command, SendDue):
@@ -170,7 +170,7 @@ def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -
         return [SendMidi(command.at_ns, ON), SendMidi(command.at_ns, OFF)]
 
     rig.session.react = react
-    rig.player.start()
+    rig.transport.start()
     for _ in range(100):
         sent_ns.clear()
         asked_ns.clear()
@@ -180,7 +180,7 @@ def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -
         assert due_ns <= sent_ns[0]
         if asked_ns[0] < due_ns:  # else the system woke the thread too late
             break
-    rig.player.stop()
+    rig.transport.stop()
     assert asked_ns[0] < due_ns
 
 
@@ -195,18 +195,18 @@ def test_effects_go_where_they_belong_and_notes_go_first(make_rig: MakeRig) -> N
 
     rig = make_rig(react)
     rig.ports.send = lambda data: order.append("midi")  # type: ignore[method-assign]
-    rig.player._out = lambda item: order.append(type(item).__name__)
+    rig.transport._out = lambda item: order.append(type(item).__name__)
     rig.inbox.put(Act(5, "x"))
-    rig.player.turn()
+    rig.transport.turn()
     assert order == ["midi", "OscOut", "LogLine"]
     assert rig.requests == [request]
 
 
 def test_lateness_is_the_time_sent_less_the_time_due(make_rig: MakeRig) -> None:
     rig = make_rig(lambda c: [SendMidi(400, ON), SendMidi(0, (0xB0, 64, 0))])
-    rig.player.turn()
-    assert rig.player.lateness.count == 1  # controllers are not notes
-    assert rig.player.lateness.percentiles_ms([0.5]) == [600 / 1_000_000]
+    rig.transport.turn()
+    assert rig.transport.lateness.count == 1  # controllers are not notes
+    assert rig.transport.lateness.percentiles_ms([0.5]) == [600 / 1_000_000]
 
 
 def test_percentiles_of_the_latest_notes() -> None:
@@ -226,9 +226,9 @@ def test_a_fault_in_one_command_does_not_end_the_music(make_rig: MakeRig) -> Non
 
     rig = make_rig(react, wake_ns=0)
     rig.inbox.put(MidiIn(5, (0xF8,)))
-    wake = rig.player.turn()
+    wake = rig.transport.turn()
     assert rig.ports.sent == [ON]
-    assert rig.player.faults == 1
+    assert rig.transport.faults == 1
     assert wake is not None
     assert wake > 1_000  # a fault at every turn must not spin
     assert any(isinstance(item, LogLine) and "bad day" in item.text for item in rig.out)
@@ -237,9 +237,9 @@ def test_a_fault_in_one_command_does_not_end_the_music(make_rig: MakeRig) -> Non
 def test_a_port_that_is_gone_is_told_once(make_rig: MakeRig) -> None:
     rig = make_rig(lambda c: [SendMidi(1_000, ON)])
     rig.ports.broken = True
-    rig.player.turn()
-    rig.player.turn()
-    assert rig.player.unsent == 2
+    rig.transport.turn()
+    rig.transport.turn()
+    assert rig.transport.unsent == 2
     assert sum(isinstance(item, LogLine) for item in rig.out) == 1
 
 
@@ -249,9 +249,9 @@ def test_every_note_is_off_after_stop_even_if_the_session_forgets(make_rig: Make
         return [SendMidi(command.at_ns, ON)] if first else []
 
     rig = make_rig(react)
-    rig.player.start()
+    rig.transport.start()
     _until(lambda: rig.ports.sent == [ON])
-    rig.player.stop()
+    rig.transport.stop()
     assert rig.ports.sent == [ON, OFF]
     assert any(isinstance(c, Act) and c.name == "panic" for c in rig.session.commands)
 
@@ -260,27 +260,27 @@ def test_silence_by_force_sends_offs_for_what_sounds_only(make_rig: MakeRig) -> 
     rig = make_rig(
         lambda c: [SendMidi(0, ON), SendMidi(0, (0x91, 62, 1)), SendMidi(0, (0x91, 62, 0))]
     )
-    rig.player.turn()
+    rig.transport.turn()
     rig.ports.sent.clear()
-    rig.player.silence()
+    rig.transport.silence()
     assert rig.ports.sent == [OFF]
 
 
 def test_a_command_wakes_the_thread(make_rig: MakeRig) -> None:
     rig = make_rig(lambda _: [], wake_ns=None)
-    rig.player.start()
+    rig.transport.start()
     begun_ns = time.perf_counter_ns()
     rig.inbox.put(MidiIn(5, (0xFA,)))
     _until(lambda: MidiIn(5, (0xFA,)) in rig.session.commands)
     assert time.perf_counter_ns() - begun_ns < 500_000_000  # the wait alone would last a second
-    rig.player.stop()
+    rig.transport.stop()
 
 
 def test_a_flood_does_not_hold_up_time(make_rig: MakeRig) -> None:
     rig = make_rig(lambda _: [])
     for number in range(1000):
         rig.inbox.put(MidiIn(number, (0xF8,)))
-    rig.player.turn()
+    rig.transport.turn()
     assert len(rig.session.commands) == 257
     assert isinstance(rig.session.commands[-1], Tick)
     assert rig.inbox.wake.wait(0)  # what is left is taken at once

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.bound import free_steps, kl_bernoulli, window_bound
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.noise import keep_probability, own_evidence
 
 RATES = torch.linspace(0.005, 0.4, 12)
@@ -60,7 +60,7 @@ def cross_entropy(music: Batch) -> torch.Tensor:
     return (cost * free).sum(dim=(1, 2, 3, 4))
 
 
-def bound(network: nn.Module, music: Batch, **more: int | Evidence) -> torch.Tensor:
+def bound(network: nn.Module, music: Batch, **more: int | CellEvidence) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return window_bound(network, music, PRIOR, "linear", generator, **more)  # type: ignore[arg-type]
 
@@ -84,7 +84,7 @@ def test_independent_cells_are_bounded_without_a_gap(levels: int) -> None:
 def test_the_evidence_makes_the_rates_alone_exact() -> None:
     music = batch()
     whole = bound(Exact(), music, levels=20, draws=2)
-    split = bound(Exact(evidence=False), music, levels=20, draws=2, exact=Evidence(1.0))
+    split = bound(Exact(evidence=False), music, levels=20, draws=2, exact=CellEvidence(1.0))
     torch.testing.assert_close(split, whole, rtol=1e-3, atol=1e-2)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import diffuse
 from engine.diffusion.reverse import levels, tempered
@@ -246,7 +246,7 @@ def test_guidance_extrapolates_from_untold_to_told(guidance: float) -> None:
 
 def test_evidence_is_added_to_the_logits() -> None:
     rates = torch.full((VOICES, PLANES, 1, 1), 0.2)
-    module = Sampler(Mock(0.0), rates, "linear", LOW, Evidence(1.0)).eval()
+    module = Sampler(Mock(0.0), rates, "linear", LOW, CellEvidence(1.0)).eval()
     source = random_cells(0.5, 9)
     _, p = run(module, "ancestral", 1, source=source, variation=0.25)
     # 0.75 + 0.25 * 0.2 = 0.8 of the ones are seen as ones, 0.05 of the zeros are

@@ -55,7 +55,7 @@ class Cheat:
 
     def __init__(self, real: Generator, answers: list[np.ndarray[Any, Any]]) -> None:
         self.pitches, self.merged, self.device = real.pitches, False, real.device
-        self.in_key = False
+        self.key_normalised = False
         self.sampler = real.sampler
         self.answers = iter(answers)
 

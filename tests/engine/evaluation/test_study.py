@@ -12,14 +12,14 @@ import pytest
 
 from engine.evaluation.held_out import EvaluateSettings, draw_windows
 from engine.evaluation.metrics import note_lengths
-from engine.evaluation.study import StudySettings, Way, mean_ratio, study
+from engine.evaluation.study import SamplerChoice, StudySettings, mean_ratio, study
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, ONSET, PIANO, SUSTAIN
 from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import FillRequest
 from engine.training.dataset import Pack, load_pack
 
-PLAYED = Way("renoise", 4, 0.7)
+PLAYED = SamplerChoice("renoise", 4, 0.7)
 SMALL = StudySettings(
     default=PLAYED, samplers=("renoise", "ddim", "ancestral"), calls=(2, 4),
     temperatures=(0.7, 1.0), windows=6, beats=4, batch=4, seed=5,
@@ -81,12 +81,16 @@ class Knowing:
 def test_rows_are_samplers_by_calls_and_temperatures() -> None:
     tables = SMALL.tables()
     assert tables["calls"] == [
-        Way(name, calls, 0.7) for name in ("renoise", "ddim", "ancestral") for calls in (2, 4)
+        SamplerChoice(name, calls, 0.7)
+        for name in ("renoise", "ddim", "ancestral")
+        for calls in (2, 4)
     ]
-    assert tables["temperature"] == [PLAYED, Way("renoise", 4, 1.0)]
-    assert tables["spacing"] == [Way("renoise", 4, 0.7, power) for power in (0.5, 0.75, 1, 1.5, 2)]
+    assert tables["temperature"] == [PLAYED, SamplerChoice("renoise", 4, 1.0)]
+    assert tables["spacing"] == [
+        SamplerChoice("renoise", 4, 0.7, power) for power in (0.5, 0.75, 1, 1.5, 2)
+    ]
     assert tables["corrections"] == [
-        Way(name, 4, 0.7, 1.0, count)
+        SamplerChoice(name, 4, 0.7, 1.0, count)
         for name in ("renoise", "ddim", "ancestral")
         for count in (0, 2)
     ]
@@ -114,7 +118,7 @@ def test_known_replies_have_known_scores(packed: Pack) -> None:
 def test_the_order_goes_by_mean_ratio(packed: Pack) -> None:
     found = study(Knowing(packed), packed, SMALL)
     rows = {
-        tuple(row[field.name] for field in fields(Way)): row
+        tuple(row[field.name] for field in fields(SamplerChoice)): row
         for table in found["tables"].values() for row in table
     }  # fmt: skip
     assert sorted(row["order"] for row in rows.values()) == list(range(1, WAYS + 1))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.diffusion.exact import Evidence, Retouch
+from engine.diffusion.cell_evidence import CellEvidence, CellRefiner
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint, export
 from engine.model.export import ModelError, load, pick_device
@@ -103,11 +103,11 @@ def test_the_exact_chain_gets_the_familys_evidence_or_what_was_trained_for_it(
         "schedule": "cosine",
     }
     plain = export.sampler_of(state).exact
-    assert isinstance(plain, Evidence)
+    assert isinstance(plain, CellEvidence)
     assert (plain.weight, plain.fall) == (0.95, 0.5)
-    weights = Retouch().state_dict()
+    weights = CellRefiner().state_dict()
     trained = export.sampler_of(state | {"retouch": weights}).exact
-    assert isinstance(trained, Retouch)
+    assert isinstance(trained, CellRefiner)
     assert all(torch.equal(weights[name], x) for name, x in trained.state_dict().items())
 
 

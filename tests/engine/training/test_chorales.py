@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.bound import bound_rate, spread_levels, window_bound
-from engine.diffusion.exact import Evidence
+from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.inputs import logits_of, to_inputs
 from engine.diffusion.noise import alpha_bar, diffuse, flip_rate, log_decay, posterior
 from engine.diffusion.sampler import Sampler
@@ -159,14 +159,14 @@ def test_what_fills_a_piece_up_is_not_scored() -> None:
     def nats(model: nn.Module) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         batch = padded(made(6))
-        return window_bound(model, batch, PRIOR, "linear", generator, exact=Evidence(1.0))
+        return window_bound(model, batch, PRIOR, "linear", generator, exact=CellEvidence(1.0))
 
     assert torch.equal(nats(Wild()), nats(Marginals()))
 
 
 def test_the_exact_marginals_score_their_closed_form() -> None:
     rolls = made(60)
-    sampler = Sampler(Marginals(), PRIOR, "linear", 21, Evidence(1.0))
+    sampler = Sampler(Marginals(), PRIOR, "linear", 21, CellEvidence(1.0))
     found = bound_of(sampler, rolls, levels=1000, draws=60, seed=0)
     assert (found.pieces, found.frames) == (60, sum(roll.shape[1] for roll in rolls))
     assert found.standard_error < 0.01 * exact(rolls)
@@ -201,7 +201,7 @@ def test_the_mean_of_the_rate_over_the_levels_is_the_bound() -> None:
     for _ in range(40):
         level = spread_levels(64, generator, prior.device)
         inputs, target, free = to_inputs(batch, level, prior, "linear", generator)
-        logits = 0.5 + logits_of(wrong, inputs, prior, "linear", Evidence(1.0))
+        logits = 0.5 + logits_of(wrong, inputs, prior, "linear", CellEvidence(1.0))
         cells = bound_rate(logits, inputs.noisy, target, level, prior, "linear")
         total += float((cells * free).sum()) / 40
 
@@ -210,7 +210,7 @@ def test_the_mean_of_the_rate_over_the_levels_is_the_bound() -> None:
             return super().forward(inputs) + 0.5
 
     chain = window_bound(
-        Shifted(), batch, prior, "linear", generator, 2000, 40, exact=Evidence(1.0)
+        Shifted(), batch, prior, "linear", generator, 2000, 40, exact=CellEvidence(1.0)
     )
     assert total == pytest.approx(float(chain.sum()), rel=0.02)
 
@@ -229,7 +229,7 @@ def settings(file: Path, steps: int = 2) -> TrainSettings:
 
 def test_training_lowers_the_bound_and_its_small_file_scores_alike(file: Path) -> None:
     before = bound_of(
-        Sampler(network(), PRIOR, "linear", 21, Evidence(1.0)), made(12), 100, 4, 0
+        Sampler(network(), PRIOR, "linear", 21, CellEvidence(1.0)), made(12), 100, 4, 0
     ).nats_per_frame
     run = train(settings(file, steps=60), lambda p, share: None)
     assert float(run.prior.mean()) == pytest.approx(0.0044)

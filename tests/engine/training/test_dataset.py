@@ -270,7 +270,7 @@ def test_windows_of_up_to_32_beats_are_the_music_from_any_beat(beats: int) -> No
 
 
 def test_flaws_are_heard_and_never_asked_for(made_pack: Path) -> None:
-    """The same draw with flaws and without has the same truth."""
+    """The same draw with corruptions and without has the same truth."""
     batch = windows_of(made_pack, 6).batch(40, 8)
     assert (batch.target != batch.context).any(axis=(1, 2, 3, 4)).sum() > 10
     chords = batch.target[:, ACCOMPANIMENT, ONSET].sum(axis=1)

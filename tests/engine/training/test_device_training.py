@@ -11,7 +11,7 @@ import torch
 
 from engine.denoisers.harmony import lead_features, plan_of
 from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTransformerConfig
-from engine.denoisers.in_key import turned
+from engine.denoisers.key_shift import turned
 from engine.diffusion.batch import density_bucket
 from engine.model import checkpoint
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
@@ -21,7 +21,7 @@ from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import plan_of_tokens
 from engine.training.harmony_training import draw_plan, kept_share, plan_prior, train_harmony
 from engine.training.harmony_windows import HarmonyMusic, harmony_inputs, harmony_task
-from engine.training.texture_training import train_texture, with_own_past
+from engine.training.texture_training import train_texture, with_sampled_past
 from engine.training.texture_windows import TextureMusic, texture_prior
 
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ def test_its_own_past_is_heard_from_some_place_on(textures: TextureMusic) -> Non
     mask[:8, ACCOMPANIMENT, :20] = mask[8:, LEAD] = True
     batch = textures.batch(16, 8, seeded(), mask)
     prior = texture_prior(textures, seeded(1))
-    found = with_own_past(network, batch, prior, seeded(2))  # type: ignore[arg-type]
+    found = with_sampled_past(network, batch, prior, seeded(2))  # type: ignore[arg-type]
     assert torch.equal(found.target, batch.target)
     assert torch.equal(found.context[8:], batch.context[8:])  # no past of its own to hear
     assert torch.equal(found.context[:, :, :12], batch.context[:, :, :12])

@@ -1,4 +1,4 @@
-"""Windows drawn on a device are those that the CPU draws: music, bars, tasks and flaws."""
+"""Windows drawn on a device are those that the CPU draws: music, bars, tasks and corruptions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from engine.training.device_windows import (
     DevicePack,
     Notes,
     alone,
+    corrupted,
     mask_bank,
     roll_of,
     stuck,
-    with_flaws,
     with_voices,
 )
 
@@ -125,7 +125,7 @@ def test_flaws_leave_the_lead_its_notes_and_take_few_of_ours() -> None:
     voice = np.tile([LEAD, ACCOMPANIMENT], size * per)
     rows = np.column_stack([window, onset, onset + 12, np.full(len(window), 60), voice])
     given_rows = rows.copy()
-    heard = rows_of(with_flaws(notes_of(rows), size, 240, torch.Generator().manual_seed(2)))
+    heard = rows_of(corrupted(notes_of(rows), size, 240, torch.Generator().manual_seed(2)))
     assert (rows == given_rows).all()
     lead, was = heard[heard[:, 4] == LEAD], rows[rows[:, 4] == LEAD]
     assert len(lead) == len(was)

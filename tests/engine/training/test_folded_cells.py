@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
 from engine.denoisers.harmony import lead_features, plan_of
-from engine.denoisers.in_key import key_profiles, key_shift
+from engine.denoisers.key_shift import key_profiles, key_shift
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_TOKEN
 from engine.music.roll import drop_orphans
 from engine.training.folded_cells import (

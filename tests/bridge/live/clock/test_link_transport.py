@@ -282,7 +282,7 @@ def test_a_melody_in_a_link_session_is_answered_on_its_beats() -> None:
         heard(ms, (ms - 250) / 500, rolling=100 <= ms < 10_200) for ms in range(0, 12_000, 100)
     ]
     played.add(looks).add(melody(20, 250 * NS_PER_MS)).run(12 * NS_PER_S)
-    assert played.tally == {"fresh": 15}  # the last is cut short
+    assert played.counts == {"fresh": 15}  # the last is cut short
     onsets = sorted({round((due - 0.25) / 0.5, 4) for due, _ in played.ons})
     assert onsets == list(range(4, 20))
     assert [words for _, words in played.osc("out/bar")][:3] == [(0,), (1,), (2,)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.commands import Act, SetParameter
 from bridge.live.listening.note_gate import ECHO_NS, Change, NoteEvent, NoteGate
-from bridge.midi_messages import Kind, Message, parse
+from bridge.midi_messages import Kind, MidiMessage, parse
 from bridge.settings.knobs import Knobs, control_command
 from bridge.settings.parameters import ACTIONS, PARAMETERS, ParameterError, check
 from bridge.timebase import NS_PER_MS as MS
@@ -25,16 +25,16 @@ def feed(gate: NoteGate, *data: int, at_ns: int = 0) -> list[tuple[Change, int]]
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ((0x90, 60, 100), Message(Kind.NOTE_ON, 0, 60, 100)),
-        ((0x95, 60, 0), Message(Kind.NOTE_OFF, 5, 60, 0)),
-        ((0x8F, 60, 64), Message(Kind.NOTE_OFF, 15, 60, 64)),
-        ((0xB1, 64, 127), Message(Kind.CONTROL, 1, 64, 127)),
-        ((0xC2, 9), Message(Kind.PROGRAM, 2, 9)),
-        ((0xF8,), Message(Kind.CLOCK)),
-        ((0xFA,), Message(Kind.START)),
-        ((0xFB,), Message(Kind.CONTINUE)),
-        ((0xFC,), Message(Kind.STOP)),
-        ((0xF2, 3, 1), Message(Kind.POSITION, first=131)),
+        ((0x90, 60, 100), MidiMessage(Kind.NOTE_ON, 0, 60, 100)),
+        ((0x95, 60, 0), MidiMessage(Kind.NOTE_OFF, 5, 60, 0)),
+        ((0x8F, 60, 64), MidiMessage(Kind.NOTE_OFF, 15, 60, 64)),
+        ((0xB1, 64, 127), MidiMessage(Kind.CONTROL, 1, 64, 127)),
+        ((0xC2, 9), MidiMessage(Kind.PROGRAM, 2, 9)),
+        ((0xF8,), MidiMessage(Kind.CLOCK)),
+        ((0xFA,), MidiMessage(Kind.START)),
+        ((0xFB,), MidiMessage(Kind.CONTINUE)),
+        ((0xFC,), MidiMessage(Kind.STOP)),
+        ((0xF2, 3, 1), MidiMessage(Kind.POSITION, first=131)),
         ((0xFE,), None),
         ((0xE0, 0, 64), None),
         ((0xF0, 1, 2, 0xF7), None),
@@ -44,7 +44,7 @@ def feed(gate: NoteGate, *data: int, at_ns: int = 0) -> list[tuple[Change, int]]
         ((), None),
     ],
 )
-def test_parse(data: tuple[int, ...], message: Message | None) -> None:
+def test_parse(data: tuple[int, ...], message: MidiMessage | None) -> None:
     assert parse(data) == message
 
 

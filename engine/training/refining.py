@@ -1,7 +1,7 @@
-"""Train what stands behind a finished network in the exact chain (engine.diffusion.exact.Retouch).
+"""Train the refiner of a finished network (`engine.diffusion.cell_evidence.CellRefiner`).
 
 The network keeps its weights, and so plays in few calls just as before. Loss: a sampled term of
-the likelihood bound itself (`bound.bound_rate`), on training windows without flaws.
+the likelihood bound itself (`bound.bound_rate`), on training windows without corruptions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import nn
 
 from engine.diffusion.batch import Batch, Drawing, within
 from engine.diffusion.bound import bound_rate, spread_levels
-from engine.diffusion.exact import Retouch
-from engine.diffusion.in_c import all_alone, in_c
+from engine.diffusion.cell_evidence import CellRefiner
 from engine.diffusion.inputs import logits_of, to_inputs
+from engine.diffusion.key_normalisation import all_alone, key_normalised
 from engine.model import checkpoint
 from engine.model.checkpoint import Family
 from engine.music.grid import PAPER
@@ -31,7 +31,7 @@ _WARMUP = 50
 
 
 @dataclass(frozen=True, slots=True)
-class RetouchSettings:
+class RefineSettings:
     """data: a packed corpus. run: a checkpoint, which gets the result. batch: windows a step."""
 
     data: Path
@@ -45,7 +45,7 @@ class RetouchSettings:
     threads: int = 0
 
 
-def retouch(settings: RetouchSettings, report: Callable[[int, float], None]) -> Retouch:
+def refine(settings: RefineSettings, report: Callable[[int, float], None]) -> CellRefiner:
     """Train and write it into the checkpoint; `report(step, smoothed nats a step)` as it goes.
 
     Raises CheckpointError and PackError. A killed run begins anew: it takes minutes.
@@ -57,22 +57,22 @@ def retouch(settings: RetouchSettings, report: Callable[[int, float], None]) -> 
     family = checkpoint.family_of(str(state["family"]))
     if family.merged:
         raise checkpoint.CheckpointError(
-            f"{settings.run}: a {state['family']} sees single cells itself; nothing to retouch"
+            f"{settings.run}: a {state['family']} sees single cells itself; nothing to refine"
         )
     network = checkpoint.build(str(state["family"]), state["sizes"])  # type: ignore[arg-type]
     checkpoint.load_weights(network, state["averaged"])
     network.to(settings.device).eval()
-    module = Retouch().to(settings.device)
+    module = CellRefiner().to(settings.device)
     _fit(module, network, state, settings, report)
     checkpoint.save_atomically(state | {"retouch": module.state_dict()}, settings.run)
     return module.eval()
 
 
 def _fit(
-    module: Retouch,
+    module: CellRefiner,
     network: nn.Module,
     state: dict[str, object],
-    settings: RetouchSettings,
+    settings: RefineSettings,
     report: Callable[[int, float], None],
 ) -> None:
     prior, schedule = state["prior"], str(state["schedule"])
@@ -107,11 +107,11 @@ def _fit(
         report(step + 1, smoothed)
 
 
-def _batch(windows: Drawing, family: Family, settings: RetouchSettings) -> Batch:
-    """Training windows without flaws, or music alone."""
+def _batch(windows: Drawing, family: Family, settings: RefineSettings) -> Batch:
+    """Training windows without corruptions, or music alone."""
     played_alone = windows.rng.random() < _ALONE
     drawn = windows.batch(settings.batch, settings.beats)
     if played_alone:
-        return in_c(all_alone(within(drawn, PAPER)))
+        return key_normalised(all_alone(within(drawn, PAPER)))
     told = shaped(drawn, family, windows.rng)
     return replace(told, context=told.target)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bridge.live.listening.song import Song
+from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.planner import Answer, Planner
-from bridge.live.planning.turns import OnRequest, Policy, Scene
-from bridge.live.planning.window import Turn, ahead_steps, plan_request, task_request
+from bridge.live.planning.plan_book import Answer, PlanBook
+from bridge.live.planning.policies import Policy, Scene, Triggered
+from bridge.live.planning.request_window import Turn, ahead_steps, plan_request, task_request
 from bridge.settings.knobs import Knobs
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.requests.request import Plan, PlanRequest
@@ -22,14 +22,14 @@ NEVER = 1 << 60
 UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
 
 
-class Decider:
+class Replanner:
     """One decision for every beat, as late as the engine's pace allows.
 
     target: the beat line the next decision is for. horizon_steps: how long before it is made.
     """
 
-    def __init__(self, knobs: Knobs, song: Song, bars: BeatLines) -> None:
-        self.planner = Planner()
+    def __init__(self, knobs: Knobs, song: SongMemory, bars: BeatLines) -> None:
+        self.plan_book = PlanBook()
         self.engine_up = True
         self.target = NEVER
         self.horizon_steps = SIXTEENTH
@@ -46,8 +46,8 @@ class Decider:
 
     def aim(self, step: int, policy: Policy, bpm: float) -> None:
         """Song position is now `step`: decide for the next beat line on."""
-        self.pace(bpm)
-        self.target = NEVER if isinstance(policy, OnRequest) else self._bars.next_beat(step)
+        self.fit_to_engine(bpm)
+        self.target = NEVER if isinstance(policy, Triggered) else self._bars.next_beat(step)
 
     def rest(self) -> None:
         """The song stands still: nothing to decide."""
@@ -59,15 +59,15 @@ class Decider:
 
     def forget(self, to_step: int) -> None:
         """Plans and requests made so far are for elsewhere."""
-        self.planner.reset(to_step)
+        self.plan_book.reset(to_step)
         self._triggers.clear()
         self._at_once = self._wanted = False
 
-    def pace(self, bpm: float) -> None:
+    def fit_to_engine(self, bpm: float) -> None:
         """Fit the number of sampler calls and the horizon to what was measured."""
-        pace = self.planner.pace
-        self.steps = pace.steps_within(self._knobs.integer("steps"), bpm)
-        self.horizon_steps = pace.horizon_steps(self.steps, bpm)
+        timing = self.plan_book.timing
+        self.steps = timing.steps_within(self._knobs.integer("steps"), bpm)
+        self.horizon_steps = timing.horizon_steps(self.steps, bpm)
 
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
         """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
@@ -77,13 +77,13 @@ class Decider:
         """
         if state == "loading":
             return
-        self.planner.outstanding = None
+        self.plan_book.outstanding = None
         if state == "error":
             return
         if state == "starting" or (state == "ready" and self.engine_up):
-            self.planner.pace.forget()
+            self.plan_book.timing.forget()
         if state == "ready":
-            self.planner.pace.expect(plan_ns, calls)
+            self.plan_book.timing.expect(plan_ns, calls)
             self.hurry()
         self.engine_up = state == "ready"
 
@@ -100,14 +100,14 @@ class Decider:
 
         Everything before it is then to be committed, and `ask` called.
         """
-        self.pace(bpm)
+        self.fit_to_engine(bpm)
         soonest = -int(-(position + self.horizon_steps - 1) // SIXTEENTH) * SIXTEENTH
         horizon = soonest if self._at_once else max(soonest, self.target)
-        horizon = max(horizon, self.planner.committed_to)
+        horizon = max(horizon, self.plan_book.committed_to)
         self._at_once = self._wanted = False
         self.target = self._bars.next_beat(max(horizon, math.floor(position) + self.horizon_steps))
-        self.planner.gave_up(now_ns, self.steps)
-        if self.planner.outstanding is not None:
+        self.plan_book.gave_up(now_ns, self.steps)
+        if self.plan_book.outstanding is not None:
             # Asked when it has answered; until then the older plan goes on.
             self._wanted = True
             return None
@@ -121,7 +121,7 @@ class Decider:
     @property
     def _lead_steps(self) -> int:
         """How long before its turn the first plan is asked for; an unknown engine may be slow."""
-        return STEPS_PER_BEAT if self.planner.pace.known else UNKNOWN_LEAD_STEPS
+        return STEPS_PER_BEAT if self.plan_book.timing.known else UNKNOWN_LEAD_STEPS
 
     def ask(
         self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy
@@ -142,7 +142,7 @@ class Decider:
             self._knobs.sample_settings(self.steps),
         )
         offset = turn.shift_steps + known.base_steps
-        return self.planner.ask(now_ns, request, turn, now_step, offset)
+        return self.plan_book.ask(now_ns, request, turn, now_step, offset)
 
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
         """The request for the task of `mode` over [from_step, to_step)."""
@@ -158,7 +158,7 @@ class Decider:
             self._knobs.sample_settings(self._knobs.integer("steps")),
         )
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
-        request = self.planner.ask(now_ns, request, turn, from_step, 0)
+        request = self.plan_book.ask(now_ns, request, turn, from_step, 0)
         self._triggers = {request.id: (from_step, to_step, given)}
         return request
 
@@ -166,14 +166,14 @@ class Decider:
         self, plan: Plan, now_ns: int, position: float, policy: Policy
     ) -> tuple[Answer, int] | None:
         """The engine answered: the plan now in force and the id to report it by, if of use."""
-        answer = self.planner.arrived(plan, now_ns)
+        answer = self.plan_book.arrived(plan, now_ns)
         if self._wanted:
             self.hurry()
         if answer is None or plan.id not in self._triggers:
             return None if answer is None else (answer, plan.id)
         from_step, to_step, given = self._triggers.pop(plan.id)
-        first = self._bars.bar_line(max(self.planner.committed_to, math.ceil(position) + 1))
+        first = self._bars.bar_line(max(self.plan_book.committed_to, math.ceil(position) + 1))
         policy.turn = Turn(first, first + to_step - from_step, 0, (LEAD, ACCOMPANIMENT))
         answer = answer.moved(first - from_step, policy.turn)
-        self.planner.in_force = answer
+        self.plan_book.in_force = answer
         return answer, plan.id if given is None else given

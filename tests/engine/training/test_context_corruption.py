@@ -1,4 +1,4 @@
-"""What a live context may have wrong: each flaw exactly, and the truth never touched."""
+"""What a live context may have wrong: each corruption exactly, and the truth never touched."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.music.grid import ACCOMPANIMENT, LEAD
-from engine.training.flaws import (
-    FLAWS,
+from engine.training.context_corruption import (
+    CORRUPTIONS,
     Notes,
+    corrupted,
     dropped,
     played_by_hand,
     silent_at_first,
     stuck,
-    with_flaws,
 )
 
 STEPS = 96
@@ -88,7 +88,7 @@ def test_each_flaw_comes_as_often_as_told() -> None:
     """By the trace it leaves on one held note and a melody of two."""
     music = notes_of([*MUSIC[:2], (-10, 200, 48, A)])
     rng, count = np.random.default_rng(0), 4000
-    heard = [with_flaws(music, STEPS, rng) for _ in range(count)]
+    heard = [corrupted(music, STEPS, rng) for _ in range(count)]
     ours = [notes[notes[:, 3] == A] for notes in heard]
     hand = sum((notes[:2, :2] != music[:2, :2]).any() for notes in heard) / count
     gone = sum(len(notes) == 0 for notes in ours) / count
@@ -96,7 +96,7 @@ def test_each_flaw_comes_as_often_as_told() -> None:
     assert hand == pytest.approx(0.20 * (1 - 1 / 9), abs=0.02)  # both notes may stay in place
     assert gone == pytest.approx(1 - (1 - 0.30 * 0.08) * (1 - 0.08), abs=0.02)
     assert struck == pytest.approx((1 - gone) * 0.10, abs=0.02)
-    assert [chance for chance, _ in FLAWS] == [0.30, 0.08, 0.10, 0.20]
+    assert [chance for chance, _ in CORRUPTIONS] == [0.30, 0.08, 0.10, 0.20]
 
 
 @settings(deadline=None)
@@ -112,8 +112,8 @@ def test_each_flaw_comes_as_often_as_told() -> None:
 def test_flaws_leave_the_truth_alone(rows: list[tuple[int, ...]], seed: int) -> None:
     notes = notes_of([(at, at + length, pitch, voice) for at, length, pitch, voice in rows])
     before = notes.copy()
-    for flaw in (dropped, silent_at_first, stuck, played_by_hand, with_flaws):
-        heard = flaw(notes, STEPS, np.random.default_rng(seed))
+    for corruption in (dropped, silent_at_first, stuck, played_by_hand, corrupted):
+        heard = corruption(notes, STEPS, np.random.default_rng(seed))
         assert (notes == before).all()
         assert heard.shape[1] == 4
         assert (heard[:, 1] > heard[:, 0]).all()

@@ -22,7 +22,7 @@ MOST_ENTRIES = 8192
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class RememberedNote:
     """One remembered note; `end_step` is None while it sounds. `sweep` numbers the jumps."""
 
     onset_step: int
@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class LoopRegion:
     """A loop: song position `start_step + n * length_steps + x` is remembered at x."""
 
     start_step: int
@@ -60,24 +60,24 @@ class Fold:
         return self.length_steps - (step - self.start_step) % self.length_steps
 
 
-class Track:
+class NoteMemory:
     """Notes by song position. Owner: the transport thread.
 
     `cursor` is the present: what is added lies at it or ahead, what it passes over and was there
-    from an earlier time is forgotten. `fold` makes the position wrap around a loop.
+    from an earlier time is forgotten. `region` makes the position wrap around a loop.
     """
 
     def __init__(self) -> None:
         self.cursor = 0
         self.sweep = 0
-        self.fold: Fold | None = None
-        self._buckets: dict[int, list[Entry]] = {}
+        self.region: LoopRegion | None = None
+        self._buckets: dict[int, list[RememberedNote]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, entry: Entry) -> Entry:
+    def add(self, entry: RememberedNote) -> RememberedNote:
         """Remember a note from now on."""
         entry.sweep = self.sweep
         self._buckets.setdefault(self._folded(entry.onset_step) // BUCKET_STEPS, []).append(entry)
@@ -86,7 +86,7 @@ class Track:
             self._forget_farthest()
         return entry
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: RememberedNote) -> None:
         """Forget one note."""
         bucket = self._buckets.get(self._folded(entry.onset_step) // BUCKET_STEPS, [])
         kept = [other for other in bucket if other is not entry]
@@ -96,8 +96,8 @@ class Track:
     def advance(self, to_step: int) -> None:
         """Move the present on; memory from an earlier time in between is forgotten."""
         start, self.cursor = self.cursor, max(self.cursor, to_step)
-        if self.fold is not None:
-            start = max(start, to_step - self.fold.length_steps)
+        if self.region is not None:
+            start = max(start, to_step - self.region.length_steps)
         for low, high, _ in self._segments(start, to_step):
             for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
                 bucket = self._buckets.get(key)
@@ -112,7 +112,7 @@ class Track:
         self.sweep += 1
         self.cursor = to_step
         for _, entry in self._entries(to_step - LOOKBACK_STEPS, to_step):
-            if self.fold is None and entry.end_at(to_step) > to_step:
+            if self.region is None and entry.end_at(to_step) > to_step:
                 entry.end_step = to_step
 
     def carry(self, from_step: int, to_step: int, length_steps: int) -> None:
@@ -127,11 +127,11 @@ class Track:
             end = min(to_step, entry.end_at(from_step) + by)
             self.add(replace(entry, onset_step=entry.onset_step + by, end_step=end))
 
-    def clear(self, fold: Fold | None = None) -> None:
-        """Forget everything; from now on wrap around `fold`."""
+    def clear(self, region: LoopRegion | None = None) -> None:
+        """Forget everything; from now on wrap around `region`."""
         self._buckets.clear()
         self._count = 0
-        self.fold = fold
+        self.region = region
 
     def notes(self, first_step: int, end_step: int, now_step: int) -> list[Note]:
         """Notes that sound in [first_step, end_step); open ones last until `now_step`."""
@@ -142,24 +142,24 @@ class Track:
                 found.append(Note(onset, entry.pitch, length, entry.voice, entry.velocity))
         return sorted(found)
 
-    def onsets(self, first_step: int, end_step: int) -> list[Entry]:
+    def onsets(self, first_step: int, end_step: int) -> list[RememberedNote]:
         """Entries that begin in [first_step, end_step), as remembered (positions unfolded)."""
         return [entry for _, entry in self._entries(first_step, end_step)]
 
     def _folded(self, step: int) -> int:
-        return step if self.fold is None else self.fold(step)
+        return step if self.region is None else self.region(step)
 
     def _segments(self, first_step: int, end_step: int) -> Iterator[tuple[int, int, int]]:
         """Folded ranges that make up [first_step, end_step), each with its shift back."""
         while first_step < end_step:
             stop = end_step
-            if self.fold is not None:
-                stop = min(end_step, first_step + self.fold.rest(first_step))
+            if self.region is not None:
+                stop = min(end_step, first_step + self.region.rest(first_step))
             folded = self._folded(first_step)
             yield folded, folded + stop - first_step, first_step - folded
             first_step = stop
 
-    def _entries(self, first_step: int, end_step: int) -> Iterator[tuple[int, Entry]]:
+    def _entries(self, first_step: int, end_step: int) -> Iterator[tuple[int, RememberedNote]]:
         """(onset, entry) of the onsets in [first_step, end_step)."""
         for low, high, shift in self._segments(first_step, end_step):
             for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
@@ -168,7 +168,7 @@ class Track:
                     if low <= onset < high:
                         yield onset + shift, entry
 
-    def _passed(self, entry: Entry, low: int, high: int, start: int) -> bool:
+    def _passed(self, entry: RememberedNote, low: int, high: int, start: int) -> bool:
         if not low <= self._folded(entry.onset_step) < high:
             return False
         return entry.sweep < self.sweep or entry.onset_step < start
@@ -181,29 +181,29 @@ class Track:
             self._count -= len(self._buckets.pop(key))
 
 
-class Song:
+class SongMemory:
     """The melody heard (with the accompaniment heard beside it) and our own part."""
 
     def __init__(self) -> None:
-        self.heard = Track()
-        self.played = Track()
+        self.input = NoteMemory()
+        self.reply = NoteMemory()
 
     def jump(self, step: int) -> None:
         """Song position is now `step`, out of order."""
-        self.heard.jump(step)
-        self.played.jump(step)
+        self.input.jump(step)
+        self.reply.jump(step)
 
     def carry(self, from_step: int, to_step: int, length_steps: int, lag_steps: int) -> None:
         """The music goes on from `from_step` at `to_step`: bring what it is to answer, and what
         was answered. Ours lies `lag_steps` behind, where the melody was that it answers."""
-        self.heard.carry(from_step, to_step, length_steps)
-        self.played.carry(from_step - lag_steps, to_step - lag_steps, length_steps)
+        self.input.carry(from_step, to_step, length_steps)
+        self.reply.carry(from_step - lag_steps, to_step - lag_steps, length_steps)
 
-    def clear(self, fold: Fold | None = None) -> None:
-        """Forget everything; from now on wrap around `fold`."""
-        self.heard.clear(fold)
-        self.played.clear(fold)
+    def clear(self, region: LoopRegion | None = None) -> None:
+        """Forget everything; from now on wrap around `region`."""
+        self.input.clear(region)
+        self.reply.clear(region)
 
     def heard_lead(self, first_step: int, end_step: int) -> bool:
         """Does a lead note that was heard begin in [first_step, end_step)?"""
-        return any(e.voice == LEAD for e in self.heard.onsets(first_step, end_step))
+        return any(e.voice == LEAD for e in self.input.onsets(first_step, end_step))

@@ -1,4 +1,4 @@
-"""Scores of causal replay: an engine that knows the composer is perfect, and numbers are JSON."""
+"""Scores of causal rollout: an engine that knows the composer is perfect, and numbers are JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from engine.evaluation.evaluate import Candidate
 from engine.evaluation.held_out import EvaluateSettings, draw_windows
-from engine.evaluation.replay_score import replay_scores, towards_wrong, whole_notes
+from engine.evaluation.rollout_score import rollout_scores, towards_wrong, whole_notes
 from engine.model.generator import Generator
 from engine.music.grid import PIANO
 from engine.music.roll import PianoRoll, roll_to_notes
@@ -47,7 +47,7 @@ def test_a_perfect_engine_scores_perfectly(made_pack: Path) -> None:
     batch = draw_windows(pack, SMALL, 1, SMALL.windows)
     targets = [whole_notes(cells) for cells in batch.target]
     knowing: Any = Knowing(targets)
-    found = replay_scores({"it": Candidate(knowing, SampleSettings())}, pack, SMALL)
+    found = rollout_scores({"it": Candidate(knowing, SampleSettings())}, pack, SMALL)
     found = json.loads(json.dumps(found))
     for row, beats in zip(found["horizons"], (0, 1, 4), strict=True):
         assert row["player"] == f"it +{beats}"
@@ -67,7 +67,7 @@ def test_every_player_is_scored_and_the_same_seed_gives_the_same(
     pack = load_pack(made_pack)
     candidates = {"tiny": Candidate(tiny_generator, SampleSettings(steps=1))}
     wanted = replace(SMALL, windows=4, beats=9)
-    first, again = (replay_scores(candidates, pack, wanted, horizons_beats=(1.0,)) for _ in "12")
+    first, again = (rollout_scores(candidates, pack, wanted, horizons_beats=(1.0,)) for _ in "12")
     assert first == again
     players = ["tiny +1", "tiny all", "wrong piece"]
     assert sorted(first["harmony"]["replies"]) == players
@@ -79,7 +79,7 @@ def test_windows_too_short_for_an_answer_are_told(
 ) -> None:
     candidates = {"tiny": Candidate(tiny_generator, SampleSettings(steps=1))}
     with pytest.raises(PackError, match="longer windows"):
-        replay_scores(candidates, load_pack(made_pack), replace(SMALL, beats=8))
+        rollout_scores(candidates, load_pack(made_pack), replace(SMALL, beats=8))
 
 
 def test_how_far_from_all_known_to_the_wrong_piece() -> None:

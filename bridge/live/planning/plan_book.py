@@ -10,11 +10,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.live.listening.song import Entry, Song
-from bridge.live.planning.accounts import Accounts, Origin
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.pace import Pace
-from bridge.live.planning.window import Turn
+from bridge.live.planning.beat_tally import BeatTally, Origin
+from bridge.live.planning.engine_timing import EngineTiming
+from bridge.live.planning.request_window import Turn
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
@@ -70,17 +70,17 @@ class Committed:
     """A note that will be played, in output steps, and its place in memory."""
 
     note: Note
-    entry: Entry
+    entry: RememberedNote
 
 
-class Planner:
+class PlanBook:
     """Requests out, answers in, onsets committed once. Owner: the transport thread.
 
     committed_to: every onset before this output step is decided for good.
     """
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.timing = EngineTiming()
         self.committed_to = 0
         self.in_force: Answer | None = None
         self.outstanding: Ask | None = None
@@ -114,7 +114,7 @@ class Planner:
 
     def gave_up(self, now_ns: int, steps: int) -> bool:
         """Free the slot of a request that was never answered; True if it was."""
-        patience = max(PATIENCE_NS, 4 * self.pace.p95_ns(steps))
+        patience = max(PATIENCE_NS, 4 * self.timing.p95_ns(steps))
         if self.outstanding is None or now_ns - self.outstanding.asked_ns < patience:
             return False
         self.outstanding = None
@@ -148,7 +148,7 @@ class Planner:
         for old in [asked for asked in self._asks if asked <= plan.id]:
             del self._asks[old]
         detour = min(DETOUR_NS, max(0, now_ns - ask.asked_ns - plan.elapsed_ns))
-        self.pace.measured(plan.elapsed_ns + detour, plan.steps)
+        self.timing.measured(plan.elapsed_ns + detour, plan.steps)
         if self.in_force is not None and plan.id <= self.in_force.id:
             return None
         notes = [
@@ -171,9 +171,9 @@ class Planner:
         self,
         to_step: int,
         turn: Turn | None,
-        song: Song,
+        song: SongMemory,
         bars: BeatLines,
-        accounts: Accounts,
+        beat_tally: BeatTally,
         replay: Callable[[int], bool] | None = None,
     ) -> list[Committed]:
         """Decide, for good, the onsets before `to_step`.
@@ -192,14 +192,14 @@ class Planner:
                 first = max(start, turn.start_step)
                 last = stop if turn.end_step is None else min(stop, turn.end_step)
                 notes, origin, decided = self._source(first, last, turn, song, again)
-                accounts.covered(beat, origin, decided)
-            song.played.advance(stop - shift)
+                beat_tally.covered(beat, origin, decided)
+            song.reply.advance(stop - shift)
             found += [_remember(note, turn, song) for note in notes if turn is not None]
             start = stop
         return found
 
     def _source(
-        self, start: int, stop: int, turn: Turn, song: Song, replay: bool
+        self, start: int, stop: int, turn: Turn, song: SongMemory, replay: bool
     ) -> tuple[Sequence[Note], Origin, int]:
         """Notes that begin in [start, stop), where they come from, and when that was decided."""
         memory = _memory(start, stop, turn, song)
@@ -215,18 +215,18 @@ def _overlap(turn: Turn, start: int, stop: int) -> bool:
     return turn.start_step < stop and (turn.end_step is None or start < turn.end_step)
 
 
-def _memory(start: int, stop: int, turn: Turn, song: Song) -> list[Note]:
+def _memory(start: int, stop: int, turn: Turn, song: SongMemory) -> list[Note]:
     first = start - turn.shift_steps
     return [
         replace(note, onset_step=note.onset_step + turn.shift_steps)
-        for note in song.played.notes(first, stop - turn.shift_steps, stop)
+        for note in song.reply.notes(first, stop - turn.shift_steps, stop)
         if note.onset_step >= first and note.voice in turn.voices
     ]
 
 
-def _remember(note: Note, turn: Turn, song: Song) -> Committed:
+def _remember(note: Note, turn: Turn, song: SongMemory) -> Committed:
     if turn.end_step is not None and note.end_step > turn.end_step:
         note = replace(note, length_steps=turn.end_step - note.onset_step)
     onset = note.onset_step - turn.shift_steps
-    entry = Entry(onset, onset + note.length_steps, note.pitch, note.velocity, note.voice)
-    return Committed(note, song.played.add(entry))
+    entry = RememberedNote(onset, onset + note.length_steps, note.pitch, note.velocity, note.voice)
+    return Committed(note, song.reply.add(entry))

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.live.listening.song import Entry, Fold, Song
-from bridge.live.planning.accounts import Accounts, Origin, Tally
+from bridge.live.listening.note_memory import LoopRegion, RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.pace import LONGEST_HORIZON_STEPS, Pace
-from bridge.live.planning.planner import Planner
-from bridge.live.planning.window import (
+from bridge.live.planning.beat_tally import BeatCounts, BeatTally, Origin
+from bridge.live.planning.engine_timing import LONGEST_HORIZON_STEPS, EngineTiming
+from bridge.live.planning.plan_book import PlanBook
+from bridge.live.planning.request_window import (
     WINDOW_STEPS,
     Known,
     Turn,
@@ -34,21 +34,21 @@ BARS = BeatLines(MeterMap(((0, Meter(4, 4)),)))
 SETTINGS = SampleSettings()
 
 
-def lead(song: Song, *onsets: int) -> None:
+def lead(song: SongMemory, *onsets: int) -> None:
     for onset in onsets:
-        song.heard.add(Entry(onset, onset + 24, 72, 80, LEAD))
+        song.input.add(RememberedNote(onset, onset + 24, 72, 80, LEAD))
 
 
-def ours(song: Song, *onsets: int) -> None:
+def ours(song: SongMemory, *onsets: int) -> None:
     for onset in onsets:
-        song.played.add(Entry(onset, onset + 24, 48, 80, ACCOMPANIMENT))
+        song.reply.add(RememberedNote(onset, onset + 24, 48, 80, ACCOMPANIMENT))
 
 
 # -- Windows ---------------------------------------------------------------------------------------
 
 
 def test_a_window_reaches_from_the_context_to_beyond_the_horizon() -> None:
-    song = Song()
+    song = SongMemory()
     lead(song, *range(0, 480, 24))
     ours(song, *range(96, 480, 24))
     request = plan_request(480, 192, 2, 8, Known(474, 0, ((0, 474),)), song, BARS, SETTINGS)
@@ -72,12 +72,12 @@ def test_a_window_reaches_from_the_context_to_beyond_the_horizon() -> None:
 def test_of_our_own_part_the_last_beats_are_remembered(
     memory_beats: int, held_from: int | None, begin: int | None
 ) -> None:
-    song = Song()
+    song = SongMemory()
     lead(song, *range(0, 480, 24))
     for onset in range(96, 480, 24):
-        song.played.add(Entry(onset, onset + 20, 48, 80, ACCOMPANIMENT))
+        song.reply.add(RememberedNote(onset, onset + 20, 48, 80, ACCOMPANIMENT))
     if held_from is not None:
-        song.played.add(Entry(held_from, 500, 52, 80, ACCOMPANIMENT))
+        song.reply.add(RememberedNote(held_from, 500, 52, 80, ACCOMPANIMENT))
     known = Known(474, 0, ((0, 474),))
     request = plan_request(480, 192, 2, memory_beats, known, song, BARS, SETTINGS)
     ours = [span for span in request.known if span.voice == ACCOMPANIMENT]
@@ -87,7 +87,7 @@ def test_of_our_own_part_the_last_beats_are_remembered(
 
 
 def test_silence_before_we_came_in_is_not_passed_off_as_ours() -> None:
-    song = Song()
+    song = SongMemory()
     lead(song, *range(0, 240, 24))
     request = plan_request(96, 192, 2, 8, Known(90, 0, ((0, 90),)), song, BARS, SETTINGS)
     assert request.known == (Span(LEAD, 0, 90),)
@@ -98,16 +98,16 @@ def test_silence_before_we_came_in_is_not_passed_off_as_ours() -> None:
 
 def test_the_longest_context_still_fits_the_model() -> None:
     request = plan_request(
-        9600, LONGEST_AHEAD_STEPS, 8, 8, Known(9594, 0, ((0, 9594),)), Song(), BARS, SETTINGS
+        9600, LONGEST_AHEAD_STEPS, 8, 8, Known(9594, 0, ((0, 9594),)), SongMemory(), BARS, SETTINGS
     )
     assert request.end_step - request.first_step == WINDOW_STEPS
 
 
 def test_a_loops_request_is_told_in_the_steps_of_its_first_pass() -> None:
-    song = Song()
-    song.clear(Fold(0, 192))
+    song = SongMemory()
+    song.clear(LoopRegion(0, 192))
     lead(song, *range(0, 192, 48))
-    song.heard.advance(192)
+    song.input.advance(192)
     known = Known(378, 0, ((0, 9999),), base_steps=192)
     request = plan_request(384, 96, 1, 8, known, song, BARS, SETTINGS)
     assert (request.first_step, request.end_step) == (96, 288)
@@ -123,7 +123,7 @@ def test_plans_last_long_enough_to_restart_an_engine(bpm: float) -> None:
 
 
 def test_a_task_leaves_free_what_it_is_to_fill() -> None:
-    song = Song()
+    song = SongMemory()
     lead(song, *range(0, 384, 24))
     ours(song, *range(0, 384, 24))
     request = task_request(0, 384, (96, 288), True, song, BARS, SETTINGS)
@@ -135,21 +135,21 @@ def test_a_task_leaves_free_what_it_is_to_fill() -> None:
     assert task_request(0, 384, None, False, song, BARS, SETTINGS).notes == ()
 
 
-# -- Planner ---------------------------------------------------------------------------------------
+# -- PlanBook --------------------------------------------------------------------------------------
 
 
 def request_for(first: int, end: int) -> PlanRequest:
     return PlanRequest(0, first, end, (), ())
 
 
-def ask(planner: Planner, horizon: int, turn: Turn, now_ns: int = 0) -> PlanRequest:
+def ask(planner: PlanBook, horizon: int, turn: Turn, now_ns: int = 0) -> PlanRequest:
     place = horizon - turn.shift_steps
     return planner.ask(
         now_ns, request_for(place - 96, place + 192), turn, horizon - 6, turn.shift_steps
     )
 
 
-def answer(planner: Planner, request: PlanRequest, pitch: int) -> bool:
+def answer(planner: PlanBook, request: PlanRequest, pitch: int) -> bool:
     notes = tuple(
         Note(step, pitch, 24, ACCOMPANIMENT)
         for step in range(request.first_step, request.end_step, 24)
@@ -159,14 +159,14 @@ def answer(planner: Planner, request: PlanRequest, pitch: int) -> bool:
 
 
 def commit(
-    planner: Planner, to: int, turn: Turn | None, song: Song | None = None
+    planner: PlanBook, to: int, turn: Turn | None, song: SongMemory | None = None
 ) -> list[tuple[int, int]]:
-    found = planner.commit(to, turn, song or Song(), BARS, Accounts())
+    found = planner.commit(to, turn, song or SongMemory(), BARS, BeatTally())
     return [(c.note.onset_step, c.note.pitch) for c in found]
 
 
 def test_ids_rise_and_answers_to_what_is_past_are_not_used() -> None:
-    planner, turn = Planner(), Turn(96)
+    planner, turn = PlanBook(), Turn(96)
     first, second = ask(planner, 96, turn), ask(planner, 120, turn)
     assert (first.id, second.id) == (1, 2)
     assert answer(planner, second, 50)
@@ -181,7 +181,7 @@ def test_ids_rise_and_answers_to_what_is_past_are_not_used() -> None:
 
 
 def test_only_what_lies_beyond_the_commit_horizon_changes() -> None:
-    planner, turn, song = Planner(), Turn(96), Song()
+    planner, turn, song = PlanBook(), Turn(96), SongMemory()
     planner.committed_to = 96
     assert answer(planner, ask(planner, 96, turn), 40)
     assert commit(planner, 144, turn, song) == [(96, 40), (120, 40)]
@@ -192,7 +192,7 @@ def test_only_what_lies_beyond_the_commit_horizon_changes() -> None:
 
 
 def test_the_older_plan_goes_on_while_no_new_one_comes() -> None:
-    planner, turn, song = Planner(), Turn(96), Song()
+    planner, turn, song = PlanBook(), Turn(96), SongMemory()
     planner.committed_to = 96
     answer(planner, ask(planner, 96, turn), 40)
     found = [commit(planner, 96 + 24 * i, turn, song) for i in range(1, 12)]
@@ -200,33 +200,33 @@ def test_the_older_plan_goes_on_while_no_new_one_comes() -> None:
 
 
 def test_memory_of_an_earlier_pass_comes_before_silence() -> None:
-    planner, turn, song = Planner(), Turn(96), Song()
+    planner, turn, song = PlanBook(), Turn(96), SongMemory()
     ours(song, 96, 120)
     song.jump(90)
     planner.committed_to = 90
     assert commit(planner, 168, turn, song) == [(96, 48), (120, 48)]
-    assert [e.sweep for e in song.played.onsets(0, 200)] == [1, 1]
+    assert [e.sweep for e in song.reply.onsets(0, 200)] == [1, 1]
 
 
 def test_the_turn_bounds_what_is_committed() -> None:
-    planner, turn, song = Planner(), Turn(120, 150), Song()
+    planner, turn, song = PlanBook(), Turn(120, 150), SongMemory()
     planner.committed_to = 96
     answer(planner, ask(planner, 96, turn), 40)
-    found = planner.commit(240, turn, song, BARS, Accounts())
+    found = planner.commit(240, turn, song, BARS, BeatTally())
     assert [(c.note.onset_step, c.note.end_step) for c in found] == [(120, 144), (144, 150)]
     assert commit(planner, 288, None, song) == []
 
 
 def test_a_shifted_turn_remembers_at_the_melodys_place() -> None:
-    planner, turn, song = Planner(), Turn(96, shift_steps=96), Song()
+    planner, turn, song = PlanBook(), Turn(96, shift_steps=96), SongMemory()
     planner.committed_to = 96
     answer(planner, ask(planner, 96, turn), 40)
     assert commit(planner, 144, turn, song) == [(96, 40), (120, 40)]
-    assert [e.onset_step for e in song.played.onsets(-100, 400)] == [0, 24]
+    assert [e.onset_step for e in song.reply.onsets(-100, 400)] == [0, 24]
 
 
 def test_a_loop_gone_round_keeps_its_plan() -> None:
-    planner, turn, song = Planner(), Turn(0), Song()
+    planner, turn, song = PlanBook(), Turn(0), SongMemory()
     request = ask(planner, 384, turn)
     answer(planner, ask(planner, 384, turn), 50)
     late = ask(planner, 408, turn)
@@ -238,7 +238,7 @@ def test_a_loop_gone_round_keeps_its_plan() -> None:
 
 
 def test_a_request_never_answered_is_given_up() -> None:
-    planner = Planner()
+    planner = PlanBook()
     ask(planner, 96, Turn(96), now_ns=0)
     assert not planner.gave_up(3 * S, 10)
     assert planner.gave_up(5 * S, 10)
@@ -249,11 +249,11 @@ def test_a_request_never_answered_is_given_up() -> None:
 
 
 def test_a_new_plan_moves_ends_of_what_sounds_and_of_what_is_queued() -> None:
-    planner, turn, song = Planner(), Turn(96), Song()
+    planner, turn, song = PlanBook(), Turn(96), SongMemory()
     planner.committed_to = 96
     answer(planner, ask(planner, 96, turn), 40)
     performer = Performer(lambda *_: None)
-    performer.play(planner.commit(144, turn, song, BARS, Accounts()), Knobs({}), 120.0)
+    performer.play(planner.commit(144, turn, song, BARS, BeatTally()), Knobs({}), 120.0)
     performer.due(97.0, 90.0, 0, int)
     request = ask(planner, 144, turn)
     notes = (Note(96, 40, 10, 1), Note(120, 40, 60, 1), Note(180, 45, 24, 1))
@@ -262,7 +262,7 @@ def test_a_new_plan_moves_ends_of_what_sounds_and_of_what_is_queued() -> None:
     performer.reshape(new, 144)
     assert [n.end_step for n in performer.scheduler.sounding_notes] == [120], "over before"
     assert [(n.onset_step, n.end_step) for n in performer.scheduler.queued] == [(120, 180)]
-    assert [(e.onset_step, e.end_step) for e in song.played.onsets(0, 400)] == [
+    assert [(e.onset_step, e.end_step) for e in song.reply.onsets(0, 400)] == [
         (96, 120), (120, 180)
     ]  # fmt: skip
 
@@ -274,63 +274,63 @@ def test_chance_is_a_function_of_its_arguments(seed: int, step: int, pitch: int)
     assert chance(seed, step, pitch) != chance(seed + 1, step, pitch)
 
 
-# -- Pace and accounts -----------------------------------------------------------------------------
+# -- EngineTiming and BeatTally --------------------------------------------------------------------
 
 
 def test_the_horizon_is_a_sixteenth_or_as_many_as_the_engine_needs() -> None:
-    pace = Pace()
-    assert pace.horizon_steps(10, 120.0) == 18, "unknown: 295 ms are 14.2 steps"
+    timing = EngineTiming()
+    assert timing.horizon_steps(10, 120.0) == 18, "unknown: 295 ms are 14.2 steps"
     for _ in range(20):
-        pace.measured(20 * MS, 10)
-    assert pace.horizon_steps(10, 120.0) == 6
+        timing.measured(20 * MS, 10)
+    assert timing.horizon_steps(10, 120.0) == 6
     for _ in range(20):
-        pace.measured(150 * MS, 10)
-    assert pace.p95_ns(10) == 150 * MS
-    assert pace.horizon_steps(10, 120.0) == 12  # 185 ms are 8.9 steps
-    assert pace.horizon_steps(10, 240.0) == 18
+        timing.measured(150 * MS, 10)
+    assert timing.p95_ns(10) == 150 * MS
+    assert timing.horizon_steps(10, 120.0) == 12  # 185 ms are 8.9 steps
+    assert timing.horizon_steps(10, 240.0) == 18
     for _ in range(40):
-        pace.measured(60 * S, 10)
-    assert pace.horizon_steps(10, 240.0) == LONGEST_HORIZON_STEPS
+        timing.measured(60 * S, 10)
+    assert timing.horizon_steps(10, 240.0) == LONGEST_HORIZON_STEPS
 
 
 def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
-    pace = Pace()
-    pace.expect(0, 0)
-    assert not pace.known
-    pace.expect(340 * MS, 10)
-    assert pace.known
-    assert pace.p95_ns(10) == 340 * MS
-    assert pace.steps_within(10, 120.0) == 10
-    assert pace.steps_within(10, 200.0) == 6  # 225 of 300 ms
-    assert pace.horizon_steps(6, 200.0) == 24  # 244 ms are 19.6 steps
-    pace.measured(100 * MS, 10)
-    assert pace.p95_ns(10) == 100 * MS
-    pace.forget()
-    assert not pace.known
+    timing = EngineTiming()
+    timing.expect(0, 0)
+    assert not timing.known
+    timing.expect(340 * MS, 10)
+    assert timing.known
+    assert timing.p95_ns(10) == 340 * MS
+    assert timing.steps_within(10, 120.0) == 10
+    assert timing.steps_within(10, 200.0) == 6  # 225 of 300 ms
+    assert timing.horizon_steps(6, 200.0) == 24  # 244 ms are 19.6 steps
+    timing.measured(100 * MS, 10)
+    assert timing.p95_ns(10) == 100 * MS
+    timing.forget()
+    assert not timing.known
 
 
 def test_fewer_calls_when_the_beat_is_too_short_for_all() -> None:
-    pace = Pace()
-    assert pace.steps_within(10, 120.0) == 10
+    timing = EngineTiming()
+    assert timing.steps_within(10, 120.0) == 10
     for _ in range(40):
-        pace.measured(750 * MS, 10)
-    assert pace.steps_within(10, 120.0) == 5  # 375 of 500 ms
-    assert pace.steps_within(3, 120.0) == 3, "never above the parameter"
+        timing.measured(750 * MS, 10)
+    assert timing.steps_within(10, 120.0) == 5  # 375 of 500 ms
+    assert timing.steps_within(3, 120.0) == 3, "never above the parameter"
     for _ in range(40):
-        pace.measured(10 * 10 * MS, 10)
-    assert pace.steps_within(10, 120.0) == 10
+        timing.measured(10 * 10 * MS, 10)
+    assert timing.steps_within(10, 120.0) == 10
 
 
 def test_no_fewer_calls_where_that_would_not_help() -> None:
-    pace, steps = Pace(), 10
+    timing, steps = EngineTiming(), 10
     for _ in range(8):
-        pace.measured(600 * MS, steps)  # the same whatever is asked for
-        steps = pace.steps_within(10, 120.0)
+        timing.measured(600 * MS, steps)  # the same whatever is asked for
+        steps = timing.steps_within(10, 120.0)
     assert steps == 10
 
 
 def test_every_beat_is_counted_as_exactly_one_thing() -> None:
-    books = Accounts()
+    books = BeatTally()
     books.covered(0, Origin.PLAN, -96)
     books.covered(24, Origin.PLAN, -96)
     books.covered(48, Origin.MEMORY, 48)
@@ -344,8 +344,8 @@ def test_every_beat_is_counted_as_exactly_one_thing() -> None:
     assert books.close(96, False, 0) == "silent"
     assert books.close(120, False, 0) == "rest", "the plan came when the beat had begun"
     assert books.close(144, True, 2) == "late"
-    assert books.tally == Tally(fresh=1, stale=2, rest=2, late=1, silent=1)
-    assert books.tally.beats == 7
+    assert books.counts == BeatCounts(fresh=1, stale=2, rest=2, late=1, silent=1)
+    assert books.counts.beats == 7
 
 
 def test_beat_lines_of_a_song_with_changing_meters() -> None:

@@ -73,7 +73,7 @@ def test_status_says_when_nothing_answers() -> None:
 
 def memory_of(played: Band) -> float:
     figures = played.osc.stats()
-    pids = [int(figures[name]) for name in ("engine_pid", "understudy_pid")]
+    pids = [int(figures[name]) for name in ("engine_pid", "standby_pid")]
     return memory_mb([played.daemon.process.pid, *(pid for pid in pids if pid)], PRIVATE)
 
 

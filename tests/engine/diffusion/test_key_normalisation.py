@@ -1,4 +1,4 @@
-"""Untold music in C: moved for training and scoring, moved back in playing."""
+"""Music of which no note is known, in C: moved for training and scoring, moved back in playing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.diffusion import in_c as moving
+from engine.diffusion import key_normalisation as moving
 from engine.diffusion.batch import Batch
-from engine.diffusion.in_c import in_c, playing_shift, shift_of, some_alone, untold
+from engine.diffusion.key_normalisation import (
+    key_normalised,
+    nothing_known,
+    playing_shift,
+    shift_of,
+    some_alone,
+)
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, MeterMap
 from engine.music.merged import alone, merge
@@ -57,12 +63,12 @@ def test_only_where_no_note_is_known_is_music_moved(made_pack: Path) -> None:
     lead, resting = nothing.copy(), nothing.copy()
     lead[LEAD] = True
     resting[ACCOMPANIMENT] = True  # known, and nothing plays there
-    assert untold(batch(nothing, made_pack)).all()
-    assert untold(batch(resting, made_pack)).all()
-    assert not untold(batch(lead, made_pack)).any()
+    assert nothing_known(batch(nothing, made_pack)).all()
+    assert nothing_known(batch(resting, made_pack)).all()
+    assert not nothing_known(batch(lead, made_pack)).any()
     in_c_major = shifted(scale(D_MAJOR), -2)
-    assert (in_c(batch(nothing, made_pack)).target == in_c_major).all()
-    assert (in_c(batch(lead, made_pack)).target == scale(D_MAJOR)).all()
+    assert (key_normalised(batch(nothing, made_pack)).target == in_c_major).all()
+    assert (key_normalised(batch(lead, made_pack)).target == scale(D_MAJOR)).all()
 
 
 def test_alone_all_music_is_the_accompaniment(made_pack: Path) -> None:
@@ -71,7 +77,7 @@ def test_alone_all_music_is_the_accompaniment(made_pack: Path) -> None:
     found = some_alone(batch(harmonize, made_pack), 1.0, np.random.default_rng(0))
     assert not found.target[:, LEAD].any()
     assert (merge(found.target[0]) == merge(scale(D_MAJOR))).all()
-    assert untold(found).all()
+    assert nothing_known(found).all()
     other = some_alone(batch(~harmonize, made_pack), 1.0, np.random.default_rng(0))
     assert other.target[:, LEAD].any()
 
@@ -106,7 +112,7 @@ def test_what_is_generated_keeps_its_locks_when_moved(tiny_generator: Generator,
     rows = np.flatnonzero(filled.cells[ACCOMPANIMENT].any(axis=(0, 2))) + PIANO.low
     assert set(rows % 12) <= {2, 9}
     assert all(40 <= row <= 80 for row in rows)
-    assert tiny_generator.in_key
+    assert tiny_generator.key_normalised
 
 
 def test_which_of_twelve_keys_takes_log_12() -> None:

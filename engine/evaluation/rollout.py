@@ -1,4 +1,4 @@
-"""Causal replay: held-out leads revealed beat by beat, answered as `live` answers them.
+"""Causal rollout: held-out leads revealed beat by beat, answered as `live` answers them.
 
 At each beat line the engine is asked for what follows it, a commit horizon ahead of time. It knows
 the lead up to now and its own part, as it really played it, up to that line (live_window.py:
@@ -30,7 +30,7 @@ class LiveSettings:
     bpm: float = 120.0
 
 
-class Planner(Protocol):
+class FillsRequests(Protocol):
     """What answers: a Generator."""
 
     def plan(self, request: PlanRequest) -> Plan:
@@ -52,7 +52,7 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class Rollout:
     """One lead that will be heard, from step 0 to `steps`, and how it is to be answered.
 
     lead: at least one note. meters: its bar lines.
@@ -93,7 +93,7 @@ class Replay:
         settings = replace(self.settings, chords_from="melody")  # as the bridge asks in `live`
         return PlanRequest(0, first, end, tuple(notes), tuple(spans), self.meters, settings)
 
-    def perform(self, planner: Planner, horizon_steps: int) -> Performance:
+    def perform(self, planner: FillsRequests, horizon_steps: int) -> Performance:
         """Answer beat by beat, each plan knowing what came of those before it."""
         ours: list[Note] = []
         before: Plan | None = None

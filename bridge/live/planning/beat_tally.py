@@ -18,7 +18,7 @@ class Origin(Enum):
 
 
 @dataclass(slots=True)
-class Tally:
+class BeatCounts:
     """Beats by how they went; every beat of a reply is exactly one of these.
 
     fresh: from a plan at most 4 beats old. stale: from an older one, or from memory. rest: no plan
@@ -37,14 +37,14 @@ class Tally:
         return sum(getattr(self, row.name) for row in fields(self))
 
 
-class Accounts:
+class BeatTally:
     """Books of the beats of the reply. Owner: the transport thread.
 
     last: how the last beat went, empty after a jump.
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counts = BeatCounts()
         self.last = ""
         self._origins: dict[int, tuple[Origin, int]] = {}
         self._begun_without: set[int] = set()
@@ -75,7 +75,7 @@ class Accounts:
             how = "fresh"
         else:
             how = "stale"
-        setattr(self.tally, how, getattr(self.tally, how) + 1)
+        setattr(self.counts, how, getattr(self.counts, how) + 1)
         self.last = how
         return how
 

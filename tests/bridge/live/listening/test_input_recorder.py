@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.live.listening.hearing import PREROLL_NS, Hearing, Place
+from bridge.live.listening.input_recorder import PREROLL_NS, InputRecorder, Place
 from bridge.live.listening.note_gate import Change, NoteEvent
-from bridge.live.listening.song import Song
+from bridge.live.listening.note_memory import SongMemory
 from bridge.timebase import NS_PER_MS as MS
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 
@@ -14,12 +14,12 @@ BARS = MeterMap(((0, Meter(4, 4)),))
 
 
 class Ear:
-    """A Hearing fed with fractional steps."""
+    """A InputRecorder fed with fractional steps."""
 
     def __init__(self, split: str = "highest", grid: str = "16+triplet") -> None:
-        self.song = Song()
-        self.hearing = Hearing(self.song)
-        self.hearing.split = split
+        self.song = SongMemory()
+        self.recorder = InputRecorder(self.song)
+        self.recorder.split = split
         self.grid = grid
 
     def place(self, step: float) -> Place:
@@ -27,10 +27,10 @@ class Ear:
 
     def on(self, pitch: int, step: float, channel: int = 0, at_ns: int = 0) -> None:
         event = NoteEvent(Change.ON, at_ns, channel, pitch, 90)
-        self.hearing.hear(event, self.place(step))
+        self.recorder.hear(event, self.place(step))
 
     def off(self, pitch: int, step: float, channel: int = 0, change: Change = Change.OFF) -> None:
-        self.hearing.hear(NoteEvent(change, 0, channel, pitch), self.place(step))
+        self.recorder.hear(NoteEvent(change, 0, channel, pitch), self.place(step))
 
     def note(self, pitch: int, step: float, end: float, channel: int = 0) -> None:
         self.on(pitch, step, channel)
@@ -39,7 +39,7 @@ class Ear:
     def heard(self, now: int = 10_000) -> list[tuple[int, int, int, int]]:
         return [
             (n.onset_step, n.pitch, n.length_steps, n.voice)
-            for n in self.song.heard.notes(-10_000, 20_000, now)
+            for n in self.song.input.notes(-10_000, 20_000, now)
         ]
 
 
@@ -64,7 +64,7 @@ def test_an_open_note_lasts_until_now() -> None:
     ear.on(72, 24)
     assert ear.heard(now=24) == [(24, 72, 1, LEAD)]
     assert ear.heard(now=40) == [(24, 72, 16, LEAD)]
-    assert ear.hearing.sounding
+    assert ear.recorder.sounding
 
 
 def test_the_top_of_a_chord_leads_in_whatever_order_it_arrives() -> None:
@@ -129,9 +129,9 @@ def test_split_all_lead_and_by_channel() -> None:
 def test_notes_just_before_start_are_on_the_first_step() -> None:
     ear = Ear()
     for pitch, before in ((60, PREROLL_NS + 1), (62, PREROLL_NS), (64, 20 * MS)):
-        ear.hearing.hear_early(NoteEvent(Change.ON, 10**9 - before, 0, pitch, 90))
-    ear.hearing.hear_early(NoteEvent(Change.OFF, 10**9 - 50 * MS, 0, 62))
-    ear.hearing.start(10**9, ear.place(96.0))
+        ear.recorder.hear_early(NoteEvent(Change.ON, 10**9 - before, 0, pitch, 90))
+    ear.recorder.hear_early(NoteEvent(Change.OFF, 10**9 - 50 * MS, 0, 62))
+    ear.recorder.start(10**9, ear.place(96.0))
     assert [(n[0], n[1]) for n in ear.heard()] == [(96, 62), (96, 64)]
     assert ear.heard()[0][2] == 6  # 100 ms is nearest to a sixteenth
 
@@ -141,7 +141,7 @@ def test_a_jump_ends_held_notes_and_takes_early_ones_along() -> None:
     ear.on(60, 340)
     ear.on(62, 383.5)  # ahead of the loop's end: belongs to what follows
     ear.song.jump(0)
-    ear.hearing.jump(383.9, 0)
+    ear.recorder.jump(383.9, 0)
     ear.off(60, 5)
     ear.off(62, 24)
     assert [(n[0], n[1], n[2]) for n in ear.heard()] == [(0, 62, 24), (342, 60, 42)]
@@ -151,6 +151,6 @@ def test_a_jump_ends_held_notes_and_takes_early_ones_along() -> None:
 def test_stop_ends_held_notes(end: int) -> None:
     ear = Ear()
     ear.on(60, 0)
-    assert ear.hearing.stop(float(end), 1000 * MS) == []
+    assert ear.recorder.stop(float(end), 1000 * MS) == []
     assert ear.heard() == [(0, 60, end, LEAD)]
-    assert not ear.hearing.sounding
+    assert not ear.recorder.sounding

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bridge.live.listening.song import Song
+from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
@@ -39,7 +39,7 @@ def plan_request(
     context_bars: int,
     memory_beats: int,
     known: Known,
-    song: Song,
+    song: SongMemory,
     bars: BeatLines,
     settings: SampleSettings,
 ) -> PlanRequest:
@@ -52,8 +52,8 @@ def plan_request(
     first_bar, end_bar = bars.bar(place)
     first, end = window_steps(beat, end_bar - first_bar, ahead, context_bars, known.heard_from)
     base, now = known.base_steps, known.now_step
-    heard = song.heard.notes(first, max(min(end, known.lead_end), now), now)
-    played = song.played.notes(first, place, place)
+    heard = song.input.notes(first, max(min(end, known.lead_end), now), now)
+    played = song.reply.notes(first, place, place)
     memory = memory_beats * STEPS_PER_BEAT
     notes, spans = known_cells(first, end, place, known, heard, played, memory)
     return PlanRequest(
@@ -72,7 +72,7 @@ def task_request(
     to_step: int,
     free: tuple[int, int] | None,
     source: bool,
-    song: Song,
+    song: SongMemory,
     bars: BeatLines,
     settings: SampleSettings,
 ) -> PlanRequest:
@@ -82,8 +82,8 @@ def task_request(
     """
     notes: list[Note] = []
     if source:
-        heard = song.heard.notes(from_step, to_step, to_step)
-        notes = sorted({*heard, *song.played.notes(from_step, to_step, to_step)})
+        heard = song.input.notes(from_step, to_step, to_step)
+        notes = sorted({*heard, *song.reply.notes(from_step, to_step, to_step)})
     spans = []
     if free is not None:
         for voice in (LEAD, ACCOMPANIMENT):

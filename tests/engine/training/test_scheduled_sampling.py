@@ -12,7 +12,7 @@ from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.batch import Batch
 from engine.diffusion.sampler import Sampler
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO
-from engine.training.own_past import with_own_past
+from engine.training.scheduled_sampling import with_sampled_past
 
 STEPS = 48
 PRIOR = torch.full((2, 2, 1, 1), 0.01)
@@ -41,7 +41,7 @@ def window(known: NDArray[np.bool_]) -> Batch:
 def heard(known: NDArray[np.bool_], seed: int = 0) -> tuple[Batch, Batch]:
     batch = window(known)
     sampler = Sampler(OneChord(), PRIOR, "cosine", PIANO.low)
-    return batch, with_own_past(batch, sampler, torch.Generator().manual_seed(seed))
+    return batch, with_sampled_past(batch, sampler, torch.Generator().manual_seed(seed))
 
 
 def past(lead: int, accompaniment: int, first: int = 0) -> NDArray[np.bool_]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.denoisers.in_key import key_profiles, key_shift, moved
 from engine.denoisers.inputs import Inputs, no_plan
+from engine.denoisers.key_shift import key_profiles, key_shift, moved
 from engine.model import checkpoint
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 

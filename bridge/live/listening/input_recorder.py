@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from bridge.live.listening.note_gate import Change, Key, NoteEvent
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.listening.quantize import LEGATO_STEPS, quantize_end, quantize_onset
-from bridge.live.listening.song import Entry, Song
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
 
@@ -38,7 +38,7 @@ class Place:
 class _Playing:
     """An entry with what its quantised steps no longer say: when it came, when its key went up."""
 
-    entry: Entry
+    entry: RememberedNote
     on: NoteEvent
     raw_end: float | None = None
 
@@ -51,13 +51,13 @@ class _Early:
     off_ns: int | None = None
 
 
-class Hearing:
+class InputRecorder:
     """Turns note events into song entries. Owner: the transport thread.
 
     split: `highest` (top note leads), `all-lead`, or `channel` (MIDI channel 1 leads).
     """
 
-    def __init__(self, song: Song) -> None:
+    def __init__(self, song: SongMemory) -> None:
         self.split = "highest"
         self.last_onset_step: int | None = None
         self._song = song
@@ -118,9 +118,9 @@ class Hearing:
             entry = playing.entry
             early = start_ns is not None and start_ns - playing.on.at_ns <= PREROLL_NS
             if early or entry.onset_step >= from_step:
-                self._song.heard.remove(entry)
+                self._song.input.remove(entry)
                 entry.onset_step = to_step
-                self._song.heard.add(entry)
+                self._song.input.add(entry)
             else:
                 entry.end_step = max(round(from_step), entry.onset_step + 1)
                 del self._open[key]
@@ -137,7 +137,7 @@ class Hearing:
         self._early.clear()
         for playing in self._recent:
             if now_ns - playing.on.at_ns <= PREROLL_NS:
-                self._song.heard.remove(playing.entry)
+                self._song.input.remove(playing.entry)
                 self._early.append(_Early(playing.on))
         self._open.clear()
         self._recent.clear()
@@ -150,7 +150,7 @@ class Hearing:
     def reopen(self) -> None:
         """Put held notes back into a song that was just cleared."""
         for playing in self._open.values():
-            self._song.heard.add(playing.entry)
+            self._song.input.add(playing.entry)
 
     def _begin(self, key: Key, onset: int, on: NoteEvent) -> None:
         held = self._open.pop(key, None)
@@ -163,7 +163,9 @@ class Hearing:
         voice = LEAD
         if self.split == "channel" and key[0] != 0:
             voice = ACCOMPANIMENT
-        entry = self._song.heard.add(Entry(onset, None, key[1], on.velocity, voice, key[0]))
+        entry = self._song.input.add(
+            RememberedNote(onset, None, key[1], on.velocity, voice, key[0])
+        )
         playing = _Playing(entry, on)
         self._open[key] = playing
         self._recent.append(playing)

@@ -6,8 +6,8 @@ calls that is a virtue (each call redraws what earlier ones got wrong), for like
 exact chain a fault: there x0 is known but for a few cells. So these modules stand behind the
 network in `ancestral` sampling and in the likelihood bound, and nowhere else:
 
-    Evidence   adds log q(x_t | x0 = 1) - log q(x_t | x0 = 0) of the cell itself, weighted
-    Retouch    a small convolution that is trained to weigh it (engine.training.retouching)
+    CellEvidence   adds log q(x_t | x0 = 1) - log q(x_t | x0 = 0) of the cell itself, weighted
+    CellRefiner    a small convolution that is trained to weigh it (engine.training.refining)
 
 Scriptable. Shapes: B batch, V voice, P plane, K pitch, S step, C channels.
 """
@@ -27,7 +27,7 @@ _LAYERS = (
 )  # fmt: skip
 
 
-class Evidence(nn.Module):
+class CellEvidence(nn.Module):
     """The logits plus a cell's own evidence, its weight falling in a line with the noise level."""
 
     def __init__(self, weight: float, fall: float = 0.0) -> None:
@@ -42,7 +42,7 @@ class Evidence(nn.Module):
         return logits + (self.weight - self.fall * level[:, None, None, None, None]) * seen
 
 
-class Retouch(nn.Module):
+class CellRefiner(nn.Module):
     """Convolutions over time and pitch, a token of one pitch a place; told the noise level (FiLM).
 
     A place holds all that is known of its pitch in a sixteenth, step by step: single cells reach

@@ -1,4 +1,4 @@
-"""Causal replay: what each request knows, and what is kept of each plan."""
+"""Causal rollout: what each request knows, and what is kept of each plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.replay import LiveSettings, Replay
+from engine.evaluation.rollout import LiveSettings, Rollout
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
@@ -48,8 +48,8 @@ def by_the_beat(request: PlanRequest) -> list[Note]:
 @pytest.mark.parametrize("horizon", [0, 1, 4])
 def test_the_lead_is_known_up_to_now_and_our_part_up_to_the_horizon(horizon: int) -> None:
     engine = Scripted(by_the_beat)
-    replay = Replay(TUNE, COMMON, 32 * BEAT)
-    played = replay.perform(engine, horizon * BEAT).notes
+    rollout = Rollout(TUNE, COMMON, 32 * BEAT)
+    played = rollout.perform(engine, horizon * BEAT).notes
     assert len(engine.asked) == 28
     for index, request in enumerate(engine.asked):
         place = (4 + index) * BEAT
@@ -70,7 +70,7 @@ def test_the_lead_is_known_up_to_now_and_our_part_up_to_the_horizon(horizon: int
 def test_a_note_that_is_still_held_is_known_as_far_as_it_was_heard() -> None:
     engine = Scripted(lambda request: [])
     held = (Note(0, 72, 200, LEAD), Note(200, 74, 100, LEAD))
-    Replay(held, COMMON, 240).perform(engine, 0)
+    Rollout(held, COMMON, 240).perform(engine, 0)
     assert [(n.onset_step, n.length_steps) for n in engine.asked[2].notes] == [(0, 144)]
     assert [(n.onset_step, n.length_steps) for n in engine.asked[5].notes] == [(0, 200), (200, 16)]
 
@@ -81,7 +81,7 @@ def test_each_beat_comes_from_the_plan_made_for_it_and_then_stays() -> None:
         return [Note(s, pitch, BEAT, ACCOMPANIMENT) for s in range(0, request.end_step, 12)]
 
     engine = Scripted(numbered)
-    played = Replay(TUNE, COMMON, 8 * BEAT).perform(engine, BEAT)
+    played = Rollout(TUNE, COMMON, 8 * BEAT).perform(engine, BEAT)
     onsets = [(96, 41), (108, 41), (120, 42), (132, 42), (144, 43), (156, 43), (168, 44), (180, 44)]
     assert [(n.onset_step, n.pitch) for n in played.notes] == onsets
     assert played.planned > 0
@@ -97,7 +97,7 @@ def test_the_end_of_a_sounding_note_stays_open() -> None:
         return [Note(150, 57, 10, ACCOMPANIMENT)]  # knows nothing of the note before
 
     engine = Scripted(holding)
-    notes = Replay(TUNE, COMMON, 7 * BEAT).perform(engine, 0).notes
+    notes = Rollout(TUNE, COMMON, 7 * BEAT).perform(engine, 0).notes
     assert notes == (
         Note(96, 48, 30), Note(96, 52, 20), Note(120, 55, 30), Note(150, 57, 10),
     )  # fmt: skip
@@ -105,7 +105,7 @@ def test_the_end_of_a_sounding_note_stays_open() -> None:
 
 @pytest.mark.parametrize("horizon", [0, 6, 24, 96])
 def test_an_engine_that_knows_the_composer_plays_as_composed(horizon: int) -> None:
-    played = Replay(TUNE, COMMON, 32 * BEAT).perform(Scripted(lambda request: COMPOSED), horizon)
+    played = Rollout(TUNE, COMMON, 32 * BEAT).perform(Scripted(lambda request: COMPOSED), horizon)
     assert played.notes == tuple(n for n in COMPOSED if n.onset_step >= 96)
     assert played.taken_back == 0
     assert played.planned > 100
@@ -115,7 +115,7 @@ def test_seed_and_bar_lines_are_the_same_in_every_request() -> None:
     engine = Scripted(by_the_beat)
     meters = MeterMap(((-24, Meter(3, 4)),))
     sampling = SampleSettings(seed=7)
-    Replay(TUNE, meters, 16 * BEAT, LiveSettings(), sampling).perform(engine, 24)
+    Rollout(TUNE, meters, 16 * BEAT, LiveSettings(), sampling).perform(engine, 24)
     asked = replace(sampling, chords_from="melody")  # what we played says nothing of the chords
     assert {(r.settings, r.meters) for r in engine.asked} == {(asked, meters)}
 
@@ -139,16 +139,16 @@ def test_who_comes_in_when(
 ) -> None:
     meters = MeterMap(((first_bar, Meter(4, 4)),))
     lead = (Note(onset, 72, 24, LEAD),)
-    assert Replay(lead, meters, 480, LiveSettings(listen)).places(horizon)[0] == first_place
+    assert Rollout(lead, meters, 480, LiveSettings(listen)).places(horizon)[0] == first_place
 
 
 def test_a_bar_of_seven_eighths_has_a_short_beat() -> None:
-    replay = Replay(TUNE, MeterMap(((0, Meter(7, 8)),)), 8 * BEAT)
-    assert replay.places(0) == [84, 108, 132, 156, 168]
+    rollout = Rollout(TUNE, MeterMap(((0, Meter(7, 8)),)), 8 * BEAT)
+    assert rollout.places(0) == [84, 108, 132, 156, 168]
 
 
 def test_a_melody_that_comes_too_late_gets_no_answer() -> None:
-    assert Replay((Note(180, 72, 12, LEAD),), COMMON, 192).places(0) == []
+    assert Rollout((Note(180, 72, 12, LEAD),), COMMON, 192).places(0) == []
 
 
 @settings(max_examples=30)
@@ -159,9 +159,9 @@ def test_a_melody_that_comes_too_late_gets_no_answer() -> None:
 )
 def test_nothing_of_the_future_is_ever_shown(horizon: int, meter: Meter, shift: int) -> None:
     engine = Scripted(lambda request: COMPOSED)
-    replay = Replay(TUNE, MeterMap(((shift * BEAT, meter),)), 24 * BEAT)
-    replay.perform(engine, horizon)
-    for place, request in zip(replay.places(horizon), engine.asked, strict=True):
+    rollout = Rollout(TUNE, MeterMap(((shift * BEAT, meter),)), 24 * BEAT)
+    rollout.perform(engine, horizon)
+    for place, request in zip(rollout.places(horizon), engine.asked, strict=True):
         ends = {voice: [n.end_step for n in request.notes if n.voice == voice] for voice in (0, 1)}
         assert max(ends[LEAD], default=0) <= place - horizon
         assert max(ends[ACCOMPANIMENT], default=0) <= place

@@ -1,8 +1,8 @@
 """What may be wrong with the known past: a model that plays live hears itself, and hands.
 
-Each flaw takes notes int64[note, (onset, end, pitch, voice)] in steps from the window's start,
-and gives new ones; nothing it is given changes. Only the *context* of a training window has
-flaws: the truth stays as composed, so the way out is learned. Needs numpy alone.
+Each takes notes int64[note, (onset, end, pitch, voice)] in steps from the window's start, and
+gives new ones; nothing it is given changes. Only the *context* of a training window is corrupted:
+the truth stays as composed, so the way out is learned. Needs numpy alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 
 Notes = NDArray[np.int64]
-Flaw = Callable[[Notes, int, np.random.Generator], Notes]
+Corruption = Callable[[Notes, int, np.random.Generator], Notes]
 
 
 def dropped(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
@@ -59,7 +59,7 @@ def played_by_hand(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     return heard
 
 
-FLAWS: tuple[tuple[float, Flaw], ...] = (
+CORRUPTIONS: tuple[tuple[float, Corruption], ...] = (
     (0.30, dropped),
     (0.08, silent_at_first),
     (0.10, stuck),
@@ -68,10 +68,10 @@ FLAWS: tuple[tuple[float, Flaw], ...] = (
 """How often each one comes, independently of the others, and in this order."""
 
 
-def with_flaws(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def corrupted(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     """The notes as a live context of `steps` steps may hold them."""
     heard = notes.copy()
-    for chance, flaw in FLAWS:
+    for chance, corruption in CORRUPTIONS:
         if rng.random() < chance:
-            heard = flaw(heard, steps, rng)
+            heard = corruption(heard, steps, rng)
     return heard

@@ -1,4 +1,4 @@
-"""Scores of causal replay (replay.py): quality against horizon, beside two yardsticks.
+"""Scores of causal rollout (rollout.py): quality against horizon, beside two yardsticks.
 
 Every model plays the same held-out leads at each horizon; beside it stand what it answers when it
 knows the whole lead, the composer's accompaniment, and the composer's of another piece.
@@ -18,7 +18,7 @@ from engine.evaluation.evaluate import Candidate, common_pitches, fill_replies, 
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, pick
 from engine.evaluation.likelihood import Report, named
 from engine.evaluation.metrics import Pair
-from engine.evaluation.replay import LiveSettings, Performance, Replay
+from engine.evaluation.rollout import LiveSettings, Performance, Rollout
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Cells, PianoRoll, notes_to_roll, roll_to_notes
 from engine.training.corpus import SPLITS
@@ -31,7 +31,7 @@ FEWEST_WINDOWS = 4
 """Of those drawn, so many must be answered after the lead-in at every horizon."""
 
 
-def replay_scores(
+def rollout_scores(
     candidates: Mapping[str, Candidate],
     pack: Pack,
     wanted: EvaluateSettings,
@@ -59,7 +59,7 @@ def replay_scores(
         players[all_known(name)] = stage.scored(full)
         for beats in horizons_beats:
             player = at_horizon(name, beats)
-            played = _perform(candidate, stage.replays, _steps(beats), named(report, player))
+            played = _perform(candidate, stage.rollouts, _steps(beats), named(report, player))
             players[player] = stage.scored(stage.with_leads(played))
             rows.append(
                 {
@@ -76,7 +76,7 @@ def replay_scores(
         "models": list(candidates),
         "task": "replay",
         "split": wanted.split,
-        "windows": len(stage.replays),
+        "windows": len(stage.rollouts),
         "beats": wanted.beats,
         "lead_in_beats": LEAD_IN_BEATS,
         "seed": wanted.seed,
@@ -94,7 +94,7 @@ class _Stage:
     """The windows, what is heard in each, and the pitches on which all players are compared."""
 
     batch: Batch
-    replays: list[Replay]
+    rollouts: list[Rollout]
     pitches: PitchRange
 
     def scored(self, rolls: Sequence[Cells]) -> list[Pair]:
@@ -124,38 +124,38 @@ def _set_up(
     wanted = replace(wanted, task="harmonize")
     batch = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
     batch = replace(batch, target=np.stack([whole_notes(cells) for cells in batch.target]))
-    replays = [_replay(batch, index, live) for index in range(len(batch.target))]
-    rows = [row for row, replay in enumerate(replays) if _in_time(replay, _steps(longest_beats))]
+    rollouts = [_rollout(batch, index, live) for index in range(len(batch.target))]
+    rows = [row for row, rollout in enumerate(rollouts) if _in_time(rollout, _steps(longest_beats))]
     if len(rows) < FEWEST_WINDOWS:
         raise PackError(
-            f"only {len(rows)} of {len(replays)} windows of {wanted.beats} beats are answered by "
+            f"only {len(rows)} of {len(rollouts)} windows of {wanted.beats} beats are answered by "
             f"beat {LEAD_IN_BEATS} and last longer; want more or longer windows"
         )
     whole = pick(batch, np.array(rows))
-    return _Stage(whole, [replays[row] for row in rows], common_pitches(candidates))
+    return _Stage(whole, [rollouts[row] for row in rows], common_pitches(candidates))
 
 
-def _in_time(replay: Replay, horizon_steps: int) -> bool:
-    places, lead_in = replay.places(horizon_steps), LEAD_IN_BEATS * STEPS_PER_BEAT
-    return bool(places) and places[0] <= lead_in < replay.steps
+def _in_time(rollout: Rollout, horizon_steps: int) -> bool:
+    places, lead_in = rollout.places(horizon_steps), LEAD_IN_BEATS * STEPS_PER_BEAT
+    return bool(places) and places[0] <= lead_in < rollout.steps
 
 
-def _replay(batch: Batch, index: int, live: LiveSettings) -> Replay:
+def _rollout(batch: Batch, index: int, live: LiveSettings) -> Rollout:
     cells = batch.target[index]
     lead = tuple(note for note in roll_to_notes(PianoRoll(cells)) if note.voice == LEAD)
-    return Replay(lead, meters_of(batch.phase[index], batch.bar[index]), cells.shape[-1], live)
+    return Rollout(lead, meters_of(batch.phase[index], batch.bar[index]), cells.shape[-1], live)
 
 
 def _perform(
-    candidate: Candidate, replays: Sequence[Replay], horizon_steps: int, report: Report
+    candidate: Candidate, rollouts: Sequence[Rollout], horizon_steps: int, report: Report
 ) -> list[Performance]:
     """Every window with a seed of its own, the one it has when all is known."""
     played = []
-    for index, replay in enumerate(replays):
+    for index, rollout in enumerate(rollouts):
         seed = candidate.settings.seed + index
-        replay = replace(replay, settings=replace(candidate.settings, seed=seed))
-        played.append(replay.perform(candidate.generator, horizon_steps))
-        report(f"replay {index + 1} of {len(replays)}")
+        rollout = replace(rollout, settings=replace(candidate.settings, seed=seed))
+        played.append(rollout.perform(candidate.generator, horizon_steps))
+        report(f"rollout {index + 1} of {len(rollouts)}")
     return played
 
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.live.listening.song import MOST_ENTRIES, Entry, Fold, Song, Track
+from bridge.live.listening.note_memory import (
+    MOST_ENTRIES,
+    LoopRegion,
+    NoteMemory,
+    RememberedNote,
+    SongMemory,
+)
 from engine.music.grid import ACCOMPANIMENT, LEAD
 
 
-def put(track: Track, onset: int, length: int | None = 24, pitch: int = 60) -> Entry:
+def put(track: NoteMemory, onset: int, length: int | None = 24, pitch: int = 60) -> RememberedNote:
     end = None if length is None else onset + length
-    return track.add(Entry(onset, end, pitch, 80, LEAD))
+    return track.add(RememberedNote(onset, end, pitch, 80, LEAD))
 
 
-def pitches(track: Track, first: int, end: int, now: int = 0) -> list[tuple[int, int]]:
+def pitches(track: NoteMemory, first: int, end: int, now: int = 0) -> list[tuple[int, int]]:
     return [(n.onset_step, n.pitch) for n in track.notes(first, end, now)]
 
 
 def test_a_window_shows_what_sounds_in_it() -> None:
-    track = Track()
+    track = NoteMemory()
     put(track, 0, 24)
     put(track, 24, 48, 62)
     put(track, 96, None, 64)
@@ -29,7 +35,7 @@ def test_a_window_shows_what_sounds_in_it() -> None:
 
 
 def test_after_a_jump_back_memory_is_written_anew_as_time_passes() -> None:
-    track = Track()
+    track = NoteMemory()
     for step in range(0, 192, 24):
         put(track, step, pitch=60)
         track.advance(step + 24)
@@ -44,15 +50,15 @@ def test_after_a_jump_back_memory_is_written_anew_as_time_passes() -> None:
 
 
 def test_nothing_sounds_across_the_place_jumped_to() -> None:
-    track = Track()
+    track = NoteMemory()
     put(track, 0, 96)
     track.jump(48)
     assert track.notes(0, 96, 0)[0].length_steps == 48
 
 
 def test_a_fold_remembers_by_place_in_the_loop() -> None:
-    track = Track()
-    track.clear(Fold(96, 192))
+    track = NoteMemory()
+    track.clear(LoopRegion(96, 192))
     put(track, 96, pitch=60)
     put(track, 200, pitch=62)
     track.advance(288)
@@ -65,17 +71,17 @@ def test_a_fold_remembers_by_place_in_the_loop() -> None:
 
 
 def test_fold_places() -> None:
-    fold = Fold(96, 192)
-    assert [fold(step) for step in (96, 287, 288, 0)] == [96, 287, 96, 192]
-    assert fold.rest(96) == 192
-    assert fold.rest(287) == 1
-    assert fold.same_place(288.0, 96) == 288
-    assert fold.same_place(285.0, 96) == 288
-    assert fold.same_place(200.0, 96) is None
+    region = LoopRegion(96, 192)
+    assert [region(step) for step in (96, 287, 288, 0)] == [96, 287, 96, 192]
+    assert region.rest(96) == 192
+    assert region.rest(287) == 1
+    assert region.same_place(288.0, 96) == 288
+    assert region.same_place(285.0, 96) == 288
+    assert region.same_place(200.0, 96) is None
 
 
 def test_memory_is_bounded_and_keeps_what_is_near() -> None:
-    track = Track()
+    track = NoteMemory()
     for step in range(MOST_ENTRIES + 10):
         track.advance(step * 24)
         put(track, step * 24)
@@ -85,10 +91,10 @@ def test_memory_is_bounded_and_keeps_what_is_near() -> None:
 
 
 def test_what_was_heard_by_voice() -> None:
-    song = Song()
-    song.heard.add(Entry(10, 20, 60, 80, ACCOMPANIMENT))
+    song = SongMemory()
+    song.input.add(RememberedNote(10, 20, 60, 80, ACCOMPANIMENT))
     assert not song.heard_lead(0, 100)
-    song.heard.add(Entry(30, 40, 60, 80, LEAD))
+    song.input.add(RememberedNote(30, 40, 60, 80, LEAD))
     assert song.heard_lead(0, 100)
     assert not song.heard_lead(31, 100)
 
@@ -96,7 +102,7 @@ def test_what_was_heard_by_voice() -> None:
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60), st.booleans()), max_size=60))
 def test_memory_equals_a_plain_list(moves: list[tuple[int, int, bool]]) -> None:
     """The model: a list of notes; passing [a, b) removes those of an earlier sweep in it."""
-    track, model, cursor, sweep = Track(), list[tuple[int, int, int]](), 0, 0
+    track, model, cursor, sweep = NoteMemory(), list[tuple[int, int, int]](), 0, 0
     for serial, (step, length, jump) in enumerate(moves):
         if jump:
             track.jump(step)
@@ -115,9 +121,9 @@ def test_memory_equals_a_plain_list(moves: list[tuple[int, int, bool]]) -> None:
 
 
 def test_what_is_carried_on_lies_before_the_new_place_and_replaces_what_lay_there() -> None:
-    track = Track()
+    track = NoteMemory()
     for onset, pitch in ((0, 60), (96, 61), (150, 62), (180, 63), (192, 64)):
-        track.add(Entry(onset, onset + 24, pitch, 90, 0))
+        track.add(RememberedNote(onset, onset + 24, pitch, 90, 0))
     track.jump(96)
     track.carry(192, 96, 96)
     assert [(n.onset_step, n.pitch) for n in track.notes(-96, 300, 300)] == [

@@ -25,7 +25,7 @@ CALLS = 4
 """Sampler calls: rougher than played, at a fraction of a training step's time."""
 
 
-def with_own_past(batch: Batch, sampler: Sampler, generator: torch.Generator) -> Batch:
+def with_sampled_past(batch: Batch, sampler: Sampler, generator: torch.Generator) -> Batch:
     """The batch with the model's own accompaniment as context where its past is known.
 
     Concerns windows whose accompaniment is known up to some step, or in a last stretch before it,

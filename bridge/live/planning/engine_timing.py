@@ -21,7 +21,7 @@ BEAT_SHARE = 0.75
 """Of the time between two decisions, what the engine may use."""
 
 
-class Pace:
+class EngineTiming:
     """Measured engine time: a fixed part and a part for each sampler call. Owner: transport thread.
 
     What is fixed is told apart only once plans with different numbers of calls were measured.

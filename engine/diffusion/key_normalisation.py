@@ -1,6 +1,6 @@
 """Music of which no note is told, moved to C major or A minor: for networks that hear in one key.
 
-Such a network reads the key from what is known (`engine.denoisers.in_key`). Where no note is
+Such a network reads the key from what is known (`engine.denoisers.key_shift`). Where no note is
 known it could not, and would learn and play such music in twelve keys. So there it is in C, in
 training by a move of the music, in playing by a move of the answer to a key that the source, the
 scale lock or the seed says. As a distribution that is a mixture of twelve transpositions, each
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.denoisers.in_key import key_of_classes, key_profiles, key_shift
+from engine.denoisers.key_shift import key_of_classes, key_profiles, key_shift
 from engine.diffusion.batch import Batch
 from engine.music.grid import LEAD, PIANO
 from engine.music.merged import alone
@@ -32,16 +32,16 @@ def shift_of(cells: NDArray[np.bool_], low_pitch: int) -> int:
     return int(key_shift(torch.from_numpy(cells[None]).float(), _PROFILES, low_pitch)[0])
 
 
-def untold(batch: Batch) -> NDArray[np.bool_]:
+def nothing_known(batch: Batch) -> NDArray[np.bool_]:
     """Windows in which no note is known, bool[B]."""
     known = batch.context & batch.mask[:, :, None, None, :]
     return np.asarray(~known.any(axis=(1, 2, 3, 4)))
 
 
-def in_c(batch: Batch) -> Batch:
+def key_normalised(batch: Batch) -> Batch:
     """The batch with every untold window in C major or A minor, by its own key."""
     target, context = batch.target.copy(), batch.context.copy()
-    for index in np.flatnonzero(untold(batch)):
+    for index in np.flatnonzero(nothing_known(batch)):
         semitones = shift_of(target[index], PIANO.low)
         target[index] = shifted(target[index], semitones)
         context[index] = shifted(context[index], semitones)
