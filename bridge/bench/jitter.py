@@ -161,7 +161,7 @@ def play_plainly(shots: Sequence[Shot], api: str) -> list[Sent]:
 
     with contextlib.closing(_plain_port(api)) as port, ThreadPoolExecutor(1) as pool:
         shift_ns = time.perf_counter_ns() + NS_PER_S // 10 - (shots[0][0] if shots else 0)
-        score = [(due_ns + shift_ns, mido.MidiMessage.from_bytes(data)) for due_ns, data in shots]
+        score = [(due_ns + shift_ns, mido.Message.from_bytes(data)) for due_ns, data in shots]
         return pool.submit(_sleep_loop, score, port).result()
 
 

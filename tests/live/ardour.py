@@ -170,7 +170,7 @@ class Ardour:
             events += [(start, 1, "note_on", note.pitch), (end, 0, "note_off", note.pitch)]
         track, now = mido.MidiTrack(), 0
         for tick, _, kind, pitch in sorted(events):
-            track.append(mido.OscMessage(kind, note=pitch, velocity=80, time=tick - now))
+            track.append(mido.Message(kind, note=pitch, velocity=80, time=tick - now))
             now = tick
         file = mido.MidiFile(type=0, ticks_per_beat=_TICKS_PER_BEAT)
         file.tracks.append(track)
