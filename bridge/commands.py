@@ -154,10 +154,11 @@ class OscOut:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Add (or with `on` False remove) an OSC subscriber."""
+    """Add (or with `on` False remove) an OSC subscriber; `to`, who asked, is told so."""
 
     peer: Address
     on: bool
+    to: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.osc.schema import OUT_PREFIX, PREFIX
+from bridge.osc.schema import OUT_PREFIX, PARAM_PREFIX, PREFIX
+from bridge.osc.server import RENEW_S
 from bridge.settings.parameters import ACTION_BY_NAME, PARAMETERS, Parameter
 from scripts.max_boxes import Patcher, Rect
 from scripts.patch_layout import (
@@ -26,7 +27,7 @@ from scripts.patch_layout import (
 
 OUT, IN = "midi-diffuse-out", "midi-diffuse-in"
 
-STRIP_W, STRIP_H = 240.0, 214.0
+STRIP_W, STRIP_H = 290.0, 214.0
 COLUMN_W, ROW_H = 430.0, 26.0
 
 
@@ -116,7 +117,10 @@ def _network(patch: Patcher, x: float, y: float) -> None:
         linecount=7,
     )
     out = patch.new(f"s {OUT}", x, y + 280)
+    # A subscription ends unless it is renewed.
+    again = patch.new(f"metro {RENEW_S * 1000}", x + 120, y + 212)
     patch.wire(load, wait, subscribe, out)
+    patch.wire(wait, again, subscribe)
     patch.wire(wait, ask, out)
     patch.wire(refresh, subscribe)
     patch.wire(refresh, ask)
@@ -179,7 +183,7 @@ def _strip(patch: Patcher, row: Parameter, x: float, y: float, sx: float, sy: fl
         "comment", note(row), (x + 90, y + 84, 135, 20), (sx + 262, sy, 165, 20), fontsize=11.0
     )
     receive = patch.new(f"r {IN}", x, y)
-    route = patch.new(f"route {address}", x, y + 28)
+    route = patch.new(f"route {PARAM_PREFIX}{row.name}", x, y + 28)
     answer = patch.new("prepend setsymbol" if row.kind == "choice" else "prepend set", x, y + 56)
     control = _control(patch, row, (x, y + 84, 86, 22), (sx + 152, sy, 104, 22))
     patch.wire(receive, route, answer, control)
@@ -263,7 +267,7 @@ def _notes(patch: Patcher, x: float, y: float, show_y: float) -> None:
         (518, show_y + 8, 240, 20),
     )
     heard = patch.new(f"r {IN}", left + 60, y + 30)
-    route = patch.new(f"route {OUT_PREFIX}note {PREFIX}tempo", left + 60, y + 60)
+    route = patch.new(f"route {OUT_PREFIX}note {PARAM_PREFIX}tempo", left + 60, y + 60)
     gate = patch.new("gate", left, y + 95)
     unpack = patch.new("unpack 0 0 0. 0.", left, y + 130)
     length = patch.new("expr $f1*60000./$f2", left + 130, y + 165)

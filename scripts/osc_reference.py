@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.osc.schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, OscRow
-from bridge.osc.server import MOST_PER_WINDOW, MOST_SUBSCRIBERS
+from bridge.osc.schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, PARAM_PREFIX, OscRow
+from bridge.osc.server import MOST_PER_WINDOW, MOST_SUBSCRIBERS, RENEW_S, SUBSCRIBED_S
 from bridge.osc.wire import MOST_BUNDLE_DEPTH, MOST_PACKET_BYTES, MOST_REPLY_BYTES
 from bridge.settings.parameters import ACTIONS, CONTROL_CHANNEL, PARAMETERS, Action, Parameter
 from scripts.patch_layout import REPLY_PORT, SEND_PORT, default_text, groups
@@ -17,8 +17,13 @@ _HEAD = f"""# OSC reference
 Made from the parameter table by `python -m scripts.make_patches`; do not edit.
 
 `midi-diffuse serve` listens on UDP port {SEND_PORT} (`--port`) of this machine only (`--host
-0.0.0.0` lets others in). Answers go to the sender's host at port {REPLY_PORT} (`--reply-port`;
-port + 1 unless told), and to every subscriber.
+0.0.0.0` lets others in). **Answers** go to the sender's host at port {REPLY_PORT}
+(`--reply-port`; port + 1 unless told), and to every subscriber. **Events** (state, bars, notes,
+plans, changed values) go to subscribers only: send `/diffuse/subscribe HOST PORT`, and again every
+{RENEW_S} s: a subscription ends {SUBSCRIBED_S} s after it was last asked for. The patches do so.
+
+Everything that is sent to you is under `/diffuse/out/`, and nothing there is obeyed: an answer that
+comes back, or reaches another midi-diffuse, sets nothing.
 
 ## Patches
 
@@ -34,10 +39,13 @@ another machine, change these in the patch, start it with `--host 0.0.0.0`, and 
 
 ## How it works
 
-- A parameter's address **with a value sets it, without one asks**. Both are answered with the value
-  now in force, at the same address.
-- Numbers may come as int or float. Choices go by name or by index from 0. Switches are 0 or 1. A
-  text of several words may come as several strings (`/diffuse/chord C E G`).
+- A parameter's address **with a value sets it, without one asks**: `/diffuse/NAME [value]`. A
+  question, and a set that changed something, is answered with the value now in force, at
+  `/diffuse/out/param/NAME`.
+- An action that was done is answered with `/diffuse/out/done ACTION`, or with answers of its own.
+- Numbers may come as int or float; a fader's 12.73 is 13 where whole numbers are wanted. Choices go
+  by name or by index from 0. Switches are 0 or 1. A text of several words may come as several
+  strings (`/diffuse/chord C E G`).
 - An action without arguments also takes the 1 that a button sends when pressed; its 0 does nothing.
 - What is not understood is answered with `/diffuse/out/error address text` and changes nothing.
 - A bundle's time tag is kept to the millisecond, up to {MOST_AHEAD_S} s ahead.
@@ -59,6 +67,10 @@ actions happen, from 64 up.
 """
 
 
+_PARAM = f"""`{PARAM_PREFIX}NAME value` for every parameter, when asked for or changed, and:
+"""
+
+
 def build() -> str:
     """The whole page."""
     parts = [_HEAD, "\n## Parameters\n"]
@@ -68,7 +80,7 @@ def build() -> str:
         parts += [f"\n### {group.title}\n\n", _table(_PARAMETER_HEAD, map(_parameter, found))]
     actions = [row for row in IN_ROWS if isinstance(row.source, Action)]
     parts += ["\n## Actions\n\n", _table(_ACTION_HEAD, map(_message, actions))]
-    parts += ["\n## What is sent to you\n\n", "Besides every parameter's own address:\n\n"]
+    parts += ["\n## What is sent to you\n\n", _PARAM, "\n"]
     parts += [_table(_ACTION_HEAD, map(_message, OUT_ROWS)), _CC, "\n"]
     parts += [_table(("CC", "what", "values"), _controllers())]
     return "".join(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bridge.osc.server import RENEW_S
 from bridge.settings.parameters import Parameter
 from scripts.patch_layout import (
     BUTTONS,
@@ -194,7 +195,7 @@ def _from_osc() -> Canvas:
     canvas = Canvas(1500, 1000, "from-osc")
     y = 20
     for group in groups():
-        source = canvas.obj(20, y, "r md-in")
+        source = canvas.obj(20, y, "r md-param")
         route = canvas.obj(20, y + 28, "route " + " ".join(row.name for row in group.rows))
         canvas.wire(source, route)
         for i, row in enumerate(group.rows):
@@ -202,20 +203,20 @@ def _from_osc() -> Canvas:
         y += 200
     names = [name for name, _, _ in _STATUS]
     out = canvas.obj(20, y, "route out")
-    route = canvas.obj(20, y + 28, f"route {' '.join(names)} error")
+    route = canvas.obj(20, y + 28, f"route {' '.join(names)} freeze error param")
     source = canvas.obj(20, y - 28, "r md-in")
     canvas.wire(source, out, route)
     for i, name in enumerate(names):
         _set(canvas, (route, i), 20 + i * 180, y + 64, f"md-{name}-set")
     x = 20 + len(names) * 180
+    _set(canvas, (route, len(names)), x, y + 64, "md-freeze-set")
+    canvas.wire((route, len(names) + 2), canvas.obj(x + 560, y + 64, "s md-param"))
+    x += 180
     error = canvas.obj(x, y + 64, "list")
     unpack = canvas.obj(x, y + 90, "unpack s s")
-    canvas.wire((route, len(names)), error, unpack)
+    canvas.wire((route, len(names) + 1), error, unpack)
     for outlet, target in enumerate(("md-error-id-set", "md-error-set")):
         _set(canvas, (unpack, outlet), x + outlet * 180, y + 120, target)
-    freeze = canvas.obj(x + 360, y + 28, "route freeze")
-    canvas.wire(source, freeze)
-    _set(canvas, freeze, x + 360, y + 64, "md-freeze-set")
     return canvas
 
 
@@ -260,6 +261,9 @@ def _network() -> Canvas:
     canvas.wire((both, 2), listen)
     subscribe = canvas.msg(20, 190, f"list {HOST} {REPLY_PORT}")
     canvas.wire(canvas.obj(20, 160, "r md-refresh"), subscribe)
+    # A subscription ends unless it is renewed.
+    again = canvas.obj(180, 160, f"metro {RENEW_S * 1000}")
+    canvas.wire(wait, again, subscribe)
     form = canvas.obj(20, 220, "oscformat diffuse subscribe")
     prepend, trim = canvas.obj(20, 260, "list prepend send"), canvas.obj(20, 290, "list trim")
     send = canvas.obj(20, 330, "netsend -u -b")

@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
-from bridge.osc.schema import IN_ROWS, OUT_ROWS
+from bridge.osc.schema import IN_ROWS, OUT_ROWS, PARAM_PREFIX
 from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter
 from scripts.make_patches import FOLDER, make
 from scripts.patch_layout import groups
 
 ADDRESSES = {row.address for row in (*IN_ROWS, *OUT_ROWS)}
+ANSWERS = {PARAM_PREFIX + row.name for row in PARAMETERS}
 
 # What Max's reference says, kept apart from the generator's own tables.
 MAX_PORTS = {
     "comment": (1, 0), "message": (2, 1), "panel": (1, 0), "toggle": (1, 1), "number": (1, 2),
     "flonum": (1, 2), "umenu": (1, 3), "textedit": (1, 4), "textbutton": (1, 3),
     "udpsend": (1, 0), "udpreceive": (1, 1), "s": (1, 0), "r": (0, 1), "prepend": (1, 1),
-    "loadbang": (1, 1), "delay": (2, 1), "print": (1, 0), "gate": (2, 1), "makenote": (3, 2),
+    "loadbang": (1, 1), "metro": (2, 1), "delay": (2, 1), "print": (1, 0), "gate": (2, 1),
+    "makenote": (3, 2),
     "noteout": (3, 0), "notein": (1, 3), "expr": (2, 1), "pack": (3, 1), "unpack": (1, 4),
 }  # fmt: skip
 
@@ -88,7 +90,8 @@ def test_max_cables_join_ports_that_exist(
 
 def test_max_addresses(boxes: dict[str, dict[str, Any]]) -> None:
     text = "\n".join(str(box.get("text", "")) for box in boxes.values())
-    assert found_addresses(text) <= ADDRESSES
+    assert found_addresses(text) <= ADDRESSES | ANSWERS
+    assert found_addresses(text) >= ANSWERS
     spoken = {row.address for row in IN_ROWS} - {
         f"/diffuse/{name}" for name in ("unsubscribe", "ping", "help")
     }
@@ -130,7 +133,7 @@ def test_max_control_is_wired_both_ways(
             (setter,) = sources(box["id"])
             assert boxes[setter]["text"].startswith("prepend set")
             (route,) = sources(setter)
-            assert boxes[route]["text"] == f"route /diffuse/{box['varname']}"
+            assert boxes[route]["text"] == f"route /diffuse/out/param/{box['varname']}"
 
 
 def overlaps(a: list[float], b: list[float]) -> bool:
@@ -164,7 +167,8 @@ def test_max_presentation_fits_its_window(
 
 def test_reference_page_names_everything() -> None:
     page = (FOLDER / "OSC.md").read_text()
-    assert found_addresses(page) == ADDRESSES
+    shapes = {"/diffuse/NAME", "/diffuse/out/", f"{PARAM_PREFIX}NAME"}
+    assert found_addresses(page) == ADDRESSES | shapes
     assert "has not been opened in Max" in page
     table: tuple[Parameter | Action, ...] = (*PARAMETERS, *ACTIONS)
     for row in table:

@@ -79,12 +79,13 @@ def _listen(peer: socket.socket) -> Status:
 
 def _take(message: OscMessage, found: Status) -> bool:
     """Note one answer; True for the last."""
-    name, *values = (message.address.removeprefix("/diffuse/"), *message.arguments)
-    if name == "out/state" and values:
+    name, *values = (message.address.removeprefix("/diffuse/out/"), *message.arguments)
+    parameter = str(name).removeprefix("param/")
+    if name == "state" and values:
         found.state = str(values[0])
-    elif name in ASKED and values:
-        found.settings[str(name)] = values[0]
-    elif name == "out/stats" and len(values) == 2:
+    elif parameter in ASKED and values:
+        found.settings[parameter] = values[0]
+    elif name == "stats" and len(values) == 2:
         if values[0] == "end":
             return True
         found.figures[str(values[0])] = float(values[1] or 0)

@@ -16,6 +16,7 @@ from bridge.commands import Value
 from bridge.inbox import Wake
 from bridge.midi.ports import Tap
 from bridge.midi.systems import IN_NAME, OUT_NAME
+from bridge.osc.server import RENEW_S
 from bridge.osc.wire import OscMessage, decode, encode
 from bridge.realtime import raise_priority, wait_until
 from bridge.timebase import NS_PER_S
@@ -31,6 +32,17 @@ class OscPeer:
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.to_port = 0
+        self._renew_s: float | None = None
+
+    def subscribe(self) -> None:
+        """Have every answer and event sent here; renewed as long as this peer listens."""
+        self._renew_s = time.monotonic() + RENEW_S
+        self.send("/diffuse/subscribe", "127.0.0.1", self.port)
+
+    def unsubscribe(self) -> None:
+        """Have nothing sent here any more."""
+        self._renew_s = None
+        self.send("/diffuse/unsubscribe", "127.0.0.1", self.port)
 
     def send(self, address: str, *arguments: Value) -> None:
         """Send one message to the daemon at `to_port`."""
@@ -38,6 +50,8 @@ class OscPeer:
 
     def receive(self, seconds: float) -> OscMessage | None:
         """The next message, or None when none comes in time."""
+        if self._renew_s is not None and time.monotonic() > self._renew_s:
+            self.subscribe()
         self._socket.settimeout(max(seconds, 1e-3))
         try:
             packet = self._socket.recv(65536)

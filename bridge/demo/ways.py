@@ -142,7 +142,7 @@ class OscWay:
 
     def begin(self) -> int:
         """Subscribe and start the clock: now is the first step."""
-        self._peer.send("/diffuse/subscribe", "127.0.0.1", self._peer.port)
+        self._peer.subscribe()
         self._thread.start()
         self._peer.send("/diffuse/start")
         return time.perf_counter_ns()
@@ -159,7 +159,7 @@ class OscWay:
         self._peer.send("/diffuse/stop")
         self._over.set()
         self._thread.join()
-        self._peer.send("/diffuse/unsubscribe", "127.0.0.1", self._peer.port)
+        self._peer.unsubscribe()
 
     @property
     def heard(self) -> int:

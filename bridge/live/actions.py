@@ -18,11 +18,14 @@ from engine.music.grid import STEPS_PER_BEAT
 
 MOST_TRIGGER_BARS = 32
 DEFAULT_TRIGGER_BARS = 4
+ANSWERED = frozenset({"ping", "help", "stats", "note", "subscribe", "unsubscribe"})
+"""Actions that are not answered with `done`: they have answers of their own, or, as notes, none."""
+_ERROR = "/diffuse/out/error"
 
 
 def problem(name: str, text: str, to: Address | None) -> OscOut:
     """The answer to what cannot be done."""
-    return OscOut("/diffuse/out/error", (name, text), to)
+    return OscOut(_ERROR, (name, text), to)
 
 
 class Actions:
@@ -56,7 +59,11 @@ class Actions:
 
     def act(self, act: Act) -> list[Effect]:
         """Do it; KeyError for an action that is not in the table."""
-        return self._by_name[act.name](act)
+        effects = self._by_name[act.name](act)
+        failed = any(isinstance(each, OscOut) and each.address == _ERROR for each in effects)
+        if failed or act.name in ANSWERED:
+            return effects
+        return [*effects, OscOut("/diffuse/out/done", (act.name,), act.sender)]
 
     def _start(self, act: Act) -> list[Effect]:
         conductor = self._conductor
@@ -83,7 +90,7 @@ class Actions:
         if self._conductor.policy.region is None:
             return [problem("freeze", "works in mode harmonize, reply loop", act.sender)]
         self._conductor.delivery.frozen = bool(act.arguments[0])
-        return [OscOut("/diffuse/freeze", (self._conductor.delivery.frozen,), act.sender)]
+        return [OscOut("/diffuse/out/freeze", (self._conductor.delivery.frozen,), act.sender)]
 
     def _note(self, act: Act) -> list[Effect]:
         pitch, velocity, *rest = (int(value) for value in act.arguments)
@@ -123,10 +130,10 @@ class Actions:
     def _subscribe(self, act: Act) -> list[Effect]:
         on = act.name == "subscribe"
         if len(act.arguments) == 2:
-            return [Subscribe((str(act.arguments[0]), int(act.arguments[1])), on)]
+            return [Subscribe((str(act.arguments[0]), int(act.arguments[1])), on, act.sender)]
         if act.sender is None:
             return [problem(act.name, "want host and port", None)]
-        return [Subscribe(act.sender, on)]
+        return [Subscribe(act.sender, on, act.sender)]
 
     def _help(self, act: Act) -> list[Effect]:
         rows: list[Effect] = []

@@ -201,11 +201,15 @@ class Session:
             changed = self.knobs.set(command.name, command.value)
         except ParameterError as err:
             return [problem(command.name, str(err), command.sender)]
-        effects: list[Effect] = [self._answer(command.name, command.sender)]
-        return effects + self._apply(command.name, command.at_ns) if changed else effects
+        if not changed:  # an echo of it could come back as a set, and go round in circles
+            return []
+        return [
+            self._answer(command.name, command.sender),
+            *self._apply(command.name, command.at_ns),
+        ]
 
     def _answer(self, name: str, to: Address | None) -> OscOut:
-        return OscOut(f"/diffuse/{name}", (self.knobs.value(name),), to)
+        return OscOut(f"/diffuse/out/param/{name}", (self.knobs.value(name),), to)
 
     def _apply(self, name: str, at_ns: int) -> list[Effect]:
         """Let a new value take effect where it is not simply read when needed."""

@@ -19,6 +19,7 @@ from bridge.timebase import NS_PER_S
 
 PREFIX = "/diffuse/"
 OUT_PREFIX = "/diffuse/out/"
+PARAM_PREFIX = "/diffuse/out/param/"
 MOST_AHEAD_S = 10
 MOST_TEXT = 200
 """Characters in a text argument."""
@@ -99,6 +100,8 @@ IN_ROWS: tuple[OscRow, ...] = (
 """What may be sent to us."""
 
 OUT_ROWS: tuple[OscRow, ...] = (
+    _out("done", "an action is done: start, stop, panic, subscribe, ...", "action:text"),
+    _out("freeze", "whether reply loop keeps its harmony", "on:bool"),
     _out("ready", "the engine has warmed up; notes can come"),
     _out("state", "what midi-diffuse is doing now", "state:text"),
     _out("bar", "a bar begins; counted from 1", "number:int"),
@@ -124,7 +127,7 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("help", "answer to /diffuse/help, one message an address", "usage:text", "doc:text"),
     _out("stats", "answer to /diffuse/stats, one message a figure", "name:text", "value:float"),
 )
-"""What we send besides a parameter's value (its own address)."""
+"""What we send besides a parameter's value (PARAM_PREFIX and its name)."""
 
 BY_ADDRESS: dict[str, OscRow] = {row.address: row for row in IN_ROWS}
 
@@ -132,7 +135,7 @@ BY_ADDRESS: dict[str, OscRow] = {row.address: row for row in IN_ROWS}
 def parse(
     packet: bytes, at_ns: int, sender: Address | None = None, wall_ns: int | None = None
 ) -> list[Command | OscProblem]:
-    """What a datagram asks for, in order; never raises.
+    """What a datagram asks for, in order; never raises, whatever a check below may raise.
 
     at_ns: monotonic time of its arrival. wall_ns: Unix time of the same instant, by which the
     time tags of bundles are read: a Command with a time in the future carries a later `at_ns`
@@ -147,6 +150,9 @@ def parse(
             command = _read(message, _due_ns(message.timetag, at_ns, wall_ns), sender)
         except ParameterError as err:
             found.append(OscProblem(message.address, str(err)))
+        except Exception as err:  # a gap in a check costs one message, not the thread that reads
+            text = f"not understood ({type(err).__name__})"
+            found.append(OscProblem(message.address, text))
         else:
             found += [command] if command else []
     return found
@@ -209,11 +215,18 @@ def _read_parameter(
         arguments = (" ".join(str(value) for value in arguments),)
     if len(arguments) > 1:
         raise ParameterError(f"{row.name} wants one value, not {len(arguments)}")
-    value = check(row.name, arguments[0])
+    value = check(row.name, _in_steps(row, arguments[0]))
     # Files are opened by name only: a peer on the network must not choose a path.
     if row.name == "preset" and (set(str(value)) & set("/\\:") or str(value).endswith(".toml")):
         raise ParameterError("preset wants a name, as listed by `midi-diffuse presets`")
     return SetParameter(at_ns, row.name, value, sender)
+
+
+def _in_steps(row: Parameter, value: Value) -> Value:
+    """A fader's 12.73 as the nearest whole number, for what has whole numbers or choices."""
+    if row.kind in ("float", "text") or not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return math.floor(value + 0.5)
 
 
 def _read_action(

@@ -34,6 +34,10 @@ MOST_ERRORS_PER_WINDOW = 5
 MOST_HELD = 1024
 """Commands timed in the future that wait at once."""
 MOST_SUBSCRIBERS = 16
+SUBSCRIBED_S = 60
+"""A subscription that is not renewed for so long ends: a patch that was closed asks for nothing."""
+RENEW_S = 20
+"""How often our own clients and patches renew theirs."""
 MOST_PER_S = {"help": 2, "stats": 50}
 """Actions with answers much longer than the question: no more than so many are acted on."""
 
@@ -81,18 +85,24 @@ class OscServer:
     ) -> None:
         """Bind `host`:`port` (0 takes any free one) or raise OscPortError.
 
-        Answers go to the host that asked, at `reply_port` (None: our port + 1).
+        Answers go to the host that asked, at `reply_port` (None: our port + 1), never to us.
         """
         self._socket = _bind(host, port)
         self.host, self.port = self._socket.getsockname()
-        self.reply_port = reply_port if reply_port is not None else min(self.port + 1, 65535)
+        self.reply_port = reply_port if reply_port is not None else self.port + 1
+        if self.reply_port in (self.port, 65536):
+            self._socket.close()
+            raise OscPortError(
+                f"answers cannot go to port {self.reply_port} while we listen on {self.port}; "
+                f"name another with --reply-port, such as --reply-port {_another(self.port)}"
+            )
         self._inbox = inbox
         self._clock = clock or SystemClock()
         self._peers = peers or Peers()
         self._wake, self._woken = socket.socketpair()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
-        self._subscribers: set[Address] = set()
+        self._subscribers: dict[Address, int] = {}  # until when, monotonic ns
         # One a thread, so that no count is lost: the reader's own, and what the outbox sent.
         self._in = OscCounts()
         self._out = OscCounts()
@@ -131,19 +141,29 @@ class OscServer:
         """Who gets every answer."""
         return frozenset(self._subscribers)
 
-    def subscribe(self, peer: Address, on: bool) -> None:
-        """Add `peer`, or remove it (or its reply address, where it subscribed as that).
+    def subscribe(self, peer: Address, on: bool, asker: Address | None = None) -> None:
+        """Add `peer` for SUBSCRIBED_S, or remove it (or its reply address, if that subscribed).
 
-        Beyond MOST_SUBSCRIBERS it is not added, and told so.
+        Where somebody asked for that, they and the peer are told. Beyond MOST_SUBSCRIBERS a peer
+        is not added, and told that.
         """
+        told = {peer, self.reply_address(asker)} if asker else set()
+        self._forget_expired()
         if not on:
             known = peer in self._subscribers
-            self._subscribers.discard(peer if known else self.reply_address(peer))
+            self._subscribers.pop(peer if known else self.reply_address(peer), None)
+            self._send_to(told, OscOut(OUT_PREFIX + "done", ("unsubscribe",)))
         elif len(self._subscribers) < MOST_SUBSCRIBERS or peer in self._subscribers:
-            self._subscribers.add(peer)
+            self._subscribers[peer] = self._clock.now_ns() + SUBSCRIBED_S * NS_PER_S
+            self._send_to(told, OscOut(OUT_PREFIX + "done", ("subscribe",)))
         else:
             text = f"{MOST_SUBSCRIBERS} subscribers already; unsubscribe one first"
-            self._send_to({peer}, OscOut(OUT_PREFIX + "error", ("/diffuse/subscribe", text)))
+            self._send_to({peer, *told}, OscOut(OUT_PREFIX + "error", ("/diffuse/subscribe", text)))
+
+    def _forget_expired(self) -> None:
+        now_ns = self._clock.now_ns()
+        for peer in [peer for peer, until in self._subscribers.items() if until <= now_ns]:
+            del self._subscribers[peer]
 
     def reply_address(self, sender: Address) -> Address:
         """Where answers to `sender` go: its host, at our reply port."""
@@ -151,6 +171,7 @@ class OscServer:
 
     def send(self, message: OscOut) -> None:
         """Send to the asker, if there is one, and to every subscriber, once each."""
+        self._forget_expired()
         peers = set(self._subscribers)
         if message.to is not None:
             peers.add(self.reply_address(message.to))
@@ -236,6 +257,9 @@ class OscServer:
         if act.name not in ("subscribe", "unsubscribe") or len(act.arguments) < 2:
             return None
         host = str(act.arguments[0])
+        if act.arguments[1] == self.port and is_this_machine(host):
+            text = f"port {self.port} is where midi-diffuse itself listens; name your own"
+            return OscProblem(PREFIX + act.name, text)
         if self._peers.may_direct(sender[0], host):
             return None
         text = f"answers go to who asks; to let them go to {host}, start with --allow {host}"
@@ -276,7 +300,23 @@ class OscServer:
         self._in = self._count_sent(self._in, packet, self.reply_address(sender))
 
 
+def is_this_machine(host: str) -> bool:
+    """Would a datagram to `host` come to this machine? Only its own addresses can be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _another(port: int) -> int:
+    return port + 1 if port < 65000 else 9001
+
+
 def _bind(host: str, port: int) -> socket.socket:
+    if not host.strip():  # the system takes it for every address there is
+        raise OscPortError("--host wants an address of this machine, such as 127.0.0.1")
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         udp.bind((host, port))

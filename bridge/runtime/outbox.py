@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Protocol
 
-from bridge.commands import LogLine, OscOut, Subscribe
+from bridge.commands import Address, LogLine, OscOut, Subscribe
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 
 _log = logging.getLogger("midi-diffuse")
@@ -29,7 +29,7 @@ class OscSender(Protocol):
         """Send to the asker and every subscriber."""
         ...
 
-    def subscribe(self, peer: tuple[str, int], on: bool) -> None:
+    def subscribe(self, peer: Address, on: bool, asker: Address | None = None) -> None:
         """Add a subscriber, or remove it."""
         ...
 
@@ -68,7 +68,7 @@ class Outbox:
         if isinstance(item, OscOut):
             self._osc.send(item)
         elif isinstance(item, Subscribe):
-            self._osc.subscribe(item.peer, item.on)
+            self._osc.subscribe(item.peer, item.on, item.to)
         elif isinstance(item, LogLine):
             _log.log(item.level, "%s", item.text)
         else:

@@ -6,6 +6,7 @@ clock counts. An *absolute step* counts from song position zero and may be negat
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NewType
@@ -56,6 +57,10 @@ PAPER = PitchRange(33, 88)
 """The paper's 56 pitches, A1 to E6."""
 
 
+_METER = re.compile(r"\s*([0-9]{1,4})\s*/\s*([0-9]{1,4})\s*")
+"""Digits that `int` reads, and not too many: `²` is a digit too, to Python."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A time signature; a bar is a whole number of steps, so 7/8 is 84."""
@@ -72,10 +77,10 @@ class Meter:
     @classmethod
     def parse(cls, text: str) -> Meter:
         """Read `3/4`. Raises GridError that says what a meter looks like."""
-        beats, slash, unit = text.partition("/")
-        if not slash or not beats.strip().isdigit() or not unit.strip().isdigit():
-            raise GridError(f"meter {text!r}: want two numbers, like 4/4, 3/4 or 7/8")
-        return cls(int(beats), int(unit))
+        numbers = _METER.fullmatch(text)
+        if numbers is None:
+            raise GridError(f"meter {text[:20]!r}: want two numbers, like 4/4, 3/4 or 7/8")
+        return cls(int(numbers[1]), int(numbers[2]))
 
     @property
     def bar_steps(self) -> int:

@@ -123,7 +123,7 @@ async def meeting() -> AsyncIterator[tuple[Peer, DaemonProcess]]:
         *("--preset", "fixture", "--clock", "link", "--tempo", "120"), reply_port=osc.port
     ) as daemon:
         osc.to_port = daemon.osc_port
-        osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+        osc.subscribe()
         yield Peer(osc), daemon
     osc.close()
 

@@ -60,7 +60,7 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def perform(played: Band, bars: int, bpm: float, strike: Callable[[], object]) -> list[OscMessage]:
     """Play, with `strike` in the middle of a bar; gives what was told over OSC."""
-    played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
+    played.osc.subscribe()
     score = merge(tune_score(tune(bars), bpm), clock_score(4 * bars, bpm))
     played.start_ns = time.perf_counter_ns() + 50_000_000
     with ThreadPoolExecutor(1) as pool:

@@ -32,7 +32,7 @@ def osc() -> Iterator[OscPeer]:
 def begin(osc: OscPeer, daemon: DaemonProcess) -> None:
     """The music plays by itself from here on."""
     osc.to_port = daemon.osc_port
-    osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+    osc.subscribe()
     osc.send("/diffuse/start")
     osc.send("/diffuse/note", 72, 90)
 
@@ -173,7 +173,7 @@ def test_an_input_that_comes_back_under_its_name_is_heard_again(jack: str, osc: 
     arguments = ("--midi-api", "jack", "--preset", "fixture", "--in", "md-keys", *ON_ITS_OWN)
     with DaemonProcess(*arguments, reply_port=osc.port) as daemon:
         osc.to_port = daemon.osc_port
-        osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+        osc.subscribe()
         osc.send("/diffuse/ping")
         osc.wait("/diffuse/out/pong")
         keys.delete()

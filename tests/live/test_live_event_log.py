@@ -36,7 +36,7 @@ def read_log(folder: Path) -> Replay:
 @pytest.mark.timeout(120)
 def test_what_was_played_live_replays_exactly(band: StartBand, tmp_path: Path) -> None:
     played = band("--log", str(tmp_path / "log"), "--listen-bars", "1")
-    played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
+    played.osc.subscribe()
     played.osc.send("/diffuse/temperature", 0.5)
     played.play(tune(12, "live"), beats=48, bpm=240.0)
     found = ask("127.0.0.1", played.daemon.osc_port)

@@ -97,7 +97,7 @@ def test_notes_and_a_clock_by_osc_alone(band: StartBand) -> None:
     played = band("--tempo", str(BPM), "--clock", "internal")
     played.osc.send("/diffuse/start")
     played.osc.send("/diffuse/note", 72, 90)
-    played.osc.send("/diffuse/subscribe", "127.0.0.1", played.osc.port)
+    played.osc.subscribe()
     pitch, velocity, beat, length = played.osc.wait("/diffuse/out/note")
     assert 0 < pitch < 128
     assert 0 < velocity < 128

@@ -39,7 +39,7 @@ def test_without_any_midi_system_notes_work_over_osc(no_midi_system: None) -> No
         assert "no MIDI system" in said
         assert "jackd" in said or sys.platform != "linux"
         osc.to_port = daemon.osc_port
-        osc.send("/diffuse/subscribe", "127.0.0.1", osc.port)
+        osc.subscribe()
         osc.send("/diffuse/note", 72, 90)  # a first note starts the internal clock
         pitch, velocity, *_ = osc.wait("/diffuse/out/note")
         assert 0 < int(pitch) < 128
@@ -121,9 +121,10 @@ def test_a_preset_is_switched_while_the_music_plays(band: StartBand) -> None:
     address, text = played.osc.wait("/diffuse/out/error")
     assert address == "/diffuse/preset"
     assert "there are:" in str(text)
-    played.osc.send("/diffuse/preset", "fixture")
-    assert played.osc.wait("/diffuse/preset") == ("fixture",)
-    assert played.osc.wait("/diffuse/mode") == ("harmonize",)
+    played.osc.send("/diffuse/temperature", 1.5)
+    assert played.osc.wait("/diffuse/out/param/temperature") == (1.5,)
+    played.osc.send("/diffuse/preset", "fixture")  # as it is, but its settings come with it
+    assert played.osc.wait("/diffuse/out/param/temperature") == (pytest.approx(0.7),)
     before = len(played.notes)
     wait_for(lambda: len(played.notes) > before + 6, 5, "the music to go on")
 
@@ -147,6 +148,7 @@ def test_oscsend_and_oscdump_are_understood(band: StartBand) -> None:
             time.sleep(0.3)  # it opens its socket
             send("/diffuse/subscribe", "si", "127.0.0.1", port)
             send("/diffuse/temperature", "f", "0.8")
+            send("/diffuse/temperature")
             send("/diffuse/start")
             send("/diffuse/note", "iii", "72", "90", "1")
             assert dump.stdout is not None
@@ -155,7 +157,7 @@ def test_oscsend_and_oscdump_are_understood(band: StartBand) -> None:
                 lines.append(dump.stdout.readline())
         finally:
             dump.terminate()
-    assert any("/diffuse/temperature f 0.8" in line for line in lines)
+    assert any("/diffuse/out/param/temperature f 0.8" in line for line in lines)
 
 
 def test_starting_is_quick_and_small_without_a_network(band: StartBand) -> None:

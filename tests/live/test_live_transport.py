@@ -21,7 +21,7 @@ BPM = 180.0
 
 def subscribed(band: Band) -> None:
     """Have the daemon tell us everything."""
-    band.osc.send("/diffuse/subscribe", "127.0.0.1", band.osc.port)
+    band.osc.subscribe()
     band.osc.send("/diffuse/ping")
     band.osc.wait("/diffuse/out/pong")
 

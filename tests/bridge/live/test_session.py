@@ -16,6 +16,7 @@ from bridge.commands import (
     SetParameter,
     Subscribe,
     Tick,
+    Value,
 )
 from bridge.live.session import Session
 from bridge.settings.parameters import DEFAULTS, ParameterError
@@ -340,10 +341,10 @@ def test_thru_sends_notes_on_and_ends_them() -> None:
 
 def test_every_set_is_answered_with_the_value_in_force() -> None:
     session = Session({})
-    assert OscOut("/diffuse/tempo", (90.0,), PEER) in session.step(
-        SetParameter(0, "tempo", 90, PEER)
-    )
-    assert session.step(AskParameter(1, "tempo", PEER)) == [OscOut("/diffuse/tempo", (90.0,), PEER)]
+    answer = OscOut("/diffuse/out/param/tempo", (90.0,), PEER)
+    assert answer in session.step(SetParameter(0, "tempo", 90, PEER))
+    assert session.step(AskParameter(1, "tempo", PEER)) == [answer]
+    assert session.step(SetParameter(1, "tempo", 90.0, PEER)) == []  # nothing has changed
     (problem,) = session.step(SetParameter(2, "tempo", 1000, PEER))
     assert isinstance(problem, OscOut)
     assert problem.address == "/diffuse/out/error"
@@ -351,10 +352,27 @@ def test_every_set_is_answered_with_the_value_in_force() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULTS))
-def test_every_parameter_can_be_set_at_any_time(name: str) -> None:
+def test_a_set_that_changes_nothing_is_not_answered(name: str) -> None:
     live = rig().add(clock(20)).add(melody(20))
     live.add([SetParameter(3 * S, name, DEFAULTS[name], PEER)]).run(6 * S)
-    assert live.osc(name) == [(3.0, (DEFAULTS[name],))]
+    assert live.osc(f"out/param/{name}") == live.osc("out/error") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("start", ()), ("stop", ()), ("panic", ()), ("downbeat", ())],
+)
+def test_an_action_is_answered_when_it_is_done(name: str, arguments: tuple[Value, ...]) -> None:
+    session = Session({"clock": "internal"})
+    effects = session.step(Act(0, name, arguments, PEER))
+    assert OscOut("/diffuse/out/done", (name,), PEER) in effects
+
+
+def test_an_action_that_cannot_be_done_is_answered_with_the_reason_only() -> None:
+    effects = Session({"mode": "vary"}).step(Act(0, "trigger", (7,), PEER))
+    assert [each.address for each in effects if isinstance(each, OscOut) and each.to == PEER] == [
+        "/diffuse/out/error"
+    ]
 
 
 def test_settings_are_checked() -> None:
@@ -387,9 +405,9 @@ def test_questions_are_answered_to_who_asked() -> None:
     assert stats["rest"] == 0.0
     assert {"fresh", "stale", "late", "silent", "engine_p95_ms", "latency_bars"} <= stats.keys()
     assert session.step(Act(0, "subscribe", ("10.0.0.1", 9), PEER)) == [
-        Subscribe(("10.0.0.1", 9), True)
+        Subscribe(("10.0.0.1", 9), True, PEER)
     ]
-    assert session.step(Act(0, "unsubscribe", (), PEER)) == [Subscribe(PEER, False)]
+    assert session.step(Act(0, "unsubscribe", (), PEER)) == [Subscribe(PEER, False, PEER)]
 
 
 def test_mode_change_ends_what_sounds() -> None:

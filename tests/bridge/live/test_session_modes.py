@@ -95,7 +95,7 @@ def test_freeze_plays_the_same_again_and_asks_no_more() -> None:
     assert passes[2] == passes[3]
     assert passes[4] != passes[3]
     assert not [when for when, _ in live.requests if 13 < when < 21]
-    assert live.osc("freeze") == [(9.0, (True,)), (21.0, (False,))]
+    assert live.osc("out/freeze") == [(9.0, (True,)), (21.0, (False,))]
     assert set(live.counts) == {"fresh"}
 
 

@@ -139,10 +139,13 @@ def test_letting_a_button_go_does_nothing() -> None:
         (message("/diffuse/temperature", 5.0), "temperature wants 0.1 to 2, not 5"),
         (message("/diffuse/temperature", 1.0, 2.0), "temperature wants one value, not 2"),
         (message("/diffuse/temperature", b"abc"), "a blob is not understood here"),
-        (message("/diffuse/voices", 2.5), "voices wants 1 to 8, not 2.5"),
+        (message("/diffuse/voices", 8.5), "voices wants 1 to 8, not 9"),
+        (message("/diffuse/voices", float("inf")), "voices wants 1 to 8, not inf"),
         (message("/diffuse/mode", "hamronize"), "(did you mean 'harmonize'?)"),
         (message("/diffuse/mode", 5), "mode wants harmonize"),
         (message("/diffuse/meter", "4/5"), "meter 4/5"),
+        (message("/diffuse/meter", "²/4"), "meter '²/4': want two numbers"),
+        (message("/diffuse/meter", "9" * 190 + "/4"), "want two numbers, like 4/4"),
         (message("/diffuse/chord", "x" * 201), "text of 201 characters; at most 200"),
         (message("/diffuse/preset", "../../secret"), "preset wants a name"),
         (message("/diffuse/preset", "mine.toml"), "preset wants a name"),
@@ -161,6 +164,27 @@ def test_letting_a_button_go_does_nothing() -> None:
 )
 def test_what_is_wrong_is_said(packet: bytes, text: str) -> None:
     assert text in problem(packet).text
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "value"),
+    [("steps", 12.73, 13), ("voices", 3.4, 3), ("mode", 0.6, "continue"), ("bypass", 0.51, True)],
+)
+def test_a_fader_sets_the_nearest_whole_number(name: str, sent: float, value: Value) -> None:
+    found = read(message(f"/diffuse/{name}", sent))
+    assert isinstance(found, SetParameter)
+    assert (found.value, type(found.value)) == (value, type(value))
+
+
+def test_a_check_that_fails_unforeseen_costs_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gap(name: str, value: object) -> Value:
+        raise RecursionError
+
+    monkeypatch.setattr("bridge.osc.schema.check", gap)
+    packet = bundle(0, message("/diffuse/seed", 3), message("/diffuse/panic"))
+    first, second = parse(packet, AT_NS, SENDER, UNIX_NS)
+    assert first == OscProblem("/diffuse/seed", "not understood (RecursionError)")
+    assert isinstance(second, Act)
 
 
 def test_an_address_nearby_is_offered() -> None:

@@ -29,6 +29,7 @@ from bridge.osc.wire import encode
 from bridge.timebase import ManualClock
 
 WAIT_S = 5.0
+S = 1_000_000_000
 
 
 def udp() -> socket.socket:
@@ -55,6 +56,7 @@ class Rig:
     """A server whose answers come to `replies`, and whose commands come to `commands`."""
 
     def __init__(self, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock(0)
         self.replies = udp()
         self.client = udp()
         self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
@@ -145,6 +147,54 @@ def test_subscribers_are_bounded(rig: Rig) -> None:
     address, (what, text) = received(rig.replies)
     assert (address, what) == ("/diffuse/out/error", "/diffuse/subscribe")
     assert f"{MOST_SUBSCRIBERS} subscribers" in str(text)
+
+
+def test_a_subscription_that_is_not_renewed_ends(frozen_rig: Rig) -> None:
+    clock, server, other = frozen_rig.clock, frozen_rig.server, udp()
+    server.subscribe(other.getsockname(), True)
+    server.subscribe(frozen_rig.replies.getsockname(), True)
+    clock.advance(40 * S)
+    server.subscribe(other.getsockname(), True)
+    clock.advance(20 * S)
+    server.send(OscOut("/diffuse/out/bar", (1,)))
+    assert server.subscribers == {other.getsockname()}
+    assert received(other) == ("/diffuse/out/bar", [1])
+    clock.advance(40 * S)
+    server.send(OscOut("/diffuse/out/bar", (2,)))
+    assert server.subscribers == frozenset()
+    other.close()
+
+
+def test_who_asked_for_a_subscription_is_told_and_so_is_the_subscriber(rig: Rig) -> None:
+    other = udp()
+    rig.server.subscribe(other.getsockname(), True, rig.sender)
+    assert received(other) == received(rig.replies) == ("/diffuse/out/done", ["subscribe"])
+    rig.server.subscribe(other.getsockname(), False, rig.sender)
+    assert received(other) == received(rig.replies) == ("/diffuse/out/done", ["unsubscribe"])
+    other.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "0.0.0.0"])
+def test_it_does_not_subscribe_to_itself(rig: Rig, host: str) -> None:
+    rig.tell(encode("/diffuse/subscribe", (host, rig.server.port)))
+    address, (what, text) = received(rig.replies)
+    assert (address, what) == ("/diffuse/out/error", "/diffuse/subscribe")
+    assert "midi-diffuse itself listens" in str(text)
+
+
+def test_answers_of_one_daemon_set_nothing_in_its_neighbour(rig: Rig) -> None:
+    """Two on ports P and P + 1: what one answers comes to where the other listens."""
+    heard: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    neighbour = OscServer("127.0.0.1", 0, rig.replies.getsockname()[1], heard.put)
+    neighbour.start()
+    rig.server.subscribe((neighbour.host, neighbour.port), True)
+    told = ("param/seed", (4,)), ("error", ("seed", "no")), ("done", ("panic",)), ("state", ("x",))
+    for name, arguments in told:
+        rig.server.send(OscOut(f"/diffuse/out/{name}", arguments))
+    wait_until(lambda: neighbour.counts.malformed == len(told))
+    assert heard.empty()
+    assert neighbour.counts.sent == 0
+    neighbour.stop()
 
 
 def test_nonsense_is_counted_and_answered(rig: Rig) -> None:
@@ -252,11 +302,24 @@ def test_a_port_in_use_is_refused_with_a_way_out(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("host", "port", "text"),
-    [("127.0.0.1", 70_000, "want 1 to 65535"), ("192.0.2.1", 0, "cannot listen on 192.0.2.1")],
+    [
+        ("127.0.0.1", 70_000, "want 1 to 65535"),
+        ("192.0.2.1", 0, "cannot listen on 192.0.2.1"),
+        ("", 0, "--host wants an address of this machine"),
+        ("127.0.0.1", 65_535, "answers cannot go to port 65536.*--reply-port 9001"),
+    ],
 )
 def test_impossible_places_are_refused(host: str, port: int, text: str) -> None:
     with pytest.raises(OscPortError, match=text):
         OscServer(host, port, None, lambda _: None)
+
+
+def test_answers_to_itself_are_refused() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(OscPortError, match=f"answers cannot go to port {port} while we listen"):
+        OscServer("127.0.0.1", port, port, lambda _: None)
 
 
 def test_the_reply_port_is_the_next_one_unless_told() -> None:

@@ -321,7 +321,9 @@ class Osc:
             raise ValueError("cannot be encoded")
         self.sent.append(message.address)
 
-    def subscribe(self, peer: tuple[str, int], on: bool) -> None:
+    def subscribe(
+        self, peer: tuple[str, int], on: bool, asker: tuple[str, int] | None = None
+    ) -> None:
         self.sent.append(f"{peer} {on}")
 
 
