@@ -8,6 +8,7 @@ from bridge.commands import Act, SetParameter, Value
 from bridge.settings.parameters import ACTIONS, DEFAULTS, PARAMETERS, Action, Parameter, check
 from bridge.settings.pitch_locks import allowed_pitch_classes
 from engine.music.grid import Meter
+from engine.music.keys import Key
 from engine.requests.request import SampleSettings
 
 _ROWS: tuple[Parameter | Action, ...] = (*PARAMETERS, *ACTIONS)
@@ -55,8 +56,11 @@ class Knobs:
         """The meter asked for (in force from the next bar)."""
         return Meter.parse(self.text("meter"))
 
-    def sample_settings(self, steps: int) -> SampleSettings:
-        """How the engine is to fill, with `steps` sampler calls."""
+    def sample_settings(self, steps: int, heard: Key | None = None) -> SampleSettings:
+        """How the engine is to fill, with `steps` sampler calls.
+
+        heard: the key that was read from the music, for `key` `auto`.
+        """
         low, high = sorted((self.integer("low"), self.integer("high")))
         density, varied = self.number("density"), self.text("mode") == "vary"
         return SampleSettings(
@@ -75,7 +79,7 @@ class Knobs:
             rhythm=self.text("rhythm") if varied else "free",
             chords_from="melody" if self.text("mode") == "harmonize" else "notes",
             pitch_classes=allowed_pitch_classes(
-                self.text("key"), self.text("scale"), self.text("chord")
+                self.text("key"), self.text("scale"), self.text("chord"), heard
             ),
         )
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bridge.commands import Value
-from bridge.settings.pitch_locks import KEYS, SCALES, ChordError, chord_pitch_classes
+from bridge.settings.pitch_locks import KEYS, SCALES, chord_pitch_classes
 from bridge.text import did_you_mean, one_of
+from engine.music.chord_names import ChordError
 from engine.music.grid import GridError, Meter
 from engine.requests.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
 
@@ -185,7 +186,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "whether the reply may play your note's very pitch while you do",
         scope="sample",
     ),
-    _c("key", "off", KEYS, "tonic of the scale lock; off = no lock", cc=29, scope="sample"),
+    _c("key", "off", KEYS, "tonic of the scale lock; off = no lock, auto = the key it hears, major or minor", cc=29, scope="sample"),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
     _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),
     _c(

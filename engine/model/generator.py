@@ -25,7 +25,7 @@ from engine.model.export import ModelError, load, pick_device
 from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.music.roll import PianoRoll, roll_to_notes, shifted
 from engine.requests.chord_grid import turned
-from engine.requests.request import FillRequest, Plan, PlanRequest, SampleSettings
+from engine.requests.request import ChordCell, FillRequest, Plan, PlanRequest, SampleSettings
 from engine.requests.sheet import Sheet, Window
 
 __all__ = ["Generator", "ModelError"]
@@ -76,6 +76,11 @@ class Generator:
         (engine/requests/constraints.py).
         """
         return self.fill_many([request])[0]
+
+    def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
+        """The same, and the harmony plan it follows: a chord a beat, none without a planner."""
+        (sheet,) = self._filled([request])
+        return sheet.finished(), tuple(sheet.followed())
 
     def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
         """Each request as `fill` answers it, but through the network together.

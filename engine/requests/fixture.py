@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll, roll_to_notes
-from engine.requests.request import FillRequest, Plan, PlanRequest
+from engine.requests.request import ChordCell, FillRequest, Plan, PlanRequest
 
 _C4 = 60
 
@@ -21,7 +21,7 @@ class FixtureGenerator:
     """Quarter-note triads on every beat, below the lead note that sounds there.
 
     Where the lead is not known yet, below the last one heard, so that live it follows the player;
-    where there is none, on C4. `delay_ms` is slept in each call, to stand in for a network's time.
+    where there is none, on C4. Where the request gives a chord, that chord. `delay_ms` is slept in each call, to stand in for a network's time.
     """
 
     def __init__(self, delay_ms: float = 0.0) -> None:
@@ -49,6 +49,10 @@ class FixtureGenerator:
         cells = np.where(request.known, roll.cells, drawn)
         return PianoRoll(cells, roll.pitches, roll.first_step)
 
+    def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
+        """The same, and no harmony plan."""
+        return self.fill(request), ()
+
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""
         started_ns = time.perf_counter_ns()
@@ -69,9 +73,19 @@ class FixtureGenerator:
         if found is None and not request.known[LEAD, ..., column].all():
             found = _last_heard(np.logical_and(roll.cells[LEAD], request.known[LEAD])[..., :column])
         lead = _C4 + 12 if found is None else roll.pitches.low + found
-        chord = (lead - 12, lead - 8, lead - 5)
+        told = next((c for c in reversed(request.chords) if c.first_step <= step < c.end_step), None)
+        chord = (lead - 12, lead - 8, lead - 5) if told is None else _spread(told, lead)
+        if not chord:
+            return ()
         folded = [pitch + 12 * max(0, -(-(low - pitch) // 12)) for pitch in chord]
         return tuple(sorted(p for p in set(folded) if low <= p <= high)) or (low,)
+
+
+def _spread(chord: ChordCell, lead: int) -> tuple[int, ...]:
+    """The chord's notes in the octave below `lead`, the bass, where told, an octave lower still."""
+    below = [lead - 1 - (lead - 1 - each) % 12 for each in chord.classes]
+    bass = [] if chord.bass is None else [lead - 13 - (lead - 13 - chord.bass) % 12]
+    return tuple(sorted({*below, *bass}))
 
 
 def _last_heard(lead: Mask) -> int | None:

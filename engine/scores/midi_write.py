@@ -39,13 +39,14 @@ _FAR_TICK = 2**31
 class NewTrack:
     """A track to write. Each voice may have a channel (from 0) of its own; default: one channel.
 
-    program: None sends none, so that a channel keeps the sound it has.
+    program: None sends none, so that a channel keeps the sound it has. markers: (step, text).
     """
 
     name: str
     notes: Sequence[Note]
     program: int | None = 0
     channels: Mapping[int, int] | None = None
+    markers: Sequence[tuple[int, str]] = ()
 
 
 def reply_track(score: Score, notes: Sequence[Note], melody: Track | None) -> NewTrack:
@@ -81,8 +82,10 @@ def add_track(score: Score, track: NewTrack) -> bytes:
 def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: str = "") -> bytes:
     """A type-1 file: a first track with title, tempo and meter, then `tracks`; 480 ticks a beat.
 
-    Steps before 0 have no place in a file: raises MidiFileError.
+    Markers of the tracks stand in the first one. Steps before 0 have no place in a file: raises
+    MidiFileError.
     """
+    tracks = list(tracks)
     blank = Score(NEW_FILE_TICKS_PER_BEAT, ())
     conductor = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=round(MINUTE_US / bpm))])
     if title:
@@ -96,8 +99,9 @@ def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: st
             )
         )
         now = tick
-    chunks = [(b"MTrk", _body(conductor))]
-    chunks += [(b"MTrk", _encode(track, blank)) for track in tracks]
+    marked = [_marker_event(*marker, blank) for track in tracks for marker in track.markers]
+    chunks = [(b"MTrk", _body(_merged(conductor, marked)))]
+    chunks += [(b"MTrk", _encode(replace(track, markers=()), blank)) for track in tracks]
     return _join(blank.ticks_per_beat, chunks)
 
 
@@ -173,17 +177,36 @@ def _encode(track: NewTrack, score: Score) -> bytes:
     by_channel: dict[int, list[Note]] = {}
     for note in track.notes:
         by_channel.setdefault(channels.get(note.voice, 0), []).append(note)
-    events: list[tuple[int, int, mido.Message]] = []
+    events = [_marker_event(*marker, score) for marker in track.markers]
     for channel, notes in sorted(by_channel.items()):
         if track.program is not None:
             program = mido.Message("program_change", channel=channel, program=track.program)
             messages.append(program)
         events += _note_events(notes, channel, score)
+    return _body(_merged(messages, events))
+
+
+_Event = tuple[int, int, mido.Message | mido.MetaMessage]
+"""(tick, order at that tick, message)."""
+
+
+def _marker_event(step: int, text: str, score: Score) -> _Event:
+    return max(score.tick_at(step), 0), -1, mido.MetaMessage("marker", text=text)
+
+
+def _merged(track: mido.MidiTrack, events: Iterable[_Event]) -> mido.MidiTrack:
+    """The track with `events` among its own messages, in order of time."""
+    found: list[_Event] = []
     now = 0
-    for tick, _, message in sorted(events, key=lambda event: event[:2]):
-        messages.append(message.copy(time=tick - now))
+    for message in track:
+        now += message.time
+        found.append((now, -2, message))
+    found += events
+    merged, now = mido.MidiTrack(), 0
+    for tick, _, message in sorted(found, key=lambda event: event[:2]):
+        merged.append(message.copy(time=tick - now))
         now = tick
-    return _body(messages)
+    return merged
 
 
 def _name(text: str) -> mido.MetaMessage:
@@ -191,9 +214,7 @@ def _name(text: str) -> mido.MetaMessage:
     return mido.MetaMessage("track_name", name=text.encode("utf-8").decode("latin-1"))
 
 
-def _note_events(
-    notes: list[Note], channel: int, score: Score
-) -> Iterable[tuple[int, int, mido.Message]]:
+def _note_events(notes: list[Note], channel: int, score: Score) -> Iterable[_Event]:
     """(tick, order, message), offs before ons; a note ends where the next of its pitch begins."""
     for pitch, group in groupby(sorted(notes, key=lambda n: (n.pitch, n)), lambda n: n.pitch):
         ticks = {}

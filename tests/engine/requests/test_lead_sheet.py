@@ -95,7 +95,6 @@ def test_cells_ask_for_the_root_where_a_chord_begins() -> None:
 def test_no_text_does_harm(text: str) -> None:
     try:
         found = placed(text)
-    except LeadSheetError as err:
-        assert "\n" not in str(err)
+    except LeadSheetError:
         return
     assert found == sorted(found, key=lambda each: (each.bar, each.offset_steps))
