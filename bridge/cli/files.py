@@ -6,13 +6,14 @@ Pillow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
 from bridge.cli.options import SAMPLE_ROWS, knobs_for, table_options
+from bridge.files import lead_sheets
 from bridge.files import tasks as file_tasks
 from bridge.files.batch import (
     MIDI_SUFFIXES,
@@ -31,7 +32,8 @@ from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
 from engine.music.grid import MeterMap, PitchRange
 from engine.music.roll import Note, PianoRoll
-from engine.requests.request import FillRequest, SampleSettings
+from engine.requests.lead_sheet import SheetBar
+from engine.requests.request import ChordCell, FillRequest, SampleSettings
 from engine.scores import midi_write
 from engine.scores.midi_file import MidiFileError, read
 
@@ -48,6 +50,12 @@ _REPLACE = click.option(
     is_flag=True,
     help="Take the original notes out where new ones stand for them; default: keep both.",
 )
+_CHORDS = click.option(
+    "--chords",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A lead sheet to follow: chord symbols over bars, such as | C | F G7 | (docs/chords.md).",
+)
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
 
@@ -60,8 +68,8 @@ class Filler(Protocol):
         """The pitches the model knows."""
         ...
 
-    def fill(self, request: FillRequest) -> PianoRoll:
-        """The request's roll, filled."""
+    def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
+        """The request's roll, filled, and the harmony plan it follows, if there is one."""
         ...
 
 
@@ -79,6 +87,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 @click.command()
 @file_options(MIDI_SUFFIXES)
 @_MELODY
+@_CHORDS
 @table_options(_FILE_ROWS, leave_out=_VARY_ROWS, task="harmonize")
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
@@ -91,6 +100,7 @@ def harmonize(melody_track: str, **options: Any) -> None:
 @click.command("continue")
 @file_options(MIDI_SUFFIXES)
 @_MELODY
+@_CHORDS
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
 @table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
@@ -109,6 +119,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 @click.command()
 @file_options(MIDI_SUFFIXES)
 @_MELODY
+@_CHORDS
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
 @_REPLACE
@@ -127,6 +138,7 @@ def infill(
 @click.command()
 @file_options(MIDI_SUFFIXES)
 @_MELODY
+@_CHORDS
 @click.option(
     "--keep",
     type=click.Choice(["nothing", "lead", "accompaniment"]),
@@ -161,11 +173,13 @@ def vary(
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
+@_CHORDS
 @table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=_VARY_ROWS)
-def generate(output: Path, as_json: bool, bars: int, **given: Any) -> None:
+def generate(output: Path, as_json: bool, bars: int, chords: Path | None, **given: Any) -> None:
     """Make music out of nothing, as a new MIDI file."""
     check_output(output, MIDI_SUFFIXES)
     _check_bars(bars)
+    sheet = lead_sheets.load(chords)
     preset, knobs, engine = _prepare("generate", given)
     where = Where((), output, None, as_json)
 
@@ -173,8 +187,10 @@ def generate(output: Path, as_json: bool, bars: int, **given: Any) -> None:
         meters = MeterMap(((0, knobs.meter),))
         settings = knobs.sample_settings(knobs.integer("steps"))
         job = file_tasks.generate(settings, engine.pitches, bars, meters)
-        notes = file_tasks.new_notes(job, engine.fill(job.request), knobs.integer("velocity"))
-        track = midi_write.NewTrack(midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0})
+        notes, markers, job = _answer(job, sheet, engine, knobs)
+        track = midi_write.NewTrack(
+            midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers
+        )
         midi_write.write(midi_write.new_file([track], knobs.number("tempo"), meters), pair.target)
         report = _report("generate", pair, job, notes, preset, knobs)
         return {key: value for key, value in report.items() if key != "input"}
@@ -220,20 +236,21 @@ def _run_task(
     """Everything that can be wrong with the command line is told before the model is loaded."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
+    sheet = lead_sheets.load(options.pop("chords"))
     if where.output is not None:
         read(jobs[0].source)
     preset, knobs, engine = _prepare(task, options)
-    settings = knobs.sample_settings(knobs.integer("steps"))
 
     def work(pair: Pair) -> Report:
         score = read(pair.source)
         try:
             piece = SourcePiece.of(score, melody_track)
+            settings = knobs.sample_settings(knobs.integer("steps"), piece.key)
             job = make(piece, settings, engine.pitches)
         except MidiFileError as err:
             raise MidiFileError(f"{pair.source}: {err}") from None
-        notes = file_tasks.new_notes(job, engine.fill(job.request), knobs.integer("velocity"))
-        track = midi_write.reply_track(score, notes, piece.melody.track)
+        notes, markers, job = _answer(job, sheet, engine, knobs)
+        track = midi_write.reply_track(score, notes, piece.melody.track, markers)
         if replace:
             span = (job.from_step, job.to_step)
             score = midi_write.without_notes(score, job.replaced, *span)
@@ -243,6 +260,19 @@ def _run_task(
         return report
 
     run(where, jobs, work)
+
+
+def _answer(
+    job: Job, sheet: Sequence[SheetBar], engine: Filler, knobs: Knobs
+) -> tuple[list[Note], list[tuple[int, str]], Job]:
+    """The new notes, the chords they follow as markers, and the job with the lead sheet in it."""
+    job = lead_sheets.with_sheet(job, sheet)
+    roll, cells = engine.fill_with_chords(job.request)
+    return (
+        file_tasks.new_notes(job, roll, knobs.integer("velocity")),
+        lead_sheets.chord_markers(job, roll, cells),
+        job,
+    )
 
 
 def _prepare(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs, Filler]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, GridError, MeterMap, PitchRange
+from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note, PianoRoll, fold_into, notes_to_roll, roll_to_notes
 from engine.requests import tasks
 from engine.requests.request import FillRequest, SampleSettings
@@ -72,6 +73,11 @@ class SourcePiece:
     def bars(self) -> int:
         """How many bars the piece has."""
         return len(self.lines) - 1
+
+    @property
+    def key(self) -> Key | None:
+        """The key of the melody, where its notes tell one."""
+        return read_key(class_weights(self.melody.lead))
 
     def span(self, from_bar: int, to_bar: int) -> tuple[int, int]:
         """Steps of the bars `from_bar` to `to_bar` (inclusive). Raises TaskError."""

@@ -186,7 +186,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "whether the reply may play your note's very pitch while you do",
         scope="sample",
     ),
-    _c("key", "off", KEYS, "tonic of the scale lock; off = no lock, auto = the key it hears, major or minor", cc=29, scope="sample"),
+    _c(
+        "key",
+        "off",
+        KEYS,
+        "tonic of the scale lock; off = no lock, auto = the key it hears, major or minor",
+        cc=29,
+        scope="sample",
+    ),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
     _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),
     _c(

@@ -13,6 +13,7 @@ from engine.music.grid import STEPS_PER_BEAT
 from engine.music.roll import Note
 
 _LEAST_STEPS = STEPS_PER_BEAT // 4
+_BARE = 2
 
 
 def heard_chords(notes: Sequence[Note], first_step: int, end_step: int) -> list[tuple[int, Chord]]:
@@ -27,12 +28,27 @@ def heard_chords(notes: Sequence[Note], first_step: int, end_step: int) -> list[
     return [((first + i) * STEPS_PER_BEAT, _chord(each)) for i, each in enumerate(sounding)]
 
 
-def changes(chords: Iterable[tuple[int, Chord]]) -> list[tuple[int, Chord]]:
-    """Without those that repeat the one before."""
-    found: list[tuple[int, Chord]] = []
+def with_lead(chords: Iterable[tuple[int, Chord]], lead: Sequence[Note]) -> list[tuple[int, Chord]]:
+    """Bare chords, of one or two classes, with what the melody adds to them in their beat."""
+    chords = list(chords)
+    if not chords:
+        return []
+    above = dict(heard_chords(lead, chords[0][0], chords[-1][0] + STEPS_PER_BEAT))
+    return [
+        (step, Chord(each.classes | above[step].classes, each.bass))
+        if 1 <= len(each.classes) <= _BARE and step in above
+        else (step, each)
+        for step, each in chords
+    ]
+
+
+def named(chords: Iterable[tuple[int, Chord]], names: tuple[str, ...]) -> list[tuple[int, str]]:
+    """(step, name); a name that repeats the one before is left out."""
+    found: list[tuple[int, str]] = []
     for step, chord in chords:
-        if not found or found[-1][1] != chord:
-            found.append((step, chord))
+        name = chord.name(names)
+        if not found or found[-1][1] != name:
+            found.append((step, name))
     return found
 
 

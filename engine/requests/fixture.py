@@ -21,7 +21,8 @@ class FixtureGenerator:
     """Quarter-note triads on every beat, below the lead note that sounds there.
 
     Where the lead is not known yet, below the last one heard, so that live it follows the player;
-    where there is none, on C4. Where the request gives a chord, that chord. `delay_ms` is slept in each call, to stand in for a network's time.
+    where there is none, on C4. Where the request gives a chord, that chord. `delay_ms` is slept in
+    each call, to stand in for a network's time.
     """
 
     def __init__(self, delay_ms: float = 0.0) -> None:
@@ -73,7 +74,9 @@ class FixtureGenerator:
         if found is None and not request.known[LEAD, ..., column].all():
             found = _last_heard(np.logical_and(roll.cells[LEAD], request.known[LEAD])[..., :column])
         lead = _C4 + 12 if found is None else roll.pitches.low + found
-        told = next((c for c in reversed(request.chords) if c.first_step <= step < c.end_step), None)
+        told = next(
+            (c for c in reversed(request.chords) if c.first_step <= step < c.end_step), None
+        )
         chord = (lead - 12, lead - 8, lead - 5) if told is None else _spread(told, lead)
         if not chord:
             return ()

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, GridError, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_events import (
+    MARKER,
     META,
     PROGRAM,
     SET_TEMPO,
@@ -84,7 +85,7 @@ class Score:
     tempos: (tick, microseconds per beat); meters: (tick, Meter); both start at tick 0.
     chunks: (name, data) of all chunks after the header, in order, untouched.
     channels: all that some event touches, with notes or without.
-    warnings: one line each of what was skipped.
+    warnings: one line each of what was skipped. markers: (tick, text).
     """
 
     ticks_per_beat: int
@@ -94,6 +95,7 @@ class Score:
     chunks: tuple[Chunk, ...] = ()
     channels: frozenset[int] = frozenset()
     warnings: tuple[str, ...] = ()
+    markers: tuple[tuple[int, str], ...] = ()
 
     @property
     def pitched(self) -> tuple[Track, ...]:
@@ -176,9 +178,11 @@ def parse(data: bytes) -> Score:
     programs: dict[int, tuple[int, int]] = {}
     channels: set[int] = set()
     warnings: list[str] = []
+    markers: list[tuple[int, str]] = []
     bodies = [body for name, body in chunks if name == b"MTrk"]
     for index, events in enumerate(_events(bodies)):
         warnings += _read_maps(events, ticks_per_beat, tempos, meters)
+        markers += _markers(events)
         own = _programs(events)
         for channel, change in own.items():
             programs[channel] = min(programs.get(channel, change), change)
@@ -194,6 +198,7 @@ def parse(data: bytes) -> Score:
         chunks,
         frozenset(channels),
         tuple(warnings),
+        tuple(sorted(markers)),
     )
     _check_length(score)
     return score
@@ -242,6 +247,15 @@ def _read_maps(
         return []
     more = f", and {len(absurd) - 1} more" if len(absurd) > 1 else ""
     return [f"{absurd[0]} is skipped{more}"]
+
+
+def _markers(events: list[Event]) -> list[tuple[int, str]]:
+    """(tick, text) of each marker."""
+    return [
+        (event.tick, _decode(event.data).strip())
+        for event in events
+        if event.status == META and event.kind == MARKER
+    ]
 
 
 def _programs(events: list[Event]) -> dict[int, tuple[int, int]]:

@@ -49,7 +49,12 @@ class NewTrack:
     markers: Sequence[tuple[int, str]] = ()
 
 
-def reply_track(score: Score, notes: Sequence[Note], melody: Track | None) -> NewTrack:
+def reply_track(
+    score: Score,
+    notes: Sequence[Note],
+    melody: Track | None,
+    markers: Sequence[tuple[int, str]] = (),
+) -> NewTrack:
     """The `midi-diffuse` track: channels nothing in the file touches, the melody's own sound.
 
     A new lead gets a channel of its own, so that a unison with its accompaniment stays two notes.
@@ -58,12 +63,13 @@ def reply_track(score: Score, notes: Sequence[Note], melody: Track | None) -> Ne
     free = free_channels(score)
     if not free:
         shared = melody.channel if melody else 0
-        return NewTrack(REPLY_NAME, notes, None, {ACCOMPANIMENT: shared, LEAD: shared})
+        return NewTrack(REPLY_NAME, notes, None, {ACCOMPANIMENT: shared, LEAD: shared}, markers)
     return NewTrack(
         REPLY_NAME,
         notes,
         melody.program if melody else 0,
         {ACCOMPANIMENT: free[0], LEAD: free[1] if len(free) > 1 else free[0]},
+        markers,
     )
 
 

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import LEAD, STEPS_PER_BEAT, Meter, MeterMap
+from engine.music.heard_chords import heard_chords, named, with_lead
+from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 from engine.scores.melody import find_melody, skyline
 from engine.scores.midi_file import MidiFileError, Score
@@ -40,6 +44,7 @@ class Picture:
 
     lines: bar lines in absolute steps; the bar after the first has number `first_bar`.
     beats: the beats between them. generated: steps [from, to) shaded as made by the model.
+    chords: (step, name) of each change of chord.
     """
 
     title: str
@@ -50,6 +55,7 @@ class Picture:
     first_bar: int = 1
     generated: tuple[int, int] | None = None
     warnings: tuple[str, ...] = ()
+    chords: tuple[tuple[int, str], ...] = ()
 
     @property
     def bars(self) -> int:
@@ -144,7 +150,29 @@ def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
         subtitle=f"{bars} bars  ·  {meter}  ·  {score.bpm:.4g} bpm",
         generated=_shaded(lead, reply, meters),
     )
-    return replace(made, warnings=(*score.warnings, *made.warnings))
+    chords = _marked_chords(score) or chord_names(reply or others, lead)
+    return replace(made, warnings=(*score.warnings, *made.warnings), chords=tuple(chords))
+
+
+def chord_names(notes: Sequence[Note], lead: Sequence[Note]) -> list[tuple[int, str]]:
+    """(step, name) of each change of chord, read off an accompaniment and the melody over it."""
+    if not notes:
+        return []
+    end = max(note.end_step for note in notes)
+    first = min(note.onset_step for note in notes)
+    read = heard_chords(notes, first, end)
+    key = read_key(class_weights([*notes, *lead])) or Key(0)
+    return named(with_lead(read, lead), key.names)
+
+
+def _marked_chords(score: Score) -> list[tuple[int, str]]:
+    """The file's markers that name chords, as midi-diffuse writes them."""
+    found = []
+    for tick, text in score.markers:
+        with contextlib.suppress(ChordError):
+            Chord.parse(text)
+            found.append((score.step_at(tick), text))
+    return found
 
 
 def _shaded(lead: list[Note], reply: list[Note], meters: MeterMap) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ COLOURS: dict[str, Colour] = {
 SCALE = 3
 WIDTH = 1600
 MARGIN, KEYS = 44, 58
-HEADER, STRIP, GAP = 104, 24, 26
+HEADER, STRIP, CHORDS, GAP = 104, 24, 24, 26
 ROW, SMALL_ROW = 12, 8
 _MANY_ROWS = 52
 _BLACK_PITCHES = frozenset({1, 3, 6, 8, 10})
@@ -80,14 +80,15 @@ def draw(picture: Picture) -> Image.Image:
     longest = max(picture.lines[end] - picture.lines[first] for first, end in bars)
     per_step = (WIDTH - 2 * MARGIN - KEYS) / longest
     systems = [_System(picture, *span, per_step, row, low, high) for span in bars]
-    height = HEADER + sum(STRIP + system.height + GAP for system in systems) + MARGIN - GAP
+    strip = STRIP + (CHORDS if picture.chords else 0)
+    height = HEADER + sum(strip + system.height + GAP for system in systems) + MARGIN - GAP
     image = Image.new("RGB", (WIDTH, height), PAPER)
     _draw_header(image, picture)
     top = HEADER
     for system in systems:
-        image.paste(_draw_system(system), (MARGIN, top + STRIP))
-        _label_system(ImageDraw.Draw(image), system, top + STRIP)
-        top += STRIP + system.height + GAP
+        image.paste(_draw_system(system), (MARGIN, top + strip))
+        _label_system(ImageDraw.Draw(image), system, top + strip)
+        top += strip + system.height + GAP
     return image
 
 
@@ -217,7 +218,9 @@ def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
 
 
 def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
-    """Bar numbers above, C names on the keys, and the mark of the generated bars."""
+    """Bar numbers and chords above, C names on the keys, and the mark of the generated bars."""
+    over = top - (CHORDS if system.picture.chords else 0)
+    _label_chords(pen, system, top)
     lines = system.picture.lines[system.first : system.end + 1]
     room = system.per_step * min(b - a for a, b in pairwise(lines))
     every = next(n for n in (1, 2, 4, 5, 10, 20, 50, 100) if n * room > 26 or n == 100)
@@ -225,13 +228,30 @@ def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
         number = system.picture.first_bar + system.first + offset
         if offset == 0 or number % every == 0:
             x = MARGIN + system.x(line) / SCALE
-            pen.text((x + 1, top - 5), str(number), FAINT_INK, _font(14), anchor="ls")
+            pen.text((x + 1, over - 5), str(number), FAINT_INK, _font(14), anchor="ls")
     for pitch in range(system.low, system.high + 1):
         if pitch % 12 == 0:
             y = top + system.y(pitch) / SCALE + system.row / 2
             name = f"C{pitch // 12 - 1}"
             pen.text((MARGIN + KEYS - 4, y), name, INK, _font(11), anchor="rm")
     _mark_generated(pen, system, top)
+
+
+def _label_chords(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
+    """Each chord where it begins, or where the system does; none that would run into the next."""
+    start, end = system.steps
+    chords = system.picture.chords
+    under_way = [(start, name) for step, name in chords if step < start][-1:]
+    shown = [*under_way, *(each for each in chords if start <= each[0] < end)]
+    if len(shown) > 1 and shown[0][0] == shown[1][0]:
+        shown = shown[1:]
+    for index, (step, name) in enumerate(shown):
+        x = MARGIN + system.x(step) / SCALE + 1
+        last = index + 1 == len(shown)
+        room = MARGIN + system.x(end if last else shown[index + 1][0]) / SCALE - x
+        fitting = [f for f in map(_font, (17, 14, 11)) if pen.textlength(name, f) + 5 < room]
+        for font in fitting[:1]:
+            pen.text((x, top - 6), name, INK, font, anchor="ls")
 
 
 def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
@@ -244,4 +264,5 @@ def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None
     x, x_end = (MARGIN + system.x(step) / SCALE for step in (left, right))
     pen.line((x, top - 1, x_end, top - 1), COLOURS[REPLY], 3)
     if x_end - x > 110:
-        pen.text((x_end - 2, top - 5), "generated", COLOURS[REPLY], _font(14), anchor="rs")
+        y = top - 5 - (CHORDS if system.picture.chords else 0)
+        pen.text((x_end - 2, y), "generated", COLOURS[REPLY], _font(14), anchor="rs")

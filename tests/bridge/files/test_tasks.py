@@ -117,3 +117,11 @@ def test_the_middle_half(bars: int, middle: tuple[int, int]) -> None:
     notes = [Note(96 * i, 60, 96, LEAD) for i in range(bars)]
     job = file_tasks.infill(piece(NewTrack("Melody", notes)), SampleSettings(), PIANO)
     assert job.bars == middle
+
+
+def test_key_auto_is_the_melodys(tmp_path: Path, asked: type[Recorder]) -> None:
+    scale = [Note(24 * i, p, 24, LEAD) for i, p in enumerate((63, 65, 67, 68, 70, 72, 74, 75, 70))]
+    source = song(tmp_path / "in.mid", NewTrack("Melody", scale))
+    run("harmonize", source, "-o", tmp_path / "out.mid", "--key", "auto", *FIXTURE)
+    assert asked.asked is not None
+    assert asked.asked.settings.pitch_classes == {3, 5, 7, 8, 10, 0, 2}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.music.chord_names import Chord
-from engine.music.heard_chords import changes, heard_chords
+from engine.music.chord_names import MIXED, Chord
+from engine.music.heard_chords import heard_chords, named, with_lead
 from engine.music.roll import Note
 
 
@@ -28,6 +28,13 @@ def test_whole_beats_only_also_before_zero() -> None:
     assert heard_chords(notes, -30, 30) == [(-24, chord), (0, chord)]
 
 
-def test_changes() -> None:
-    a, b = Chord(frozenset({0})), Chord(frozenset({1}))
-    assert changes([(0, a), (24, a), (48, b), (72, a)]) == [(0, a), (48, b), (72, a)]
+def test_names_of_changes() -> None:
+    c, g = Chord(frozenset({0, 4, 7}), 0), Chord(frozenset({7, 11, 2}), 7)
+    assert named([(0, c), (24, c), (48, g), (72, c)], MIXED) == [(0, "C"), (48, "G"), (72, "C")]
+
+
+def test_the_melody_completes_a_bare_chord_only() -> None:
+    bare, full = Chord(frozenset({0, 7}), 0), Chord(frozenset({0, 4, 7}), 0)
+    lead = [Note(0, 76, 24), Note(24, 74, 24)]
+    assert with_lead([(0, bare), (24, full)], lead) == [(0, full), (24, full)]
+    assert with_lead([], lead) == []

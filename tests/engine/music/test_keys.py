@@ -9,7 +9,7 @@ from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 
 
-def weights(*pitches: int) -> np.ndarray:  # type: ignore[type-arg]
+def weights(*pitches: int) -> np.ndarray:
     return class_weights(Note(24 * i, pitch, 24) for i, pitch in enumerate(pitches))
 
 

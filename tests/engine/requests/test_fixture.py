@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine.music.grid import ACCOMPANIMENT, LEAD
-from engine.music.roll import Note
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
+from engine.music.roll import Note, notes_to_roll, roll_to_notes
+from engine.requests import tasks
 from engine.requests.fixture import FixtureGenerator
-from engine.requests.request import PlanRequest, Span
+from engine.requests.request import ChordCell, FillRequest, PlanRequest, Span
 
 
 def chords(*lead: Note, first: int = 0, now: int = 48, end: int = 96) -> dict[int, list[int]]:
@@ -55,3 +56,13 @@ def test_a_known_rest_is_no_unknown_lead() -> None:
         48: [60, 64, 67],
         72: [60, 64, 67],
     }
+
+
+def test_a_given_chord_is_played_with_its_bass_below() -> None:
+    roll = notes_to_roll([Note(0, 72, 48, LEAD)], 0, 48, PIANO)
+    chords = (ChordCell(0, 24, frozenset({2, 5, 9}), 5),)
+    filled = FixtureGenerator().fill(FillRequest(roll, tasks.harmonize(roll), chords=chords))
+    first = [n.pitch for n in roll_to_notes(filled) if n.voice and n.onset_step == 0]
+    assert first == [53, 62, 65, 69]
+    silent = FillRequest(roll, tasks.harmonize(roll), chords=(ChordCell(0, 48, frozenset()),))
+    assert [n.voice for n in roll_to_notes(FixtureGenerator().fill(silent))] == [LEAD]

@@ -173,3 +173,23 @@ def test_where_every_channel_is_in_use_the_reply_sends_no_program() -> None:
     assert again.chunks[:-1] == score.chunks
     added = again.tracks[-1]
     assert (added.channel, added.program, len(added.notes)) == (2, 32, 2)
+
+
+def test_markers_stand_in_the_reply_track_and_are_read_again() -> None:
+    score = midi_file.parse(song())
+    markers = [(0, "C"), (48, "Am7/G")]
+    track = midi_write.reply_track(score, [Note(24, 60, 24)], score.tracks[0], markers)
+    again = midi_file.parse(midi_write.add_track(score, track))
+    assert again.markers == ((0, "C"), (score.tick_at(48), "Am7/G"))
+    assert again.notes_of(again.tracks[-1]) == [Note(24, 60, 24, ACCOMPANIMENT, 80)]
+
+
+def test_markers_of_a_new_file_stand_in_its_first_track() -> None:
+    track = midi_write.NewTrack("x", [Note(0, 60, 24)], markers=[(24, "G")])
+    meters = MeterMap(((0, Meter(3, 4)), (72, Meter(4, 4))))
+    opened = mido.MidiFile(file=BytesIO(midi_write.new_file([track], 120, meters)))
+    first = [(m.type, m.time) for m in opened.tracks[0] if m.type != "end_of_track"]
+    assert first == [
+        ("set_tempo", 0), ("time_signature", 0), ("marker", 480), ("time_signature", 960),
+    ]  # fmt: skip
+    assert all(message.type != "marker" for message in opened.tracks[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from PIL import Image
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
-from engine.scores import render
+from engine.scores import midi_write, render
 from engine.scores.midi_events import MidiFileError
-from engine.scores.midi_file import Score, TickNote, Track
+from engine.scores.midi_file import Score, TickNote, Track, parse
 from engine.scores.picture import BACKING, MELODY, OTHER, REPLY, picture, picture_of
 
 FOUR = MeterMap()
@@ -145,3 +146,23 @@ def test_the_png_can_be_opened(tmp_path: Path) -> None:
     render.save(render.draw(picture("x", TUNE, CHORDS, FOUR)), path)
     with Image.open(path) as opened:
         assert (opened.format, opened.width) == ("PNG", 1600)
+
+
+def test_chords_are_read_off_the_reply_or_from_markers() -> None:
+    lead = midi_write.NewTrack("Melody", [Note(0, 76, 96, LEAD)])
+    notes = [Note(0, p, 48) for p in (48, 52, 55)] + [Note(48, p, 48) for p in (47, 50, 55)]
+    reply = midi_write.NewTrack(midi_write.REPLY_NAME, notes)
+    data = midi_write.new_file([lead, reply], 120, FOUR)
+    assert picture_of(parse(data), "x").chords == ((0, "C"), (48, "G/B"))
+    marked = midi_write.NewTrack(midi_write.REPLY_NAME, notes, markers=[(0, "Am7"), (24, "verse")])
+    data = midi_write.new_file([lead, marked], 120, FOUR)
+    assert picture_of(parse(data), "x").chords == ((0, "Am7"),)
+
+
+def test_chord_names_are_drawn_above_the_bars() -> None:
+    plain = picture("x", TUNE, CHORDS, FOUR)
+    named = replace(plain, chords=((0, "C"), (96, "Am7"), (98, "F")))
+    without, drawn = render.draw(plain), render.draw(named)
+    assert drawn.height == without.height + 24 * len(plain.systems())
+    named_strip, plain_strip = drawn.crop((103, 128, 160, 146)), drawn.crop((300, 128, 360, 146))
+    assert len(named_strip.getcolors() or []) > len(plain_strip.getcolors() or []) == 1
