@@ -23,7 +23,7 @@ could take the processor from the one that holds the lock, and the transport wou
 NICE = -10
 RTKIT_S = 1.0
 RTTIME_US = 200_000
-"""What rtkit allows at most, unless told otherwise."""
+"""What rtkit allows at most, by default."""
 FINE_NS = 300_000
 """The last part of a wait, in which a wake is not looked for."""
 AWAKE_NS = 120_000

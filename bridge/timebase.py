@@ -29,7 +29,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to: for tests and for replaying a log."""
+    """A clock that moves only when it is set: for tests and for replaying a log."""
 
     def __init__(self, now_ns: int = 0) -> None:
         self._now_ns = now_ns

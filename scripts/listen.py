@@ -40,7 +40,7 @@ from engine.training.dataset import Pack, Windows, load_pack
 BEATS = 32
 FEWEST_LEAD_NOTES = 12
 BPM = 100.0
-TOLD = ("mean_onsets_per_beat", "mean_notes_per_frame", "dissonant", "out_of_scale", "silent",
+DESCRIBED = ("mean_onsets_per_beat", "mean_notes_per_frame", "dissonant", "out_of_scale", "silent",
         "repeats", "one_beat")  # fmt: skip
 
 
@@ -60,7 +60,7 @@ class Harmonized:
         found = {}
         for name, pair in zip(("composer", "model"), pairs, strict=True):
             profile = metrics.profile(metrics.count([pair], [scale], PIANO.low))
-            found[name] = {key: round(profile[key], 3) for key in TOLD}
+            found[name] = {key: round(profile[key], 3) for key in DESCRIBED}
         return found
 
     def _both(self) -> tuple[PianoRoll, PianoRoll]:

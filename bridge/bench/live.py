@@ -221,11 +221,11 @@ def check_reply(
     residuals = sorted(residual(note.on_ns) for note in replies)
     delay_ns = residuals[len(residuals) // 2] if residuals else 0.0
     off = sum(abs(residual(note.on_ns - delay_ns)) > OFF_GRID_NS for note in replies)
-    heard = set(_beats_heard(replies, beat_zero_ns + delay_ns, beat_ns))
+    answered = set(_beats_heard(replies, beat_zero_ns + delay_ns, beat_ns))
     return {
         "off_grid": off,
         "way_through_ports_ms": round(delay_ns / NS_PER_MS, 2),
-        "beats_heard": len(heard & set(range(beats))),
+        "beats_heard": len(answered & set(range(beats))),
     }
 
 

@@ -62,7 +62,7 @@ class StallMeter:
         return [watch.pid for watch in self._watches]
 
     def take(self, line: str) -> None:
-        """Remember what a watch told: `<when, monotonic ns> <how long, ns>`."""
+        """Remember what a watch printed: `<when, monotonic ns> <how long, ns>`."""
         at_ns, length_ns = map(int, line.split())
         self._found.append((at_ns, length_ns))
 

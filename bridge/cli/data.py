@@ -29,7 +29,7 @@ def prepare(
 ) -> None:
     """Write the packed file from a folder of MIDI files; bad ones are skipped and listed.
 
-    The first few are told; `skipped_list` is where all of them are written, if there are any.
+    The first few are shown; `skipped_list` is where all of them are written, if there are any.
     """
     from engine.training.corpus import CorpusError, folder_pieces, manifest_pieces
     from engine.training.corpus import pack as write_pack

@@ -121,12 +121,12 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
     except ImportError:
         tqdm = None
     if tqdm is None or not sys.stderr.isatty():
-        told = -math.inf
+        shown_s = -math.inf
 
         def line(progress: Progress, share: float) -> None:
-            nonlocal told
-            if time.monotonic() - told >= 10 or share >= 1:
-                told = time.monotonic()
+            nonlocal shown_s
+            if time.monotonic() - shown_s >= 10 or share >= 1:
+                shown_s = time.monotonic()
                 click.echo(f"{100 * share:5.1f} %  {numbers(progress)}", err=True)
 
         yield line

@@ -233,7 +233,7 @@ FILE_COMMANDS: list[click.Command] = [harmonize, continue_, infill, vary, genera
 def _run_task(
     task: str, melody_track: str, options: dict[str, Any], make: MakeJob, *, replace: bool = False
 ) -> None:
-    """Everything that can be wrong with the command line is told before the model is loaded."""
+    """Everything that can be wrong with the command line is said before the model is loaded."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
     sheet = lead_sheets.load(options.pop("chords"))

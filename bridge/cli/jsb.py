@@ -45,10 +45,10 @@ def bench_jsb(
     if small is not None:
         shrink(model, small)
     found = benchmark(small or model, music, split, **options)
-    click.echo(json.dumps(found, indent=2) if as_json else told(found))
+    click.echo(json.dumps(found, indent=2) if as_json else as_text(found))
 
 
-def told(found: dict[str, Any]) -> str:
+def as_text(found: dict[str, Any]) -> str:
     """The result for people."""
     lines = [
         f"{found['model']}: {found['pieces']} {found['split']} pieces, {found['frames']} frames",

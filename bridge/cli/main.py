@@ -16,7 +16,7 @@ import click
 
 from bridge.text import did_you_mean
 
-TOLD_ERRORS = (
+USER_ERRORS = (
     ("bridge.settings.parameters", "ParameterError"),
     ("bridge.settings.presets", "PresetError"),
     ("bridge.settings.model_trust", "TrustError"),
@@ -33,7 +33,7 @@ TOLD_ERRORS = (
     ("engine.training.dataset", "PackError"),
     ("engine.training.corpus", "CorpusError"),
 )
-"""Errors that are the user's to mend: told in one line with exit code 2, without a traceback."""
+"""Errors that are the user's to mend: shown in one line with exit code 2, without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Source:
         return command
 
 
-class Told(click.ClickException):
-    """An error that is told in one line: `midi-diffuse serve: what was wrong`."""
+class OneLineError(click.ClickException):
+    """An error that is shown in one line: `midi-diffuse serve: what was wrong`."""
 
     exit_code = 2
 
@@ -105,31 +105,31 @@ class LazyGroup(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as err:
-            raise _told(err, ctx) from None
+            raise _in_one_line(err, ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors in one line."""
         try:
             return super().invoke(ctx)
         except click.UsageError as err:
-            raise _told(err, ctx) from None
-        except _told_errors() as err:
+            raise _in_one_line(err, ctx) from None
+        except _user_errors() as err:
             place = f"{ctx.command_path} {ctx.invoked_subcommand or ''}"
-            raise Told(place.strip(), str(err)) from None
+            raise OneLineError(place.strip(), str(err)) from None
 
 
-def _told_errors() -> tuple[type[BaseException], ...]:
+def _user_errors() -> tuple[type[BaseException], ...]:
     # An error can only have been raised by a module that is imported; importing none here keeps
     # torch out.
-    modules = ((sys.modules.get(module), name) for module, name in TOLD_ERRORS)
+    modules = ((sys.modules.get(module), name) for module, name in USER_ERRORS)
     return tuple(getattr(module, name) for module, name in modules if hasattr(module, name))
 
 
-def _told(err: click.UsageError, ctx: click.Context) -> click.ClickException:
+def _in_one_line(err: click.UsageError, ctx: click.Context) -> click.ClickException:
     # `midi-diffuse` alone shows the whole help, not one line.
     if type(err).__name__ == "NoArgsIsHelpError":
         return err
-    return Told((err.ctx or ctx).command_path, err.format_message())
+    return OneLineError((err.ctx or ctx).command_path, err.format_message())
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -63,7 +63,7 @@ def as_dict(found: Replay, parts: list[Path]) -> dict[str, Any]:
         "sent": len(found.sent),
         "late_ms": _late_ms(found),
         "faults": found.faults,
-        "told": found.told,
+        "told": found.lines,
         "engine": found.engine,
         "lost": found.lost,
         "incomplete": found.incomplete,

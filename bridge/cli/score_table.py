@@ -72,9 +72,9 @@ def _horizons(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Causal replay: what the next plan took back, and which yardstick each score is near."""
     lines = ["  taken back by the next plan; from all known (0) to the wrong piece (1)"]
     for row in rows:
-        told = {"taken back": row["flicker"], **row["towards_wrong"]}
+        values = {"taken back": row["flicker"], **row["towards_wrong"]}
         cells = (
-            f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in told.items()
+            f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in values.items()
         )
         lines.append(f"    {row['player']:16} {', '.join(cells)}")
     return lines
@@ -85,5 +85,5 @@ def _times(ratio: float | None) -> str:
 
 
 def _row(title: str, cells: Iterable[object]) -> str:
-    told = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells)
-    return f"  {title:22}" + "".join(f"{cell:>{_WIDTH}}" for cell in told)
+    texts = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells)
+    return f"  {title:22}" + "".join(f"{cell:>{_WIDTH}}" for cell in texts)

@@ -143,21 +143,20 @@ def perform(tune: Tune, way: DemoPeer, extra_bars: int, say: Say) -> None:
         for pitch, velocity in events.get(step, ()):
             way.note(pitch, velocity)
         if step % bar_steps == bar_steps - 1:
-            heard = way.heard
-            say(_bar_line(tune, step // bar_steps, heard - before))
-            before = heard
+            count = way.reply_count
+            say(_bar_line(tune, step // bar_steps, count - before))
+            before = count
     for note in tune.notes:
         if note.end_step >= last:
             way.note(note.pitch, 0)
     way.end()
 
 
-def _bar_line(tune: Tune, bar: int, heard: int) -> str:
+def _bar_line(tune: Tune, bar: int, replied: int) -> str:
     first, end = bar * tune.meter.bar_steps, (bar + 1) * tune.meter.bar_steps
     played = sum(first <= note.onset_step < end for note in tune.notes)
-    return (
-        f"  bar {bar + 1:3}   melody {'#' * played or '-':12}  reply {'o' * heard or '(listening)'}"
-    )
+    reply = "o" * replied or "(listening)"
+    return f"  bar {bar + 1:3}   melody {'#' * played or '-':12}  reply {reply}"
 
 
 def _sleep_until(due_ns: int) -> None:

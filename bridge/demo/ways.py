@@ -61,7 +61,7 @@ class DemoPeer(Protocol):
         ...
 
     @property
-    def heard(self) -> int:
+    def reply_count(self) -> int:
         """Notes of the reply so far."""
         ...
 
@@ -111,7 +111,7 @@ class MidiWay:
         self._out.delete()
 
     @property
-    def heard(self) -> int:
+    def reply_count(self) -> int:
         """Note-ons so far."""
         return sum(data[0] & 0xF0 == NOTE_ON and data[2] > 0 for _, data in list(self._received))
 
@@ -162,12 +162,12 @@ class OscWay:
         self._peer.unsubscribe()
 
     @property
-    def heard(self) -> int:
+    def reply_count(self) -> int:
         """Notes so far."""
         return len(self._notes)
 
     def reply(self, step_ns: float) -> list[Note]:
-        """The notes as /diffuse/out/note told them."""
+        """The notes as /diffuse/out/note reports them."""
         del step_ns
         return sorted(self._notes)
 

@@ -34,13 +34,13 @@ class Outcome:
     """What a Command brought about, as far as a log keeps it.
 
     sends: (due_ns, MIDI bytes). digest: CRC-32 of all effects, in order. requests: (id, first
-    step, end step, notes). told: lines for the terminal. fault: the error, where the step raised.
+    step, end step, notes). lines: for the terminal. fault: the error, where the step raised.
     """
 
     digest: int = 0
     sends: tuple[tuple[int, tuple[int, ...]], ...] = ()
     requests: tuple[tuple[int, int, int, int], ...] = ()
-    told: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
     fault: str = ""
 
 
@@ -80,13 +80,13 @@ class Recorded:
         try:
             effects = self._session.step(command)
         except Exception as err:
-            self._note(command, (), told(err))
+            self._note(command, (), one_line(err))
             raise
         self._note(command, effects, "")
         return effects
 
 
-def told(err: Exception) -> str:
+def one_line(err: Exception) -> str:
     """A fault in one line."""
     return f"{type(err).__name__}: {' '.join(str(err).split())[:200]}"
 
@@ -106,7 +106,7 @@ def outcome(effects: Sequence[Effect], fault: str = "") -> Outcome:
         digest=zlib.crc32(plain.encode()),
         sends=tuple((e.due_ns, tuple(e.data)) for e in effects if isinstance(e, SendMidi)),
         requests=tuple((r.id, r.first_step, r.end_step, len(r.notes)) for r in requests),
-        told=tuple(e.text for e in effects if isinstance(e, LogLine)),
+        lines=tuple(e.text for e in effects if isinstance(e, LogLine)),
     )
 
 
@@ -142,8 +142,8 @@ def outcome_line(found: Outcome, at_ns: int) -> str:
         row["send"] = [[due_ns - at_ns, *data] for due_ns, data in found.sends]
     if found.requests:
         row["request"] = found.requests
-    if found.told:
-        row["told"] = found.told
+    if found.lines:
+        row["told"] = found.lines
     return to_json(row)
 
 
@@ -160,7 +160,7 @@ def read_outcome(row: dict[str, Any], at_ns: int) -> Outcome:
                 (int(n), int(first), int(end), int(notes))
                 for n, first, end, notes in row.get("request", ())
             ),
-            told=tuple(str(text) for text in row.get("told", ())),
+            lines=tuple(str(text) for text in row.get("told", ())),
             fault=str(row.get("fault", "")),
         )
     except (TypeError, ValueError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.commands import Command, EngineState, MidiIn, Tick
 from bridge.event_log.lines import Header, LogError, parse, read_command, read_header
-from bridge.event_log.outcomes import NOTHING, Outcome, outcome, read_outcome, told
+from bridge.event_log.outcomes import NOTHING, Outcome, one_line, outcome, read_outcome
 from bridge.live.session import Session
 from bridge.settings.parameters import ParameterError
 from bridge.timebase import NS_PER_S
@@ -48,7 +48,7 @@ class Replay:
     sent: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     late_ns: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     engine: list[str] = field(default_factory=list)
     difference: Difference | None = None
     incomplete: str = ""
@@ -162,7 +162,7 @@ class _Player:
         try:
             self._did = outcome(self._session.step(command))
         except Exception as err:  # the log says whether it did so then
-            self._did = outcome((), told(err))
+            self._did = outcome((), one_line(err))
 
     def _settle(self, recorded: Outcome) -> None:
         """The line after a command is its outcome, if it had one."""
@@ -174,28 +174,28 @@ class _Player:
         zero_ns = found.header.at_ns
         found.sent += [(due_ns - zero_ns, data) for due_ns, data in recorded.sends]
         found.requests += len(recorded.requests)
-        found.told += recorded.told
+        found.lines += recorded.lines
         found.faults += [recorded.fault] if recorded.fault else []
         if found.exact and recorded != self._did:
             at_s = (command.at_ns - zero_ns) / NS_PER_S
-            text = _told_difference(recorded, self._did)
+            text = _difference_in_words(recorded, self._did)
             found.difference = Difference(number, at_s, str(command)[:200], text)
         self._command, self._did = None, NOTHING
 
 
-def _told_difference(then: Outcome, now: Outcome) -> str:
+def _difference_in_words(then: Outcome, now: Outcome) -> str:
     """What is other, the notes first."""
     if then.fault != now.fault:
         return f"then {then.fault or 'no fault'}, now {now.fault or 'no fault'}"
     for old, new in zip_longest(then.sends, now.sends):
         if old != new:
-            return f"then sent {_told_send(old)}, now {_told_send(new)}"
+            return f"then sent {_send_in_words(old)}, now {_send_in_words(new)}"
     if then.requests != now.requests:
         return f"then asked for {then.requests}, now {now.requests}"
-    if then.told != now.told:
-        return f"then said {then.told}, now {now.told}"
+    if then.lines != now.lines:
+        return f"then said {then.lines}, now {now.lines}"
     return f"answers or requests differ (digest {then.digest} then, {now.digest} now)"
 
 
-def _told_send(send: tuple[int, tuple[int, ...]] | None) -> str:
+def _send_in_words(send: tuple[int, tuple[int, ...]] | None) -> str:
     return "nothing" if send is None else f"{list(send[1])} due at {send[0]} ns"

@@ -49,7 +49,7 @@ Noted = tuple[int, Command, Sequence[Effect], str]
 
 
 def default_folder() -> Path:
-    """Where logs lie unless told otherwise: $XDG_STATE_HOME/midi-diffuse/log on Linux."""
+    """Where logs lie by default: $XDG_STATE_HOME/midi-diffuse/log on Linux."""
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "log"
 
 
@@ -83,7 +83,7 @@ class EventLog:
         self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
 
     def start(self) -> None:
-        """Begin to write; a folder that cannot be had is told, and there is no log."""
+        """Begin to write; without a usable folder say so, and keep no log."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._next_part()

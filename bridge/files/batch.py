@@ -169,7 +169,7 @@ def _free_name(path: Path, taken: set[str]) -> Path:
 def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> None:
     """Do `work` for every file and tell how it went.
 
-    A single file: its MidiFileError goes up. Many: the bad ones are told, the rest go on, and
+    A single file: its MidiFileError goes up. Many: the bad ones are reported, the rest go on, and
     the program ends with 1 if any was bad.
     """
     from tqdm import tqdm

@@ -300,7 +300,7 @@ def _unheard(piece: SourcePiece) -> tuple[str, ...]:
     if others:
         names = ", ".join(label(piece.score, part) for part in others[:4])
         names += " and more" if len(others) > 4 else ""
-        warnings.append(f"only the melody is listened to; kept but not heard: {names}")
+        warnings.append(f"only the melody is listened to; kept but not used: {names}")
     if piece.melody.below:
         count = piece.melody.below
         warnings.append(f"{count} notes below the melody in its own track are not listened to")
@@ -317,7 +317,7 @@ def range_warnings(job: Job, notes: Sequence[Note]) -> list[str]:
             "in another octave; in the file they stay where they are"
         )
     if job.left_out:
-        warnings.append(f"{job.left_out} notes do not fit the model's range and are not heard")
+        warnings.append(f"{job.left_out} notes do not fit the model's range and are left out")
     if not notes:
         warnings.append("the answer is silent; try another --seed, or a higher --density")
     return warnings

@@ -2,8 +2,8 @@
 
 On a thread of its own, since aalink wants an event loop: it looks at the session and puts what is
 new into the inbox. It sets neither tempo nor beat nor start/stop, opens no session, and joins one
-only when another peer has been heard (`bridge.link.neighbours`). aalink is GPL: it is an optional
-extra and is imported when the clock is first set to `link`.
+only when another peer has announced itself (`bridge.link.neighbours`). aalink is GPL: it is an
+optional extra and is imported when the clock is first set to `link`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ SETTLE_NS = NS_PER_S
 """From hearing a peer to joining. Link holds sessions that are less than half a second apart to be
 of one age, and takes either's tempo."""
 LONELY_NS = 5 * NS_PER_S
-"""Joined for so long without meeting anyone: who was heard has gone."""
+"""Joined for so long without meeting anyone: the peer that was there has gone."""
 ALIVE_NS = 100 * NS_PER_MS
 """Told at least this often while joined, so that silence means that the session is lost."""
 DRIFT_BEATS = 2e-4
-"""0.1 ms at 120 bpm: told at once when the beat is so far off what was told before."""
+"""0.1 ms at 120 bpm: reported at once when the beat is so far off what was reported before."""
 SECONDS_TO_STOP = 2.0
 
 MISSING = "clock link: aalink is not installed; pip install 'midi-diffuse[link]' (it is GPL)"
@@ -41,18 +41,18 @@ def link_is_installed() -> bool:
     return importlib.util.find_spec("aalink") is not None
 
 
-def is_news(told: LinkHeard | None, seen: LinkHeard) -> bool:
-    """Does `seen` say anything that does not follow from what was told?"""
-    if told is None or seen.at_ns - told.at_ns >= ALIVE_NS:
+def is_news(reported: LinkHeard | None, seen: LinkHeard) -> bool:
+    """Does `seen` say anything that does not follow from what was reported?"""
+    if reported is None or seen.at_ns - reported.at_ns >= ALIVE_NS:
         return True
-    if (told.peers, told.bpm, told.rolling, told.quantum_beats) != (
+    if (reported.peers, reported.bpm, reported.rolling, reported.quantum_beats) != (
         seen.peers,
         seen.bpm,
         seen.rolling,
         seen.quantum_beats,
     ):
         return True
-    expected = told.beat + (seen.at_ns - told.at_ns) * told.bpm / 60 / NS_PER_S
+    expected = reported.beat + (seen.at_ns - reported.at_ns) * reported.bpm / 60 / NS_PER_S
     return abs(seen.beat - expected) > DRIFT_BEATS
 
 
@@ -69,7 +69,7 @@ def look(link: Any) -> LinkHeard:
 
 
 class LinkClient:
-    """Joins and leaves as it is told. `follow` may be called from any thread and never blocks.
+    """Joins and leaves as asked. `follow` may be called from any thread and never blocks.
 
     put: takes LinkHeard. tell: takes a line for the terminal and a logging level.
     """
@@ -129,12 +129,12 @@ class LinkClient:
             self._tell(logging.WARNING, f"Ableton Link: cannot listen for peers ({err}); joining")
             return True
         self._tell(logging.INFO, "Ableton Link: waiting for a peer")
-        heard_ns: int | None = None
+        announced_ns: int | None = None
         try:
             while self._wanted():
-                if neighbours.heard() and heard_ns is None:
-                    heard_ns = time.perf_counter_ns()
-                if heard_ns is not None and time.perf_counter_ns() - heard_ns > SETTLE_NS:
+                if neighbours.announced() and announced_ns is None:
+                    announced_ns = time.perf_counter_ns()
+                if announced_ns is not None and time.perf_counter_ns() - announced_ns > SETTLE_NS:
                     return True
                 await asyncio.sleep(POLL_S)
         finally:

@@ -50,7 +50,7 @@ class Neighbours:
             return True
         return False
 
-    def heard(self) -> bool:
+    def announced(self) -> bool:
         """Has a peer announced itself since the last call? Never blocks."""
         found = False
         for _ in range(MOST_PACKETS):

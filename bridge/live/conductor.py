@@ -88,7 +88,7 @@ class Conductor:
     def note(self, event: NoteEvent) -> list[Effect]:
         """A note of the player's began or ended."""
         if not self.playing:
-            self.recorder.hear_early(event)
+            self.recorder.record_early(event)
             if event.change is Change.ON and self.transport.may_start_on_note(event.at_ns):
                 self.fresh_start = True
                 pickup = self.knobs.number("pickup_beats")
@@ -98,7 +98,7 @@ class Conductor:
                 self._began_itself_ns = event.at_ns
                 return effects
             return []
-        self.recorder.hear(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
+        self.recorder.record(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
         if event.change is Change.ON:
             self._heard()
         held = self.recorder.sounding
@@ -130,7 +130,7 @@ class Conductor:
         if self.policy.region is not None or before is not None:
             self._clear_song(step)
         elif self.recorder.last_onset_step is not None and isinstance(self.policy, Accompany):
-            # What was heard before counts as listened to.
+            # What was played before counts as listened to.
             back = -max(self.policy.lag_bars, self.knobs.integer("listen_bars"), 1)
             self.policy.note_began(self.bars.plus(step, back + 1), scene)
         self._aim(step)

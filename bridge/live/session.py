@@ -110,15 +110,15 @@ class Session:
         if isinstance(command, AskParameter):
             return [self._answer(command.name, command.sender)]
         if isinstance(command, Act):
-            return self._actions.act(command) + self._told_state(command)
+            return self._actions.act(command) + self._asked_state(command)
         if isinstance(command, EngineState):
             return self._engine(command)
         if isinstance(command, LinkHeard):
             return self._link(command)
         return []
 
-    def _told_state(self, act: Act) -> list[Effect]:
-        """Who asks for the figures is told the state too, which else is told when it changes."""
+    def _asked_state(self, act: Act) -> list[Effect]:
+        """Answer `stats` with the state too; other subscribers get it when it changes."""
         asked = act.name == "stats"
         return [OscOut("/diffuse/out/state", (self.state,), act.sender)] if asked else []
 
@@ -151,24 +151,24 @@ class Session:
             return conductor.follow(transport.stop(at_ns), at_ns)
         return conductor.follow(transport.song_position(message.first, at_ns), at_ns)
 
-    def _link(self, heard: LinkHeard) -> list[Effect]:
+    def _link(self, seen: LinkHeard) -> list[Effect]:
         # Where a session's Start finds us playing, by hand, it is the same song.
         self.conductor.fresh_start = not self.conductor.playing
-        return self.conductor.follow(self.conductor.transport.link(heard), heard.at_ns)
+        return self.conductor.follow(self.conductor.transport.link(seen), seen.at_ns)
 
     def _notes(self, message: MidiMessage, data: tuple[int, ...], at_ns: int) -> list[Effect]:
         effects: list[Effect] = []
-        performer, heard = self.conductor.performer, self.conductor.gate.read(message, at_ns)
-        for event in heard:
+        performer, events = self.conductor.performer, self.conductor.gate.read(message, at_ns)
+        for event in events:
             effects += self.conductor.note(event)
         # What was let through when it began gets its end, whatever `thru` is by then.
         # In next-bar they come out bars later, with their answer.
         at_once = self.knobs.flag("thru") and not self.conductor.lag_bars
         begins = message.kind is Kind.NOTE_ON and at_once
-        if heard and (begins or message.kind is Kind.NOTE_OFF):
+        if events and (begins or message.kind is Kind.NOTE_OFF):
             effects += performer.through(data, at_ns)
         if message.kind is Kind.CONTROL:  # all notes off, of which we let none through
-            for event in heard:
+            for event in events:
                 effects += performer.through(note_off(event.channel, event.pitch), at_ns)
         return effects
 

@@ -52,7 +52,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DaemonConfig:
-    """Everything the daemon is told. `settings` are the parameters given besides the preset's.
+    """The daemon's configuration. `settings` are the parameters given besides the preset's.
 
     reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
     network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the

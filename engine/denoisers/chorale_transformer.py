@@ -103,7 +103,7 @@ class ChoraleTransformer(Denoiser):
         """Logits of x0, [B, 1, 1, K, S].
 
         noisy: 0/1 cells, zero where known. mask: 1 where known: a frame after a piece's end, which
-        nothing is heard of. level [B]: 0..1. The others are for the families that have tasks.
+        nothing is used of. level [B]: 0..1. The others are for the families that have tasks.
         """
         there = inputs.mask[:, 0, 0, 0] < 0.5  # [B, S]
         x = inputs.noisy[:, 0, 0] * there.unsqueeze(1)  # [B, K, S]

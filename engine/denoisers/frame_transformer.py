@@ -148,9 +148,11 @@ class FrameTransformer(Denoiser):
             shift = key_shift(inputs.known, self.profiles, self.low_pitch)
             cells, plan = moved(cells, shift, 0.0), turned(plan, shift)
         mask_share = self.fold(inputs.mask).mean(dim=-1)  # [B, N, C]
-        told = self._told(cells, mask_share, inputs.phase, inputs.bar, plan, inputs.planned)
+        features = self._token_features(
+            cells, mask_share, inputs.phase, inputs.bar, plan, inputs.planned
+        )
         condition = self.style(inputs.style) + self.density(inputs.density)
-        return Context(inputs, told, condition, shift)
+        return Context(inputs, features, condition, shift)
 
     def denoise(self, noisy: Tensor, level: Tensor, context: Context) -> Tensor:
         """Logits of x0, [B, V, P, K, S]."""
@@ -180,10 +182,10 @@ class FrameTransformer(Denoiser):
         each channel, [B, N, C]. The others as in `Inputs`.
         """
         noisy, known = cells.chunk(2, dim=2)
-        told = self._told(known, mask_share, phase, bar, plan, planned)
-        return self._trunk(noisy, level, told, self.style(style) + self.density(density))
+        features = self._token_features(known, mask_share, phase, bar, plan, planned)
+        return self._trunk(noisy, level, features, self.style(style) + self.density(density))
 
-    def _told(
+    def _token_features(
         self,
         known: Tensor,
         mask_share: Tensor,
@@ -194,19 +196,19 @@ class FrameTransformer(Denoiser):
     ) -> Tensor:
         """What all but the noisy cells bring to the tokens, [B, N, D]; the cells are folded."""
         tokens = known.shape[1]
-        heard = torch.cat([known.flatten(2), mask_share], dim=-1)
-        h: Tensor = F.linear(heard, self.embed.weight[:, self.noisy_cells :], self.embed.bias)
+        fixed = torch.cat([known.flatten(2), mask_share], dim=-1)
+        h: Tensor = F.linear(fixed, self.embed.weight[:, self.noisy_cells :], self.embed.bias)
         h = h + self.phase((phase // 6).clamp(0, 63)) + self.bar((bar // 6).clamp(0, 64))
         if self.planning:
             chords = torch.cat([plan.transpose(1, 2), planned.unsqueeze(-1)], dim=-1)  # [B, T, 25]
-            told = self.plan(chords.to(h.dtype)).repeat_interleave(4, dim=1)
-            h = h + told[:, :tokens]
+            chord_features = self.plan(chords.to(h.dtype)).repeat_interleave(4, dim=1)
+            h = h + chord_features[:, :tokens]
         return h
 
-    def _trunk(self, noisy: Tensor, level: Tensor, told: Tensor, condition: Tensor) -> Tensor:
-        """Logits by token, [B, N, C, K], from folded noisy cells and what else was told."""
+    def _trunk(self, noisy: Tensor, level: Tensor, features: Tensor, condition: Tensor) -> Tensor:
+        """Logits by token, [B, N, C, K], from folded noisy cells and `_token_features`."""
         batch, tokens = noisy.shape[0], noisy.shape[1]
-        h = told + F.linear(noisy.flatten(2), self.embed.weight[:, : self.noisy_cells])
+        h = features + F.linear(noisy.flatten(2), self.embed.weight[:, : self.noisy_cells])
         condition = self.time(waves(level)) + condition
         cos, sin = rotary(tokens, self.rotary_half, h)
         for block in self.blocks:

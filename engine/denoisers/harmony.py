@@ -7,7 +7,7 @@ A plan is a binary roll on a grid of beats: 24 rows, column t a beat.
     row 12 + c  c is the class of the lowest pitch that by itself sounds that long
 
 So a passing sixteenth counts and a grace note does not, and a beat in which nothing lasts is
-empty. The lead does not count: it is told to the planner by itself (`lead_features`). Scriptable:
+empty. The lead does not count: it is given to the planner by itself (`lead_features`). Scriptable:
 the exported sampler reads known chords off known notes. Shapes: B batch, P plane, K pitch, S step,
 T beat (S / 24, the last one may be cut short).
 """
@@ -45,7 +45,7 @@ def plan_of_steps(steps: Tensor, low_pitch: int) -> Tensor:
 
 
 def lead_features(cells: Tensor, low_pitch: int) -> Tensor:
-    """What a planner is told of a lead [B, P, K, S]: 0/1 float [B, T, 96].
+    """What a planner is given of a lead [B, P, K, S]: 0/1 float [B, T, 96].
 
     For each sixteenth of a beat and each plane (onset, sustain), which pitch classes it holds.
     """

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 class Inputs(NamedTuple):
-    """All that a network may hear.
+    """All that a network is given.
 
     noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. mask: 1 where known.
     Those three [B, V, P, K, S]. level [B]: noise level 0..1. phase, bar int64 [B, N]: steps since
     the bar line and bar length at each token's first step. style, density int64 [B]: index, 0 =
-    any. plan: 0/1 [B, 24, T], the harmony plan (`harmony.py`), zero where untold; planned
-    [B, T]: 1 where it is told.
+    any. plan: 0/1 [B, 24, T], the harmony plan (`harmony.py`), zero where not given; planned
+    [B, T]: 1 where it is given.
     """
 
     noisy: Tensor
@@ -32,7 +32,7 @@ class Inputs(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What stays the same from call to call of one request, heard once.
+    """What stays the same from call to call of one request, computed once.
 
     inputs: of which `noisy` and `level` count no more. tokens: what all but the noisy cells bring
     to the first layer. condition: what style and density bring to each block. shift int64 [B]:
@@ -50,7 +50,7 @@ class Denoiser(nn.Module):
     """From noisy and known cells to logits of the clean ones, [B, V, P, K, S].
 
     `forward` is one call. A loop asks `encode` once and then `denoise` each time; what cannot be
-    split hears all of it each time, as here.
+    split takes all of it each time, as here.
     """
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -64,24 +64,24 @@ class Denoiser(nn.Module):
 
     def denoise(self, noisy: Tensor, level: Tensor, context: Context) -> Tensor:
         """Logits of x0, [B, V, P, K, S], as `forward` of the same inputs with this noise."""
-        told = context.inputs
+        fixed = context.inputs
         logits: Tensor = self.forward(
             Inputs(
-                noisy, told.known, told.mask, level, told.phase, told.bar, told.style,
-                told.density, told.plan, told.planned,
+                noisy, fixed.known, fixed.mask, level, fixed.phase, fixed.bar, fixed.style,
+                fixed.density, fixed.plan, fixed.planned,
             )
         )  # fmt: skip
         return logits
 
 
 def no_plan(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """`plan` and `planned` for cells [B, .., S] of which no harmony is told."""
+    """`plan` and `planned` for cells [B, .., S] of which no harmony is fixed."""
     beats = (cells.size(-1) + 23) // 24
     plan = torch.zeros([cells.size(0), 24, beats], dtype=cells.dtype, device=cells.device)
     return plan, plan[:, 0]
 
 
-def told_and_untold(inputs: Inputs) -> Inputs:
+def conditional_and_unconditional(inputs: Inputs) -> Inputs:
     """The same windows twice in one batch: as they are, then without their style and density."""
     zero = torch.zeros_like(inputs.style)
     return Inputs(

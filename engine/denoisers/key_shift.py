@@ -1,4 +1,4 @@
-"""Hearing in one key: every window is moved so that its melody is in C major or A minor.
+"""Key normalisation: every window is moved so that its melody is in C major or A minor.
 
 A network that learns each chord in twelve keys learns it twelve times. So the key is read from
 what is known, the rolls are moved there, and the answer is moved back; nothing else of the model
@@ -38,10 +38,10 @@ def key_shift(known: Tensor, profiles: list[float], low_pitch: int, trust: float
     [B, V, P, K, S], 0 or 1; profiles: `key_profiles()`; low_pitch: of row 0.
     """
     sounding = known.sum(dim=[2, 4])  # [B, V, K]
-    heard = sounding[:, 0] + trust * sounding[:, 1:].sum(dim=1)
-    classes = torch.zeros(heard.size(0), 12, dtype=heard.dtype, device=heard.device)
-    pitch = (torch.arange(heard.size(1), device=heard.device) + low_pitch) % 12
-    classes.index_add_(1, pitch, heard)
+    steps = sounding[:, 0] + trust * sounding[:, 1:].sum(dim=1)  # [B, K]
+    classes = torch.zeros(steps.size(0), 12, dtype=steps.dtype, device=steps.device)
+    pitch = (torch.arange(steps.size(1), device=steps.device) + low_pitch) % 12
+    classes.index_add_(1, pitch, steps)
     return key_of_classes(classes, profiles)
 
 

@@ -2,7 +2,7 @@
 
 One voice and one plane of 56 pitches x 384 steps; every level halves both axes with a convolution
 of stride 2; nearest-neighbour upsampling; skips are stacked on; one filter in the last layer. It
-is told neither the time nor which cells are known: those are written over the noise, as the paper
+is given neither the time nor which cells are known: those are written over the noise, as the paper
 does. What the paper leaves open, and our choice: the widths (64, 128, 256, 512), 3x3 kernels, two
 convolutions a level, group normalisation and SiLU, a sigmoid on the output.
 
@@ -66,7 +66,7 @@ class PaperUnet(Denoiser):
         nn.init.constant_(self.out.bias, -2.0)  # type: ignore[arg-type]
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits of x0, [B, 1, 1, K, S]; of the inputs only `noisy` and `known` are heard.
+        """Logits of x0, [B, 1, 1, K, S]; of the inputs only `noisy` and `known` are used.
 
         noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. Both
         [B, 1, 1, K, S].

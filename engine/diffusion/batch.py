@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.music.grid import PIANO, PitchRange
 
-DENSITY_BUCKETS = 12  # beside 0, "not told"
+DENSITY_BUCKETS = 12  # beside 0, "not given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Batch:
 
     target, context: bool[B, 2, 2, 88, S], the truth and what the known cells are said to hold
     (sometimes imperfect). mask: bool[B, 2, S], True where a voice is known.
-    phase, bar: int64[B, N]. style, density: int64[B], 0 = not told; density is that of the free
+    phase, bar: int64[B, N]. style, density: int64[B], 0 = not given; density is that of the free
     accompaniment.
     """
 

@@ -8,7 +8,7 @@ noise level (Sohl-Dickstein et al. 2015; Austin et al. 2021, D3PM):
 
 At t = 1 the term is -log p(x0 | x[1]); the term of x[T] is 0, because x[T] is exactly the prior.
 It scores the network under this chain; Algorithm 1 itself has no likelihood. Known cells stay
-clean, only free cells count: a network that is *told* them, not one that has them written over.
+clean, only free cells count: a network that is *given* them, not one that has them written over.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class CellEvidence(nn.Module):
 
 
 class CellRefiner(nn.Module):
-    """Convolutions over time and pitch, a token of one pitch a place; told the noise level (FiLM).
+    """Convolutions over time and pitch, a token of one pitch a place; FiLM by the noise level.
 
     A place holds all that is known of its pitch in a sixteenth, step by step: single cells reach
     the end. It hears 3 beats to either side, as far as the cells of a note confirm each other,
@@ -74,18 +74,19 @@ class CellRefiner(nn.Module):
     ) -> Tensor:
         """Logits of x0, [B, V, P, K, S], as all arguments but level [B]; S in whole tokens."""
         batch, voices, planes = logits.shape[:3]
-        told = torch.stack([level, level**2, 0.25 * torch.log1p(-level.clamp(max=0.999))], dim=1)
-        film = self.film(told).view(batch, len(self.layers) + 1, 2, -1, 1, 1)
+        curve = 0.25 * torch.log1p(-level.clamp(max=0.999))
+        level_features = torch.stack([level, level**2, curve], dim=1)
+        film = self.film(level_features).view(batch, len(self.layers) + 1, 2, -1, 1, 1)
         parts = [self._folded(part) for part in (0.25 * logits, 0.25 * seen, known, mask)]
-        h = self._heard(self.into(torch.cat(parts, dim=1)), film[:, 0])
+        h = self._film(self.into(torch.cat(parts, dim=1)), film[:, 0])
         for index, layer in enumerate(self.layers):
-            h = h + self._heard(layer(h), film[:, index + 1])
+            h = h + self._film(layer(h), film[:, index + 1])
         change = self._unfolded(self.out(h)).view(logits.shape)
-        weights = self.weights(told).view(batch, 2, voices, planes, 1, 1)
+        weights = self.weights(level_features).view(batch, 2, voices, planes, 1, 1)
         out: Tensor = logits * (1.0 + weights[:, 0]) + seen * (0.9 + weights[:, 1]) + change
         return out
 
-    def _heard(self, h: Tensor, film: Tensor) -> Tensor:
+    def _film(self, h: Tensor, film: Tensor) -> Tensor:
         return F.silu(h * (1.0 + film[:, 0]) + film[:, 1])
 
     def _folded(self, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from engine.denoisers.harmony import known_beats, plan_of
 from engine.denoisers.inputs import Inputs, no_plan
 from engine.diffusion.batch import Batch
 from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
-from engine.diffusion.plan_dropout import told_in_part
+from engine.diffusion.plan_dropout import shown_in_part
 from engine.music.grid import ACCOMPANIMENT, PIANO
 
 
@@ -40,24 +40,24 @@ def to_inputs(
     alpha = alpha_bar(level, schedule)[:, None, None, None, None]
     uniform = torch.rand(target.shape, generator=generator, device=device)
     noisy = diffuse(target, alpha, prior, uniform) * (1.0 - mask)
-    plan, told = no_plan(target)
+    plan, planned_beats = no_plan(target)
     if planned:
         truth = true_plan(target, context, steps.float())
-        plan, told = told_in_part(truth, generator)
+        plan, planned_beats = shown_in_part(truth, generator)
     inputs = Inputs(
         noisy, context * mask, mask, level, move(batch.phase), move(batch.bar),
-        move(batch.style), move(batch.density), plan, told,
+        move(batch.style), move(batch.density), plan, planned_beats,
     )  # fmt: skip
     return inputs, target, 1.0 - mask
 
 
 def true_plan(target: Tensor, context: Tensor, steps: Tensor) -> Tensor:
-    """The plan [B, 24, T] of the accompaniment as composed; in known beats as it is heard, since
+    """The plan [B, 24, T] of the accompaniment as composed; in known beats as it sounds, since
     in playing it is read off there. target, context: [B, V, P, K, S]; steps: 1 = known, [B, V, S].
     """
-    heard = known_beats(steps[:, ACCOMPANIMENT])[:, None] > 0.5
+    known_to_sound = known_beats(steps[:, ACCOMPANIMENT])[:, None] > 0.5
     plans = [plan_of(cells[:, ACCOMPANIMENT], PIANO.low) for cells in (context, target)]
-    return torch.where(heard, plans[0], plans[1])
+    return torch.where(known_to_sound, plans[0], plans[1])
 
 
 def logits_of(

@@ -1,4 +1,4 @@
-"""Music of which no note is told, moved to C major or A minor: for networks that hear in one key.
+"""Music of which no note is known, moved to C major or A minor: for networks that hear in one key.
 
 Such a network reads the key from what is known (`engine.denoisers.key_shift`). Where no note is
 known it could not, and would learn and play such music in twelve keys. So there it is in C, in
@@ -39,7 +39,7 @@ def nothing_known(batch: Batch) -> NDArray[np.bool_]:
 
 
 def key_normalised(batch: Batch) -> Batch:
-    """The batch with every untold window in C major or A minor, by its own key."""
+    """The batch, with windows of which no note is known moved to C major or A minor."""
     target, context = batch.target.copy(), batch.context.copy()
     for index in np.flatnonzero(nothing_known(batch)):
         semitones = shift_of(target[index], PIANO.low)

@@ -1,7 +1,7 @@
-"""How much of the true harmony plan a network is told in training: all, a part, or nothing.
+"""How much of the true harmony plan a network is shown in training: all, a part, or nothing.
 
 Live a plan reaches only so far, and a drawn one is not the composer's. So a share of the windows
-is told none, another one up to a random beat, and single cells are wrong.
+is shown none, another one up to a random beat, and single cells are wrong.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 UNTOLD, CUT, FLIPPED = 0.15, 0.25, 0.02
-"""Share of windows told nothing, of those told up to a random beat; share of wrong cells."""
+"""Share of windows shown nothing, of those shown up to a random beat; share of wrong cells."""
 
 
-def told_in_part(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def shown_in_part(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """`plan` and `planned` of `Inputs` from true plans [B, 24, T]; `generator` decides."""
     size, _, beats = plan.shape
     device = plan.device
@@ -21,5 +21,5 @@ def told_in_part(plan: Tensor, generator: torch.Generator) -> tuple[Tensor, Tens
     before = torch.arange(beats, device=device)[None] < (place * beats).long()
     planned = (mode >= UNTOLD) & ((mode >= UNTOLD + CUT) | before)  # [B, T]
     flipped = torch.rand(plan.shape, generator=generator, device=device) < FLIPPED
-    told = torch.where(flipped, 1.0 - plan, plan) * planned[:, None]
-    return told, planned.to(plan.dtype)
+    shown = torch.where(flipped, 1.0 - plan, plan) * planned[:, None]
+    return shown, planned.to(plan.dtype)

@@ -6,7 +6,7 @@
 
 The rules for the second half (which cells take noise back) are in `reverse.py`, one per name in
 `requests.request.SAMPLERS`. A model with a planner first draws a harmony plan by the same process
-(`harmony_sampler.py`), and the network is told of it. Everything here is TorchScript-compatible:
+(`harmony_sampler.py`), and conditions the network. Everything here is TorchScript-compatible:
 scripted, the loops run without Python's lock, which is what keeps the player thread on time.
 """
 
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import known_beats, known_sixteenths, lead_features, plan_of
-from engine.denoisers.inputs import Inputs, no_plan, told_and_untold
+from engine.denoisers.inputs import Inputs, conditional_and_unconditional, no_plan
 from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes
 from engine.diffusion.keyed_noise import keyed_uniform
@@ -104,7 +104,7 @@ class Sampler(nn.Module):
         bound), from `cell_evidence.py`. The other samplers leave it out: each call then redraws
         what earlier calls got wrong instead of believing it.
 
-        harmony: draws the plan that the network is told of; without it none is told.
+        harmony: draws the plan that conditions the network; without it there is none.
         """
         super().__init__()
         self.exact = CellEvidence(0.0) if exact is None else exact
@@ -134,7 +134,7 @@ class Sampler(nn.Module):
             request.density, plan, planned,
         )  # fmt: skip
         if loop.guidance != 1.0:
-            inputs = told_and_untold(inputs)
+            inputs = conditional_and_unconditional(inputs)
         context = self.network.encode(inputs)
         x, probability = x_start, x_start
         for i in range(loop.steps):
@@ -142,12 +142,12 @@ class Sampler(nn.Module):
             after = torch.full_like(start, falls[i + 1])
             if loop.guidance == 1.0:
                 logits: Tensor = self.network.denoise(x, level, context)
-            else:  # extrapolated from an untold call to a told one
+            else:  # classifier-free guidance
                 both: Tensor = self.network.denoise(
                     torch.cat([x, x]), torch.cat([level, level]), context
                 )
-                told, untold = both.chunk(2)
-                logits = untold + loop.guidance * (told - untold)
+                conditional, unconditional = both.chunk(2)
+                logits = unconditional + loop.guidance * (conditional - unconditional)
             if way == "ancestral":
                 seen = own_evidence(x, self._alpha(level), self.prior)
                 logits = self.exact(logits, seen, known, request.mask, level)
@@ -170,21 +170,21 @@ class Sampler(nn.Module):
         return Filled(x + known, probability, plan, planned)
 
     def plan_of_request(self, request: Request, loop: Loop) -> tuple[Tensor, Tensor]:
-        """The plan [B, 24, T] and the beats in which it is told [B, T]: all of them, or none where
+        """The plan [B, 24, T] and the beats in which it is shown [B, T]: all of them, or none where
         there is no planner. Known accompaniment says its own chords, the request others; what is
         then free is drawn."""
         if self.harmony is None:
             return no_plan(request.source[:, :, 0, 0])
         known, mask = request.source * request.mask, request.mask.amin(dim=[2, 3])  # [B, V, S]
-        heard = known_beats(mask[:, 1])[:, None].expand_as(request.chords)
+        sounding = known_beats(mask[:, 1])[:, None].expand_as(request.chords)
         played = plan_of(known[:, 1], self.low_pitch)
-        told = torch.maximum(heard, request.chords_known)
-        chords = torch.where(heard > 0.5, played, request.chords) * told
-        if bool((told > 0.5).all()):
+        given = torch.maximum(sounding, request.chords_known)
+        chords = torch.where(sounding > 0.5, played, request.chords) * given
+        if bool((given > 0.5).all()):
             return chords, torch.ones_like(chords[:, 0])
         if loop.chords_from == "melody":
-            told = request.chords_known
-            chords = request.chords * told
+            given = request.chords_known
+            chords = request.chords * given
         beats, ending = chords.size(2), loop.ending
         lead_known = known_sixteenths(mask[:, 0])  # [B, T, 4]
         lead = lead_features(known[:, 0], self.low_pitch)  # [B, T, 96]
@@ -195,7 +195,7 @@ class Sampler(nn.Module):
         after = (phase[:, -1:] + further) % bar[:, -1:].clamp_min(1)
         plan: Tensor = self.harmony(
             F.pad(chords, [0, ending]),
-            F.pad(told, [0, ending], value=1.0),
+            F.pad(given, [0, ending], value=1.0),
             F.pad(allowed, [0, ending]),
             F.pad(lead, [0, 0, 0, ending]),
             F.pad(lead_known, [0, 0, 0, ending], value=1.0),
@@ -207,8 +207,8 @@ class Sampler(nn.Module):
             loop.plan_calls,
             loop.plan_temperature,
         )
-        # The network is told what is known to sound, whether the planner heard it or not.
-        plan = torch.where(heard > 0.5, played, plan[:, :, :beats])
+        # The network gets what is known to sound, whether the planner used it or not.
+        plan = torch.where(sounding > 0.5, played, plan[:, :, :beats])
         return plan, torch.ones_like(plan[:, 0])
 
     def _noise(self, request: Request, call: int, shape: list[int]) -> Tensor:

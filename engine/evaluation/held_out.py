@@ -1,4 +1,4 @@
-"""Held-out windows and what is told of them: the ground every score stands on. numpy only.
+"""Held-out windows and what is reported of them: the ground every score stands on. numpy only.
 
 The protocol is written down in docs/evaluation.md.
 """
@@ -92,7 +92,7 @@ class EvaluateSettings:
 
 
 def draw_windows(pack: Pack, wanted: EvaluateSettings, split: int, count: int) -> Batch:
-    """`count` windows in which both voices play, untransposed, told neither style nor density.
+    """`count` windows in which both voices play, untransposed, without style and density.
 
     The same seed, beats and split give the same windows for every task. Raises PackError where
     the split has no piece, or hardly a window in which both voices play.

@@ -49,8 +49,8 @@ def likelihood(
         if generator.merged
     }
     fitted = _baselines(pack, wanted, whole, _as_is, report)
-    told = {"levels": wanted.levels, "draws": wanted.draws, "bound": "models only"}
-    found = told | _table(bounds, notes, whole, fitted)
+    facts = {"levels": wanted.levels, "draws": wanted.draws, "bound": "models only"}
+    found = facts | _table(bounds, notes, whole, fitted)
     return found | ({"merged": _on_merged(generators, pack, wanted, report)} if free else {})
 
 

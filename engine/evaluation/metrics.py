@@ -34,7 +34,7 @@ NEAR_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One window, heard. lead, reply: bool[2, K, S]. sounding: of the reply, bool[K, S].
+    """What sounds in one window. lead, reply: bool[2, K, S]. sounding: of the reply, bool[K, S].
 
     scale: bool[12], the composer's. chords: of the reply, one a beat. lengths: of its notes.
     """
@@ -48,7 +48,7 @@ class Played:
     lengths: NDArray[np.int64]
 
 
-def hear(pair: Pair, scale: NDArray[np.bool_], low: int) -> Played:
+def sounding_of(pair: Pair, scale: NDArray[np.bool_], low: int) -> Played:
     """Work out what several measures share."""
     lead, reply = pair
     sounding = np.asarray(reply.any(axis=0))
@@ -111,9 +111,9 @@ def _silent(window: Played) -> Floats:
 def _repeats(window: Played) -> Floats:
     """Beats with the pitch classes of the beat before, of those (from the second) that sound."""
     beats = np.arange(0, window.sounding.shape[1], STEPS_PER_BEAT)
-    heard = np.add.reduceat(window.sounding, beats, axis=1) > 0
+    sounding_beats = np.add.reduceat(window.sounding, beats, axis=1) > 0
     sets = np.zeros((12, len(beats)), np.bool_)
-    np.logical_or.at(sets, (np.arange(len(heard)) + window.low) % 12, heard)
+    np.logical_or.at(sets, (np.arange(len(sounding_beats)) + window.low) % 12, sounding_beats)
     same = (sets[:, 1:] == sets[:, :-1]).all(axis=0)
     sounds = sets[:, 1:].any(axis=0)
     return np.array([(same & sounds).sum(), sounds.sum()], np.float64)
@@ -136,7 +136,7 @@ COMPARED: dict[str, Callable[[Played], Floats]] = {
     "pcs": _pcs,
     "mctd": _mctd,
 }
-TOLD: dict[str, Callable[[Played], Floats]] = {
+DESCRIBED: dict[str, Callable[[Played], Floats]] = {
     "mean_onsets_per_beat": _onset_count,
     "mean_notes_per_frame": _note_count,
     "silent": _silent,
@@ -145,14 +145,14 @@ TOLD: dict[str, Callable[[Played], Floats]] = {
 }
 NINE = (*HISTOGRAMS, *COMPARED)
 """The nine measures whose distance to human music is reported (docs/evaluation.md)."""
-RATES = (*COMPARED, *TOLD)
+RATES = (*COMPARED, *DESCRIBED)
 """Single numbers, each part / whole, 0 where there is no whole."""
-_EVERY = HISTOGRAMS | COMPARED | TOLD
+_EVERY = HISTOGRAMS | COMPARED | DESCRIBED
 
 
 def count(pairs: Sequence[Pair], scales: Sequence[NDArray[np.bool_]], low: int) -> Counts:
     """Every measure's sums, a row a window; `scales` are bool[12] of each window."""
-    windows = [hear(pair, scale, low) for pair, scale in zip(pairs, scales, strict=True)]
+    windows = [sounding_of(pair, scale, low) for pair, scale in zip(pairs, scales, strict=True)]
     return {name: np.stack([of(window) for window in windows]) for name, of in _EVERY.items()}
 
 

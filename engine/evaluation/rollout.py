@@ -53,7 +53,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One lead that will be heard, from step 0 to `steps`, and how it is to be answered.
+    """One lead that will be played, from step 0 to `steps`, and how it is to be answered.
 
     lead: at least one note. meters: its bar lines.
     """
@@ -87,9 +87,9 @@ class Rollout:
         low, high = self.meters.bar_lines(place, place + 1)
         ahead = ahead_steps(horizon_steps, self.live.bpm)
         first, end = window_steps(place, high - low, ahead, self.live.context_bars, heard_from)
-        heard, played = ([n for n in notes if n.end_step > first] for notes in (self.lead, ours))
+        came_in, played = ([n for n in notes if n.end_step > first] for notes in (self.lead, ours))
         memory = self.live.memory_beats * STEPS_PER_BEAT
-        notes, spans = known_cells(first, end, place, known, heard, played, memory)
+        notes, spans = known_cells(first, end, place, known, came_in, played, memory)
         settings = replace(self.settings, chords_from="melody")  # as the bridge asks in `live`
         return PlanRequest(0, first, end, tuple(notes), tuple(spans), self.meters, settings)
 

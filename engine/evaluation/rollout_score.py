@@ -91,7 +91,7 @@ def rollout_scores(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """The windows, what is heard in each, and the pitches on which all players are compared."""
+    """The windows, what sounds in each, and the pitches on which all players are compared."""
 
     batch: Batch
     rollouts: list[Rollout]

@@ -139,11 +139,11 @@ def study(
     compared = compare(
         {_name(way): pairs for way, pairs in replies.items()}, human, filler.pitches.low
     )
-    told = compared["replies"]
-    order = _order({way: mean_ratio(told[_name(way)]["ratio"]) for way in ways})
+    scores = compared["replies"]
+    order = _order({way: mean_ratio(scores[_name(way)]["ratio"]) for way in ways})
     rows = {
         way: asdict(way)
-        | _row(told[_name(way)], replies[way], human)
+        | _row(scores[_name(way)], replies[way], human)
         | {"order": order[way], "ms_per_reply": times[way]}
         for way in ways
     }
@@ -151,7 +151,7 @@ def study(
         "default": asdict(wanted.default),
         **{name: getattr(wanted, name) for name in ("split", "windows", "beats", "seed")},
         "human": compared["human"] | _choppiness(human),
-        WRONG_PIECE: _row(told[WRONG_PIECE], wrong_piece(human), human),
+        WRONG_PIECE: _row(scores[WRONG_PIECE], wrong_piece(human), human),
         "tables": {name: [rows[way] for way in row_ways] for name, row_ways in tables.items()},
     }
 
@@ -215,11 +215,11 @@ def _name(way: SamplerChoice) -> str:
     return f"{way.sampler}, {way.steps}, {fall}"
 
 
-def _row(told: Mapping[str, Any], pairs: Sequence[Pair], human: Sequence[Pair]) -> dict[str, Any]:
-    kept = {name: told[name] for name in ("note_f1", "profile", "distance", "ratio")}
+def _row(scores: Mapping[str, Any], pairs: Sequence[Pair], human: Sequence[Pair]) -> dict[str, Any]:
+    kept = {name: scores[name] for name in ("note_f1", "profile", "distance", "ratio")}
     chopped, theirs = _choppiness(pairs), _choppiness(human)
     return kept | {
-        "mean_ratio": mean_ratio(told["ratio"]),
+        "mean_ratio": mean_ratio(scores["ratio"]),
         "short": chopped["short"],
         "length_ratio": chopped["mean_length"] / max(theirs["mean_length"], 1.0),
     }

@@ -142,7 +142,7 @@ def build(family: str, sizes: dict[str, int]) -> nn.Module:
 
 
 def options_of(family: str, sizes: dict[str, int]) -> str:
-    """How `midi-diffuse train` is told to build this network: its family and unusual sizes."""
+    """The `midi-diffuse train` options that build this network: its family and unusual sizes."""
     usual = asdict(family_of(family).config())
     unusual = {name: size for name, size in sizes.items() if usual.get(name) != size}
     return " ".join([f"--family {family}", *(f"--size {n}={s}" for n, s in unusual.items())])
@@ -179,12 +179,12 @@ def sizes_of(network: nn.Module) -> dict[str, int]:
     return dict(asdict(config))
 
 
-def with_all_sizes(told: dict[str, Any]) -> dict[str, Any]:
+def with_all_sizes(state: dict[str, Any]) -> dict[str, Any]:
     """What a file tells of its network, with the sizes that did not exist when it was written."""
-    family = FAMILIES.get(str(told.get("family")))
-    if family is None or "sizes" not in told:
-        return told
-    return told | {"sizes": family.before | told["sizes"]}
+    family = FAMILIES.get(str(state.get("family")))
+    if family is None or "sizes" not in state:
+        return state
+    return state | {"sizes": family.before | state["sizes"]}
 
 
 def save_atomically(state: dict[str, object], path: Path) -> None:

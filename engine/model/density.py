@@ -1,7 +1,7 @@
 """How busy an accompaniment is to be where nobody says: as under such a melody composers have it.
 
-In most training windows the network is told how many onsets a beat the accompaniment has, and it
-plays more like composers when it is told. So what the musician leaves open is drawn, by the seed,
+In most training windows the network is conditioned on the onsets a beat of the accompaniment, and
+it plays more like composers when it is. So what the musician leaves open is drawn, by the seed,
 for the whole request: sampling p(density | melody) first, then p(accompaniment | both).
 The thinnest fifth is left out, and where there is no melody either, all but the middle half:
 looked at, such music is mere holes.
@@ -55,15 +55,15 @@ def measure_densities(windows: Drawing, count: int = 512) -> list[list[float]]:
 
 
 def with_density(request: FillRequest, densities: Densities) -> FillRequest:
-    """The request, told a density if it wants a whole accompaniment and tells none: one to a
+    """The request, with a density drawn if it wants a whole accompaniment and tells none: one to a
     melody, or music made of nothing."""
     settings, known = request.settings, request.known
-    told = known[LEAD].all()
-    whole = (told or not known[LEAD].any()) and not known[ACCOMPANIMENT].any()
+    lead_known = known[LEAD].all()
+    whole = (lead_known or not known[LEAD].any()) and not known[ACCOMPANIMENT].any()
     if settings.density is not None or settings.variation < 1.0 or not densities or not whole:
         return request
     lead = float(_onsets_per_beat(request.roll.cells[LEAD][None])[0])
-    drawn = draw_density(densities, density_bucket(lead) if told else ANY, settings.seed)
+    drawn = draw_density(densities, density_bucket(lead) if lead_known else ANY, settings.seed)
     return replace(request, settings=replace(settings, density=drawn))
 
 

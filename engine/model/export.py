@@ -133,7 +133,7 @@ def export(
         sampler, metadata = sampler_of(state), metadata_of(state, name or out.stem)
     if planner is not None:
         if not metadata.get("sizes", {}).get("plan"):
-            raise checkpoint.CheckpointError(f"{path} was not trained to be told a harmony plan")
+            raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
         sampler.harmony = planner_of(planner)
         metadata["harmony"] = planner_metadata(planner)
     write(sampler, metadata, out)
@@ -159,10 +159,10 @@ def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
     exact = checkpoint.cell_evidence_of(metadata["family"], _weights_under("exact.", scripted))
     low_pitch = int(metadata["pitches"][0])
     planner = None
-    if told := metadata.get("harmony"):
+    if planner_facts := metadata.get("harmony"):
         weights = _weights_under("harmony.network.", scripted)
         planner = planner_of(
-            told | {"family": PLANNER, "averaged": weights, "prior": old.harmony.prior}
+            planner_facts | {"family": PLANNER, "averaged": weights, "prior": old.harmony.prior}
         )
     sampler = Sampler(
         network.eval(), old.prior, metadata["schedule"], low_pitch, exact, harmony=planner
@@ -181,16 +181,16 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
     Raises ModelError or CheckpointError where there are none, or those of another network.
     """
     if path.is_dir() or path.name == "checkpoint.pt":
-        told: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
-        weights = dict(told["averaged"])
+        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        weights = dict(state["averaged"])
     else:
-        scripted, told = _open(path, torch.device("cpu"))
+        scripted, state = _open(path, torch.device("cpu"))
         weights = _weights_under("network.", scripted)
     # Weights learned in all keys are a good beginning for a network that hears in one.
     alike = {name: sizes[name] for name in checkpoint.family_of(family).before}
     theirs, ours = (
         checkpoint.options_of(*both)
-        for both in ((told["family"], told["sizes"] | alike), (family, sizes))
+        for both in ((state["family"], state["sizes"] | alike), (family, sizes))
     )
     if theirs != ours:
         raise checkpoint.CheckpointError(

@@ -153,7 +153,7 @@ class Generator:
             sheet.follow(part, turned(plan > 0.5, -move), planned > 0.5)
 
     def _move(self, window: Window, sheet: Sheet) -> int:
-        """Semitones by which the network hears a window higher of which it is told no note."""
+        """Semitones by which a window of which no note is known is moved up for the network."""
         if not self.key_normalised:
             return 0
         seed = sheet.request.settings.seed
@@ -194,9 +194,10 @@ class Generator:
         return tuple(part.cpu().numpy() for part in filled)
 
     def _guidance(self, sheets: list[Sheet]) -> float:
-        """How closely style and density are followed; where none is told there is nothing to."""
-        told = [(self._style(s), _density(s)) for s in (each.request.settings for each in sheets)]
-        return float(sheets[0].request.settings.guidance) if any(map(any, told)) else 1.0
+        """How closely style and density are followed; 1 where neither is given."""
+        wishes = [each.request.settings for each in sheets]
+        conditional = any(self._style(wish) or _density(wish) for wish in wishes)
+        return float(wishes[0].guidance) if conditional else 1.0
 
     def _style(self, settings: SampleSettings) -> int:
         styles = list(self.metadata["styles"])

@@ -51,9 +51,9 @@ def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
     What sounds and is not the known part of a voice goes to the accompaniment, or to the lead
     where the accompaniment is known.
     """
-    told = np.asarray(known.all(axis=1))  # [V, K, S]
-    sounds = np.asarray(cells.any(axis=1)) & told
+    known_steps = np.asarray(known.all(axis=1))  # [V, K, S]
+    sounds = np.asarray(cells.any(axis=1)) & known_steps
     new = filled[0, 0] & ~sounds.any(axis=0)
-    sounds[ACCOMPANIMENT] |= new & ~told[ACCOMPANIMENT]
-    sounds[LEAD] |= new & told[ACCOMPANIMENT] & ~told[LEAD]
+    sounds[ACCOMPANIMENT] |= new & ~known_steps[ACCOMPANIMENT]
+    sounds[LEAD] |= new & known_steps[ACCOMPANIMENT] & ~known_steps[LEAD]
     return np.where(known, cells, np.stack([_struck(voice) for voice in sounds]))

@@ -21,7 +21,7 @@ def to_plan(
     """The plan that the chords say of the beats from `first_step` on, and which cells of it.
 
     A chord holds for the beats of which it covers half or more; a later one of the sequence
-    overrules an earlier one. Its bass is among its classes; where none is told the bass is open.
+    overrules an earlier one. Its bass is among its classes; where none is given the bass is open.
     """
     plan, known = np.zeros((2, 2 * _CLASSES, beats), np.bool_)
     for chord in chords:

@@ -20,7 +20,7 @@ _C4 = 60
 class FixtureGenerator:
     """Quarter-note triads on every beat, below the lead note that sounds there.
 
-    Where the lead is not known yet, below the last one heard, so that live it follows the player;
+    Where the lead is not known yet, below the last one known, so that live it follows the player;
     where there is none, on C4. Where the request gives a chord, that chord. `delay_ms` is slept in
     each call, to stand in for a network's time.
     """

@@ -56,7 +56,7 @@ def window_steps(
     """The window [first, end) of a request for the `ahead` steps from the beat line `beat` on.
 
     The context is `context_bars` of the bar there, `bar_steps` long. It starts whole beats
-    earlier, but not before anything was heard.
+    earlier, but not before anything was played.
     """
     first = beat - context_bars * bar_steps
     first = max(first, beat + ahead - WINDOW_STEPS, min(heard_from, beat))
@@ -68,24 +68,24 @@ def known_cells(
     end: int,
     place: int,
     known: Known,
-    heard: Iterable[Note],
+    came_in: Iterable[Note],
     played: Iterable[Note],
     memory_steps: int,
 ) -> tuple[list[Note], list[Span]]:
     """Known notes and spans of the window [first, end).
 
-    heard: what others play and has begun. played: our own, known up to `place`.
+    came_in: what others play and has begun. played: our own, known up to `place`.
 
     Of our own part the last `memory_steps` are known, and notes that still sound whole: who hears
     only itself settles into a rut. It counts as known from its first note in the window on: the
     silence before we came in must not be taken for the style of the song.
     """
-    heard, played = list(heard), list(played)
+    came_in, played = list(came_in), list(played)
     limit = min(known.now_step, place)
-    notes = [part for note in heard if note.voice != LEAD for part in _held(note, limit)]
+    notes = [part for note in came_in if note.voice != LEAD for part in _held(note, limit)]
     notes += [part for note in played if note.voice != LEAD for part in _held(note, place)]
     spans = []
-    lead = [note for note in (*heard, *played) if note.voice == LEAD]
+    lead = [note for note in (*came_in, *played) if note.voice == LEAD]
     for begin, until in known.lead:
         begin, until = max(begin, first, known.heard_from), min(until, end)
         if begin < until:

@@ -38,9 +38,10 @@ class Window:
 
     def merged(self) -> Window:
         """The same for a network with one voice and one plane (the paper's)."""
-        allowed, told = np.asarray(self.allowed.any(axis=1)), self.known[ACCOMPANIMENT].all(axis=0)
+        allowed = np.asarray(self.allowed.any(axis=1))
+        known_steps = self.known[ACCOMPANIMENT].all(axis=0)
         # What is new is the accompaniment's, or the lead's where the accompaniment is known.
-        new = np.asarray(np.where(told, allowed[LEAD], allowed[ACCOMPANIMENT]))[None, None]
+        new = np.asarray(np.where(known_steps, allowed[LEAD], allowed[ACCOMPANIMENT]))[None, None]
         known = merge_known(self.cells, self.known)
         return replace(self, cells=merge(self.cells), known=known, allowed=new)
 
@@ -78,7 +79,7 @@ class Sheet:
         known[..., roll.end_step - first :] = True
         scores = np.zeros((len(original), *original.shape[2:]), np.float32)
         beats = (end - first) // STEPS_PER_BEAT
-        told = to_plan(request.chords, first, beats)
+        given = to_plan(request.chords, first, beats)
         nothing = np.zeros(beats, np.bool_)
         return cls(
             request,
@@ -87,8 +88,8 @@ class Sheet:
             original.copy(),
             known,
             scores,
-            *told,
-            told[0] & False,
+            *given,
+            given[0] & False,
             nothing,
         )
 

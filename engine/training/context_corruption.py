@@ -22,9 +22,9 @@ def dropped(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     """A few accompaniment notes missing or a little off in pitch."""
     accompaniment = notes[:, 3] == ACCOMPANIMENT
     shifted = accompaniment & (rng.random(len(notes)) < 0.06)
-    heard = notes.copy()
-    heard[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
-    kept: Notes = heard[~(accompaniment & (rng.random(len(notes)) < 0.08))]
+    changed = notes.copy()
+    changed[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
+    kept: Notes = changed[~(accompaniment & (rng.random(len(notes)) < 0.08))]
     return kept
 
 
@@ -54,9 +54,9 @@ def stuck(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
 def played_by_hand(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     """The lead a step early or late, note by note, as quantized playing still is."""
     lead = notes[:, 3] == LEAD
-    heard = notes.copy()
-    heard[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
-    return heard
+    changed = notes.copy()
+    changed[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
+    return changed
 
 
 CORRUPTIONS: tuple[tuple[float, Corruption], ...] = (
@@ -70,8 +70,8 @@ CORRUPTIONS: tuple[tuple[float, Corruption], ...] = (
 
 def corrupted(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     """The notes as a live context of `steps` steps may hold them."""
-    heard = notes.copy()
+    changed = notes.copy()
     for chance, corruption in CORRUPTIONS:
         if rng.random() < chance:
-            heard = corruption(heard, steps, rng)
-    return heard
+            changed = corruption(changed, steps, rng)
+    return changed

@@ -164,22 +164,22 @@ class Windows:
         parts = [self._window(steps, augment) for _ in range(size)]
         lists: list[list[NDArray[np.int64]]] = [[], []]
         for index, part in enumerate(parts):
-            for out, notes in zip(lists, (part.notes, part.heard), strict=True):
+            for out, notes in zip(lists, (part.notes, part.context_notes), strict=True):
                 out.append(np.column_stack([np.full(len(notes), index), notes]))
         target, context = (draw(np.concatenate(rows), size, steps) for rows in lists)
         mask = np.stack([draw_mask(self.rng, steps) for _ in range(size)])
         free = ~mask[:, ACCOMPANIMENT]
         onsets = (target[:, ACCOMPANIMENT, ONSET].sum(axis=1) * free).sum(axis=1)
         per_beat = onsets / np.maximum(free.sum(axis=1) / STEPS_PER_BEAT, 0.25)
-        told = self.rng.random((2, size)) < np.array([[0.85], [0.6]])
+        kept = self.rng.random((2, size)) < np.array([[0.85], [0.6]])
         return Batch(
             target=target,
             context=context,
             mask=mask,
             phase=np.stack([part.phase for part in parts]),
             bar=np.stack([part.bar for part in parts]),
-            style=np.array([part.style for part in parts]) * told[0],
-            density=np.array([density_bucket(d) for d in per_beat]) * told[1] * free.any(axis=1),
+            style=np.array([part.style for part in parts]) * kept[0],
+            density=np.array([density_bucket(d) for d in per_beat]) * kept[1] * free.any(axis=1),
         )
 
     def _window(self, steps: int, augment: float) -> _Window:
@@ -222,14 +222,14 @@ class Windows:
             voice[:] = ACCOMPANIMENT
         if augment:
             notes[:, 2] += int(rng.integers(-6, 7))
-        heard = corrupted(notes, steps, rng) if augment else notes
+        context_notes = corrupted(notes, steps, rng) if augment else notes
         starts, lengths = pack.meters[piece]
         tokens = start + np.arange(0, steps, STEPS_PER_TOKEN)
         index = np.maximum(np.searchsorted(starts, tokens, side="right") - 1, 0)
         corpus = pack.corpora[pack.piece_corpus[piece]]
         return _Window(
             notes=notes,
-            heard=heard,
+            context_notes=context_notes,
             phase=(tokens - starts[index]) % lengths[index],
             bar=lengths[index],
             style=STYLES.index(self.styles.get(corpus, "any")),
@@ -239,7 +239,7 @@ class Windows:
 @dataclass(frozen=True, slots=True)
 class _Window:
     notes: NDArray[np.int64]
-    heard: NDArray[np.int64]
+    context_notes: NDArray[np.int64]
     phase: NDArray[np.int64]
     bar: NDArray[np.int64]
     style: int

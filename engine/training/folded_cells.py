@@ -50,12 +50,12 @@ def texture_key(target: Tensor, context: Tensor, mask: Tensor) -> Tensor:
     """
     voices = context.view(*context.shape[:2], 2, 12, -1).float().sum(dim=3)  # [B, N, 2, K]
     known = (voices * mask.transpose(1, 2)[..., None]).sum(dim=1)  # [B, 2, K]
-    heard = known[:, LEAD] + 0.05 * known[:, ACCOMPANIMENT]
-    nothing = heard.sum(dim=1, keepdim=True) < 0.01
-    heard = torch.where(nothing, target.float().sum(dim=(1, 2)), heard)
+    weights = known[:, LEAD] + 0.05 * known[:, ACCOMPANIMENT]
+    nothing = weights.sum(dim=1, keepdim=True) < 0.01
+    weights = torch.where(nothing, target.float().sum(dim=(1, 2)), weights)
     rows = torch.arange(PIANO.size, device=target.device) + PIANO.low
     fold = (rows[:, None] % 12 == torch.arange(12, device=target.device)).float()
-    return key_of_classes(heard @ fold, _PROFILES)
+    return key_of_classes(weights @ fold, _PROFILES)
 
 
 def without_orphans(cells: Tensor) -> Tensor:

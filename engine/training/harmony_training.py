@@ -92,10 +92,10 @@ def train_harmony(
         size = max(recipe.beats // beats, 1)
         drawn = music.batch(size, beats, generator)
         own = None
-        if run.share > 0.4 and run.step % 4 == 0:  # the past as it will be heard live: its own
-            told = harmony_inputs(drawn, generator)
-            shifted = draw_plan(run.averaged, *told, prior, 8, generator)
-            shift = _key_between(drawn.plan, told[0].plan)
+        if run.share > 0.4 and run.step % 4 == 0:  # the past as it will be live: its own
+            shown = harmony_inputs(drawn, generator)
+            shifted = draw_plan(run.averaged, *shown, prior, 8, generator)
+            shift = _key_between(drawn.plan, shown[0].plan)
             own = turned(shifted, -shift)
         batch, known, mask, lead_known = harmony_inputs(drawn, generator, own)
         level = draw_levels(size, generator, device)

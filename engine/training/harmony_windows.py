@@ -1,4 +1,4 @@
-"""Harmony plans to train on: read off all music once, drawn on the device, told in part."""
+"""Harmony plans to train on: read off all music once, drawn on the device, known in part."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class HarmonyMusic:
             self.lead[index, rows[inside]] = lead_of_tokens(cells)[inside].to(torch.uint8)
 
     def batch(self, size: int, beats: int, generator: torch.Generator) -> HarmonyBatch:
-        """Random windows in their own keys, told nothing yet."""
+        """Random windows in their own keys, nothing known yet."""
         windows = self.pack.random(size, beats, generator)
         device = self.pack.device
         which = (torch.rand(size, generator=generator, device=device) < 0.4).long()
@@ -121,10 +121,10 @@ def harmony_inputs(
     device = batch.plan.device
     mask, lead_known = harmony_task(size, beats, generator, device)
     lead = batch.lead * lead_known.repeat_interleave(24, dim=2)
-    told = batch.plan if own is None else own
-    flips = torch.rand(told.shape, generator=generator, device=device) < 0.03
+    shown = batch.plan if own is None else own
+    flips = torch.rand(shown.shape, generator=generator, device=device) < 0.03
     flipped = torch.rand(size, 1, 1, generator=generator, device=device) < 0.3
-    known = torch.where(flips & flipped, 1.0 - told, told) * mask
+    known = torch.where(flips & flipped, 1.0 - shown, shown) * mask
     classes = lead.view(size, -1, 12).sum(dim=1) / 4 + 0.05 * known[:, :12].sum(dim=2)
     nothing = classes.sum(dim=1, keepdim=True) < 0.01
     classes = torch.where(nothing, batch.plan[:, :12].sum(dim=2), classes)

@@ -88,9 +88,9 @@ def _fit(
     for step in range(settings.steps):
         windows.rng = np.random.default_rng((settings.seed, step))
         generator.manual_seed(settings.seed * 1_000_003 + step)
-        told = _batch(windows, family, settings)
+        conditioned = _batch(windows, family, settings)
         level = spread_levels(settings.batch, generator, torch.device(settings.device))
-        inputs, target, free = to_inputs(told, level, prior, schedule, generator)
+        inputs, target, free = to_inputs(conditioned, level, prior, schedule, generator)
         logits = logits_of(network, inputs, prior, schedule, module)
         rate = bound_rate(logits, inputs.noisy, target, level, prior, schedule)
         steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
@@ -113,5 +113,5 @@ def _batch(windows: Drawing, family: Family, settings: RefineSettings) -> Batch:
     drawn = windows.batch(settings.batch, settings.beats)
     if played_alone:
         return key_normalised(all_alone(within(drawn, PAPER)))
-    told = shaped(drawn, family, windows.rng)
-    return replace(told, context=told.target)
+    conditioned = shaped(drawn, family, windows.rng)
+    return replace(conditioned, context=conditioned.target)

@@ -47,12 +47,13 @@ def with_sampled_past(batch: Batch, sampler: Sampler, generator: torch.Generator
         return torch.from_numpy(array).to(device)
 
     cells = move(batch.context[rows]).float()
-    told = move(known)[:, :, None, None, :].expand_as(cells).float()
+    known_cells = move(known)[:, :, None, None, :].expand_as(cells).float()
     seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
     with torch.no_grad():
         asked = Request(
-            cells, told, torch.ones_like(cells), move(batch.phase[rows]), move(batch.bar[rows]),
-            move(batch.style[rows]), move(batch.density[rows]), seeds, torch.zeros_like(seeds),
+            cells, known_cells, torch.ones_like(cells),
+            move(batch.phase[rows]), move(batch.bar[rows]), move(batch.style[rows]),
+            move(batch.density[rows]), seeds, torch.zeros_like(seeds),
             *no_chords(cells),
         )  # fmt: skip
         filled: Filled = sampler(asked, Loop(CALLS, "renoise", 0.7))
@@ -69,9 +70,9 @@ def _known_before(
     """What was known when the past [start, end) was planned, bool[B, V, S], and the starts [B]."""
     draw = torch.rand(2, len(ends), generator=generator, device=generator.device).cpu().numpy()
     starts = (draw[0] * ends).astype(np.int64) // STEPS_PER_TOKEN * STEPS_PER_TOKEN
-    heard = starts + (draw[1] * (ends - starts)).astype(np.int64)
+    revealed = starts + (draw[1] * (ends - starts)).astype(np.int64)
     steps = np.arange(mask.shape[-1])
     known = mask.copy()
     known[:, ACCOMPANIMENT] = steps < starts[:, None]
-    known[:, LEAD] &= steps < heard[:, None]
+    known[:, LEAD] &= steps < revealed[:, None]
     return known, starts

@@ -1,4 +1,4 @@
-"""Train the network of the notes, told the harmony plan, on one device, by the clock."""
+"""Train the network of the notes, given the harmony plan, on one device, by the clock."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def with_sampled_past(
     draw = torch.rand(2, len(rows), generator=generator, device=device)
     ends = ends[rows]
     starts = (draw[0] * ends).long()
-    heard = starts + (draw[1] * (ends - starts)).long()
+    revealed = starts + (draw[1] * (ends - starts)).long()
     mask = batch.mask[rows].clone()
     mask[:, :, ACCOMPANIMENT] = (place < starts[:, None]).float()
-    mask[:, :, LEAD] *= place < heard[:, None]
+    mask[:, :, LEAD] *= place < revealed[:, None]
     part = TextureBatch(
         batch.target[rows], batch.context[rows], mask, batch.phase[rows], batch.bar[rows],
         batch.style[rows], batch.density[rows],

@@ -26,7 +26,7 @@ from engine.training.folded_cells import folded, plan_of_tokens, texture_key
 @dataclass(slots=True)
 class TextureBatch:
     """Folded windows in C: target and context uint8 [B, N, 24, K], mask [B, N, 2] (1 = known),
-    phase and bar [B, N], style and density [B], plan [B, 24, T] as told, planned [B, T]."""
+    phase and bar [B, N], style and density [B], plan [B, 24, T] as shown, planned [B, T]."""
 
     target: Tensor
     context: Tensor
@@ -63,8 +63,8 @@ class TextureMusic:
         notes = with_voices(pack.notes(windows), rand(size) < 0.6, rand(size) < 0.06)
         notes.pitch = notes.pitch + ((rand(size) * 13).long() - 6)[notes.window] * int(augment)
         steps = beats * 24
-        heard = corrupted(notes, size, steps, generator) if augment else notes
-        target, context = roll_of(notes, size, steps), roll_of(heard, size, steps)
+        context_notes = corrupted(notes, size, steps, generator) if augment else notes
+        target, context = roll_of(notes, size, steps), roll_of(context_notes, size, steps)
         if augment:
             context = stuck(context, rand(size) < 0.1, generator)
         if mask is None:
@@ -95,14 +95,14 @@ class TextureMusic:
         until = (rand(size, 1) * beats).long()
         beat = torch.arange(beats, device=device)[None]
         planned = (mode >= 0.15) & ((mode >= 0.40) | (beat < until))
-        told = torch.where(rand(*plan.shape) < 0.02, 1.0 - plan, plan) * planned[:, None]
+        shown = torch.where(rand(*plan.shape) < 0.02, 1.0 - plan, plan) * planned[:, None]
         first = windows.phase.repeat_interleave(4, dim=1)
         bar = windows.bar.repeat_interleave(4, dim=1)
         sixteenth = 6 * (torch.arange(tokens, device=device) % 4)
         return TextureBatch(
             target, context, mask.transpose(1, 2).float(), (first + sixteenth) % bar.clamp_min(1),
             bar, windows.style * (rand(size) < 0.85),
-            bucket * ((rand(size) < 0.6) & free.any(dim=1)), told, planned.float(),
+            bucket * ((rand(size) < 0.6) & free.any(dim=1)), shown, planned.float(),
         )  # fmt: skip
 
 

@@ -229,7 +229,7 @@ class Run:
         return CellEvidence(1.0) if self.family.evidence else None
 
     def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """The batch as it will be heard live: now and then with the model's own past."""
+        """The batch as it will be live: now and then with the model's own past."""
         share = self.settings.own_past if self.share_done >= _SAMPLED_PAST_FROM else 0.0
         drawn = float(torch.rand(1, generator=generator, device=self.device))
         if self.family.merged or drawn >= share:
@@ -289,10 +289,10 @@ class Run:
                 inputs, target, free = to_inputs(batch, level, self.prior, self.schedule, generator)
                 logits = self._logits(self.averaged, inputs)
                 losses.append(float(self._loss(logits, inputs, target, free)))
-                told = replace(batch, context=batch.target)
+                clean = replace(batch, context=batch.target)
                 bound = window_bound(
                     self.averaged,
-                    told,
+                    clean,
                     self.prior,
                     self.schedule,
                     generator,
@@ -300,7 +300,7 @@ class Run:
                     exact=checkpoint.cell_evidence_of(self.settings.family),
                 )
                 nats += float(bound.sum())
-                steps += float(free_steps(told).sum())
+                steps += float(free_steps(clean).sum())
         self.progress.valid = float(np.mean(losses))
         self.progress.bound = nats / steps * self.family.steps_per_beat
 

@@ -4,7 +4,7 @@ JACK delivers what came during a period all at once. Where a period is longer th
 pulse to pulse (512 frames at 48 kHz from 234 bpm on, 1024 from 117) true pulses arrive in pairs,
 just as a repeated pulse would. Knows nothing of tempo.
 
-A period is told from a steady clock of nearly its length (1024 frames are 21.3 ms, a pulse at 118
+A period differs from a steady clock of nearly its length (1024 frames are 21.3 ms, a pulse at 118
 bpm 21.2) by the grid: arrivals of many pulses fall on whole numbers of periods from each other.
 """
 
@@ -53,7 +53,7 @@ class AudioPeriods:
         self._arrivals: deque[float] = deque(maxlen=MOST)
         self._since = 0
 
-    def heard(self, at_ms: float) -> None:
+    def arrived(self, at_ms: float) -> None:
         """A message came at `at_ms`, on one time scale for all."""
         if self._arrivals and at_ms - self._arrivals[-1] < TOGETHER_MS:
             return

@@ -17,7 +17,7 @@ from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
 GRACE_NS = 50 * NS_PER_MS
-"""A Start heard so soon after a bar line was meant for it: messages take their time."""
+"""A Start that comes so soon after a bar line was meant for it: messages take their time."""
 
 
 class LinkTransport(Transport):
@@ -27,28 +27,28 @@ class LinkTransport(Transport):
     transport thread.
     """
 
-    _heard: LinkHeard | None = None  # the session, while it is there
+    _seen: LinkHeard | None = None  # the session, while it is there
     _quantum_beats = 4.0  # its bar
     _origin_beats = 0.0  # its beat at song position 0
 
-    def link(self, heard: LinkHeard) -> list[TransportEvent]:
-        """The session as it was at `heard.at_ns`; ignored unless the clock is `link`."""
+    def link(self, seen: LinkHeard) -> list[TransportEvent]:
+        """The session as it was at `seen.at_ns`; ignored unless the clock is `link`."""
         if self._clock != "link":
             return []
-        if not heard.peers:
-            self._heard = self._pulse_ns = None
-            return self.tick(heard.at_ns)
-        events = self.tick(heard.at_ns)
-        before, self._heard, self._pulse_ns = self._heard, heard, heard.at_ns
-        stopped = before is not None and before.rolling and not heard.rolling
+        if not seen.peers:
+            self._seen = self._pulse_ns = None
+            return self.tick(seen.at_ns)
+        events = self.tick(seen.at_ns)
+        before, self._seen, self._pulse_ns = self._seen, seen, seen.at_ns
+        stopped = before is not None and before.rolling and not seen.rolling
         if stopped:
-            return events + (self._halt(heard.at_ns) if self.playing else self._wait())
+            return events + (self._halt(seen.at_ns) if self.playing else self._wait())
         if self.playing:
-            return events + self._go_with(heard)
-        if before is None and heard.rolling:  # its bar is under way
-            return [*events, self._roll(heard, 0, math.floor)]
-        if heard.rolling and before is not None and not before.rolling:
-            return [*events, self._roll(heard, GRACE_NS, math.ceil)]
+            return events + self._go_with(seen)
+        if before is None and seen.rolling:  # its bar is under way
+            return [*events, self._roll(seen, 0, math.floor)]
+        if seen.rolling and before is not None and not before.rolling:
+            return [*events, self._roll(seen, GRACE_NS, math.ceil)]
         return events + self._wait()
 
     # -- By hand -----------------------------------------------------------------------------------
@@ -58,9 +58,9 @@ class LinkTransport(Transport):
         if self._clock != "link":
             return super().start_internal(now_ns, pickup_beats)
         self._hear(now_ns)
-        if self._heard is None:
+        if self._seen is None:
             return []
-        return [self._roll(self._heard, 0, math.floor)]
+        return [self._roll(self._seen, 0, math.floor)]
 
     def downbeat(self, now_ns: int) -> list[TransportEvent]:
         """As without a session; waiting for its Start, this starts."""
@@ -82,7 +82,7 @@ class LinkTransport(Transport):
         if (kind == "link") == (self._clock == "link"):
             return super().set_clock(kind, now_ns)
         events = super().set_clock("internal", now_ns)
-        self._heard = self._pulse_ns = None
+        self._seen = self._pulse_ns = None
         if kind == "link":
             events += self._halt(now_ns)
             self.source, self._stay_stopped = kind, False
@@ -93,7 +93,7 @@ class LinkTransport(Transport):
     @property
     def bpm(self) -> float:
         """The session's tempo while it is followed or waited for."""
-        return super().bpm if self._heard is None or self._runs_free else self._heard.bpm
+        return super().bpm if self._seen is None or self._runs_free else self._seen.bpm
 
     # -- Inside ------------------------------------------------------------------------------------
 
@@ -103,29 +103,29 @@ class LinkTransport(Transport):
         self.state = TransportState.WAITING
         return [TransportEvent.WAITING]
 
-    def _roll(self, heard: LinkHeard, late_ns: int, snap: Callable[[float], int]) -> TransportEvent:
+    def _roll(self, seen: LinkHeard, late_ns: int, snap: Callable[[float], int]) -> TransportEvent:
         """Play; `snap` says from which of the session's bar lines near now the song is counted."""
-        rate, at_ns = steps_per_ns(heard.bpm), self._latest_ns
-        beat = heard.beat + (at_ns - heard.at_ns) * rate / STEPS_PER_BEAT
+        rate, at_ns = steps_per_ns(seen.bpm), self._latest_ns
+        beat = seen.beat + (at_ns - seen.at_ns) * rate / STEPS_PER_BEAT
         early = beat - late_ns * rate / STEPS_PER_BEAT
-        self._quantum_beats = heard.quantum_beats
+        self._quantum_beats = seen.quantum_beats
         self._origin_beats = self._quantum_beats * snap(early / self._quantum_beats)
         self._stay_stopped = self.freewheeling = False
         self._bars.reset()
         return self._play_from(at_ns, STEPS_PER_BEAT * (beat - self._origin_beats), rate)
 
-    def _go_with(self, heard: LinkHeard) -> list[TransportEvent]:
+    def _go_with(self, seen: LinkHeard) -> list[TransportEvent]:
         """The song's place is where the session's phase says, as near as can be to where it was."""
         events = [TransportEvent.CLOCK_BACK] if self.freewheeling else []
         self.freewheeling = False
-        rate, at_ns = steps_per_ns(heard.bpm), self._latest_ns
-        if heard.quantum_beats != self._quantum_beats:
-            self._quantum_beats, self._origin_beats = heard.quantum_beats, 0.0
+        rate, at_ns = steps_per_ns(seen.bpm), self._latest_ns
+        if seen.quantum_beats != self._quantum_beats:
+            self._quantum_beats, self._origin_beats = seen.quantum_beats, 0.0
             self._bars.reset()
             self.epoch += 1
             events.append(TransportEvent.REANCHORED)
         place = self._map.position(at_ns)
-        step = STEPS_PER_BEAT * (heard.beat - self._origin_beats) + (at_ns - heard.at_ns) * rate
+        step = STEPS_PER_BEAT * (seen.beat - self._origin_beats) + (at_ns - seen.at_ns) * rate
         # A session tells where it is, to the microsecond: what is farther off is elsewhere.
         if abs(step - place) > SIXTEENTH:
             # Sessions met, or the bars are new: its beats have other numbers now.

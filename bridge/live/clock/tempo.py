@@ -127,9 +127,9 @@ class TempoTracker:
             self._lines.append((index + by, at_ms, period_ms))
 
     def pulse(self, now_ns: int) -> None:
-        """Count a pulse heard at `now_ns`."""
+        """Count a pulse that came at `now_ns`."""
         at_ms = (now_ns - self._origin_ns) / NS_PER_MS
-        self._arrivals.heard(now_ns / NS_PER_MS)
+        self._arrivals.arrived(now_ns / NS_PER_MS)
         audio_ms = self._arrivals.length_ms
         self._coarse_ms = audio_ms if audio_ms > COARSE * self._period_ms else 0.0
         error_ms = at_ms - self._foretold(self.last_pulse + 1)

@@ -201,7 +201,7 @@ class Transport(Playhead):
         return []
 
     def set_clock(self, kind: str, now_ns: int | None = None) -> list[TransportEvent]:
-        """`auto`, `midi` or `internal`; without `now_ns`, at the latest instant heard of.
+        """`auto`, `midi` or `internal`; without `now_ns`, at the latest instant known.
 
         To internal: plays on from here at the internal tempo. To midi: an internal clock stops.
         Raises ValueError for another word.
@@ -248,7 +248,7 @@ class Transport(Playhead):
         return self._tracker.bpm if self.source == "midi" and self._tracker.known else self._tempo
 
     def reach(self, now_ns: int) -> float:
-        """Absolute steps at `now_ns`; no pulse heard later changes what they were."""
+        """Absolute steps at `now_ns`; no later pulse changes what they were."""
         self._hear(now_ns)
         return self.position_steps(now_ns)
 
@@ -319,7 +319,7 @@ class Transport(Playhead):
     def _follow(self, now_ns: int) -> list[TransportEvent]:
         self._tracker.pulse(now_ns)
         rate = 1 / self._tracker.period_ns
-        # Bent from the latest instant heard of: positions up to there may have been used already.
+        # Bent from the latest instant known: positions up to there may have been used already.
         at_ns = self._latest_ns
         step = self._tracker.pulses_at(at_ns)
         if abs(step - self._map.position(at_ns)) <= JUMP_STEPS:

@@ -1,4 +1,4 @@
-"""Note events into the song: on which step a played note is heard, and in which voice.
+"""Note events into the song: on which step a played note begins, and in which voice.
 
 Knows nothing of MIDI bytes or of who plays the reply.
 """
@@ -15,13 +15,13 @@ from bridge.timebase import NS_PER_MS
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
 
 PREROLL_NS = 150 * NS_PER_MS
-"""A DAW's notes lead its clock: those this long before Start are heard on the first beat."""
+"""A DAW's notes lead its clock: those this long before Start belong to the first beat."""
 
 SETTLED_STEPS = STEPS_PER_BEAT // 2
 """A note that ended so long ago keeps its voice."""
 
 _RECENT = 24
-"""Notes looked at when the lead is told from the rest."""
+"""Notes looked at when the lead is separated from the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class InputRecorder:
         """Is an input note held now?"""
         return bool(self._open)
 
-    def hear(self, event: NoteEvent, place: Place) -> None:
+    def record(self, event: NoteEvent, place: Place) -> None:
         """One event while the transport plays."""
         key = (event.channel, event.pitch)
         if event.change is Change.ON:
@@ -84,7 +84,7 @@ class InputRecorder:
                 self._finish(key, place)
         self._assign(round(place.step))
 
-    def hear_early(self, event: NoteEvent) -> None:
+    def record_early(self, event: NoteEvent) -> None:
         """One event while the transport stands still."""
         if event.change is Change.ON:
             self._early.append(_Early(event))
@@ -95,7 +95,7 @@ class InputRecorder:
                 early.off_ns = event.at_ns
 
     def start(self, now_ns: int, place: Place) -> None:
-        """The transport starts at `place`: what came just before is heard on its first step."""
+        """The transport starts at `place`: what came just before begins on its first step."""
         step = round(place.step)
         for early in self._early:
             if now_ns - early.on.at_ns <= PREROLL_NS:
@@ -144,7 +144,7 @@ class InputRecorder:
         return [(early.on.channel, early.on.pitch) for early in self._early]
 
     def refresh(self, now_step: int) -> None:
-        """Tell the lead from the rest, as far as can be told now."""
+        """Separate the lead from the rest, as far as is known now."""
         self._assign(now_step)
 
     def reopen(self) -> None:

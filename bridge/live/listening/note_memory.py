@@ -1,4 +1,4 @@
-"""What was heard and what we played, remembered by song position.
+"""What came in and what we played, remembered by song position.
 
 A jump back plays over the old memory: what is passed again is written anew, what lies ahead stays
 until then. Knows nothing of clocks, plans or MIDI. Steps are absolute.
@@ -182,7 +182,7 @@ class NoteMemory:
 
 
 class SongMemory:
-    """The melody heard (with the accompaniment heard beside it) and our own part."""
+    """What came in (lead and accompaniment) and our own part."""
 
     def __init__(self) -> None:
         self.input = NoteMemory()
@@ -204,6 +204,6 @@ class SongMemory:
         self.input.clear(region)
         self.reply.clear(region)
 
-    def heard_lead(self, first_step: int, end_step: int) -> bool:
-        """Does a lead note that was heard begin in [first_step, end_step)?"""
+    def lead_between(self, first_step: int, end_step: int) -> bool:
+        """Does a lead note of the input begin in [first_step, end_step)?"""
         return any(e.voice == LEAD for e in self.input.onsets(first_step, end_step))

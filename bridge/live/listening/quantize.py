@@ -1,4 +1,4 @@
-"""Where a played note is heard: from a fractional absolute step to the grid, bar by bar.
+"""Where a played note begins: from a fractional absolute step to the grid, bar by bar.
 
 Knows nothing of clocks; tempo comes in as an argument because 45 ms is not a number of steps.
 """

@@ -24,7 +24,7 @@ BEAT_SHARE = 0.75
 class EngineTiming:
     """Measured engine time: a fixed part and a part for each sampler call. Owner: transport thread.
 
-    What is fixed is told apart only once plans with different numbers of calls were measured.
+    What is fixed can be separated only once plans with different numbers of calls were measured.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class EngineTiming:
         """Sampler calls, at most `wanted`, that leave time for a plan on every beat.
 
         All of them where fewer would not help. Holds on to its last answer while that is not far
-        off: each number of calls draws its own noise, so a change is heard.
+        off: each number of calls draws its own noise, so a change is audible.
         """
         fixed, per_call = self._line()
         spare = BEAT_SHARE * 60 * NS_PER_S / bpm - fixed

@@ -1,4 +1,4 @@
-"""harmonize over a loop: bars already heard are answered at their own place.
+"""harmonize over a loop: bars already played to us are answered at their own place.
 
 Knows nothing of MIDI, OSC or the engine.
 """
@@ -14,7 +14,7 @@ from bridge.live.planning.request_window import WINDOW_STEPS, Known, Turn
 
 
 class LoopReply:
-    """harmonize `loop`: each bar at its own place, once its melody was heard on an earlier pass."""
+    """harmonize `loop`: each bar at its own place, once its melody came on an earlier pass."""
 
     def __init__(self) -> None:
         self.turn: Turn | None = None
@@ -37,7 +37,7 @@ class LoopReply:
             start = bars.next_bar(start)
 
     def jump(self, step: int, left: float, scene: Scene) -> None:
-        """Bars heard before are answered at once."""
+        """Answer bars that came before at once."""
         first = scene.bars.bar(step)[0]
         over = scene.bars.bar_line(round(left))
         before = scene.bars.bar(over - 1)[0]
@@ -52,7 +52,7 @@ class LoopReply:
         """Every bar counts, played in or not."""
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """A bar more was heard; is the next one to be answered?"""
+        """A bar more has come; is the next one to be answered?"""
         before = scene.bars.bar(line - 1)[0]
         if self._entered <= before:
             self._covered.add(self._fold(before))
@@ -86,7 +86,7 @@ class LoopReply:
             self.turn = replace(self.turn, end_step=None if answered else line)
 
     def _ahead(self, now_step: int) -> list[tuple[int, int]]:
-        """Bars at or after now whose melody was heard before, up to one loop on."""
+        """Bars at or after now whose melody came before, up to one loop on."""
         assert self.region is not None
         assert self._lines is not None
         current, found = self._lines.bar(now_step), []

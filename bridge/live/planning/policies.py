@@ -30,7 +30,7 @@ class Scene:
 
 
 class Policy(Protocol):
-    """When we play. All steps are output steps, which are also where the melody is heard."""
+    """When we play. All steps are output steps, which are also where the melody is played."""
 
     turn: Turn | None
     region: LoopRegion | None
@@ -82,12 +82,10 @@ class Accompany:
         bars, first = scene.bars, scene.bars.bar(step)[0]
         self.turn, self._anchor = None, None
         back = bars.plus(step, -max(self.lag_bars, scene.knobs.integer("context_bars")))
-        before = scene.song.heard_lead(back, step)
+        before = scene.song.lead_between(back, step)
         self._heard_from = step - WINDOW_STEPS if before else first
-        source = (
-            before if self.lag_bars else before or scene.song.heard_lead(first, bars.plus(step, 1))
-        )
-        if playing and source:
+        ahead = not self.lag_bars and scene.song.lead_between(first, bars.plus(step, 1))
+        if playing and (before or ahead):
             self._anchor = first
             self.turn = Turn(step, shift_steps=self._shift(step, scene))
 
@@ -153,7 +151,7 @@ class CallAndResponse:
     def jump(self, step: int, left: float, scene: Scene) -> None:
         """Listen anew."""
         self.begin(step, scene)
-        if scene.song.heard_lead(step - WINDOW_STEPS // 2, step):
+        if scene.song.lead_between(step - WINDOW_STEPS // 2, step):
             self._heard_from = step - WINDOW_STEPS
 
     def note_began(self, onset_step: int, scene: Scene) -> None:

@@ -46,16 +46,16 @@ def plan_request(
     """A request (without id) for the `ahead` steps from the beat of song step `place` on.
 
     Ours is known for `memory_beats` up to `place`, the melody as `known` says. The context starts
-    whole beats earlier, but not before anything was heard.
+    whole beats earlier, but not before anything was played.
     """
     beat = bars.beat(place)
     first_bar, end_bar = bars.bar(place)
     first, end = window_steps(beat, end_bar - first_bar, ahead, context_bars, known.heard_from)
     base, now = known.base_steps, known.now_step
-    heard = song.input.notes(first, max(min(end, known.lead_end), now), now)
+    came_in = song.input.notes(first, max(min(end, known.lead_end), now), now)
     played = song.reply.notes(first, place, place)
     memory = memory_beats * STEPS_PER_BEAT
-    notes, spans = known_cells(first, end, place, known, heard, played, memory)
+    notes, spans = known_cells(first, end, place, known, came_in, played, memory)
     return PlanRequest(
         id=0,
         first_step=first - base,
@@ -78,12 +78,12 @@ def task_request(
 ) -> PlanRequest:
     """A request (without id) for [from_step, to_step), for a triggered task.
 
-    source: show what was heard and played there. free: with it, all but these steps is known.
+    source: show what came in and was played there. free: with it, all but these steps is known.
     """
     notes: list[Note] = []
     if source:
-        heard = song.input.notes(from_step, to_step, to_step)
-        notes = sorted({*heard, *song.reply.notes(from_step, to_step, to_step)})
+        came_in = song.input.notes(from_step, to_step, to_step)
+        notes = sorted({*came_in, *song.reply.notes(from_step, to_step, to_step)})
     spans = []
     if free is not None:
         for voice in (LEAD, ACCOMPANIMENT):

@@ -111,7 +111,7 @@ class Delivery:
 
     def _follow_velocity(self, here: int) -> None:
         """The reply is as loud as the last beat of the melody asks for."""
-        heard = self._song.input.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
-        lead = [entry.velocity for entry in heard if entry.voice == LEAD]
+        recent = self._song.input.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
+        lead = [entry.velocity for entry in recent if entry.voice == LEAD]
         if lead:
             self._performer.lead_velocity = sum(lead) / len(lead)

@@ -62,7 +62,7 @@ class _Active:
 class Performer:
     """The reply's way out. Owner: the transport thread.
 
-    sent: told the channel, pitch and time of each note-on (the echo guard listens).
+    sent: called with the channel, pitch and time of each note-on (the echo guard listens).
     onsets: steps of the note-ons sent, until `began` has asked about them.
     """
 
@@ -75,7 +75,7 @@ class Performer:
         self._through: dict[Key, tuple[int, ...]] = {}
 
     def play(self, notes: list[Committed], knobs: Knobs, bpm: float) -> None:
-        """Queue committed notes; when bypassed they are remembered but not heard."""
+        """Queue committed notes; when bypassed they are remembered but not played."""
         if knobs.flag("bypass"):
             return
         for committed in notes:

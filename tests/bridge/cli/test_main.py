@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bridge.cli.main import COMMANDS, TOLD_ERRORS, LazyGroup, Source, main
+from bridge.cli.main import COMMANDS, USER_ERRORS, LazyGroup, Source, main
 from bridge.settings import presets
 from bridge.settings.parameters import ParameterError
 
@@ -75,7 +75,7 @@ def test_wrong_words_are_told_in_one_line(arguments: list[str], text: str) -> No
     assert one_line_error(*arguments).startswith(text)
 
 
-@pytest.mark.parametrize(("module", "name"), TOLD_ERRORS)
+@pytest.mark.parametrize(("module", "name"), USER_ERRORS)
 def test_the_errors_that_are_told_exist(module: str, name: str) -> None:
     error = getattr(importlib.import_module(module), name)
     assert issubclass(error, Exception)

@@ -41,7 +41,7 @@ class FakeWay:
         self.ended = True
 
     @property
-    def heard(self) -> int:
+    def reply_count(self) -> int:
         return self.steps // STEPS_PER_BEAT
 
     def reply(self, step_ns: float) -> list[Note]:
@@ -92,7 +92,7 @@ def test_the_recording_is_put_on_the_grid_without_the_delay_of_the_way() -> None
             (48, (0x90, 67, 72)),
         )
     ]
-    assert way.heard == 3
+    assert way.reply_count == 3
     assert way.reply(step_ns) == [Note(24, 60, 12, 1, 70), Note(36, 64, 12, 1, 71)]
 
 

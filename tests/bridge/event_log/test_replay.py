@@ -34,7 +34,7 @@ def test_an_outcome_reads_back_and_its_digest_sees_every_effect() -> None:
     effects: list[Effect] = [SendMidi(120, (0x90, 60, 9)), bar, LogLine(20, "hm")]
     found = outcome(effects)
     assert found.sends == ((120, (0x90, 60, 9)),)
-    assert found.told == ("hm",)
+    assert found.lines == ("hm",)
     assert read_outcome(parse(outcome_line(found, 100)), 100) == found
     assert outcome([*effects[:1], OscOut("/diffuse/out/bar", (2,)), *effects[2:]]) != found
     assert outcome_line(found, 100) == (

@@ -73,7 +73,7 @@ class FakeLink:
 class FakeNeighbours:
     near = threading.Event()
 
-    def heard(self) -> bool:
+    def announced(self) -> bool:
         return self.near.is_set()
 
     def close(self) -> None: ...
@@ -83,9 +83,9 @@ class Client:
     """A LinkClient with its listeners."""
 
     def __init__(self) -> None:
-        self.heard: list[Command] = []
+        self.commands: list[Command] = []
         self.lines: list[tuple[int, str]] = []
-        self.client = LinkClient(self.heard.append, lambda level, text: self.say(level, text))
+        self.client = LinkClient(self.commands.append, lambda level, text: self.say(level, text))
 
     def say(self, level: int, text: str) -> None:
         self.lines.append((level, text))
@@ -119,7 +119,7 @@ def test_nothing_is_opened_until_another_peer_is_heard(fake: Client) -> None:
     assert not FakeLink.made
     FakeNeighbours.near.set()
     wait_for(lambda: FakeLink.made)
-    assert not fake.heard  # joined, but it is alone so far
+    assert not fake.commands  # joined, but it is alone so far
 
 
 def test_it_follows_and_tells_the_session_nothing(fake: Client) -> None:
@@ -128,18 +128,20 @@ def test_it_follows_and_tells_the_session_nothing(fake: Client) -> None:
     wait_for(lambda: FakeLink.made)
     (link,) = FakeLink.made
     link.show(num_peers=2, tempo=90.0, beat=7.25)
-    wait_for(lambda: fake.heard)
-    first = fake.heard[0]
+    wait_for(lambda: fake.commands)
+    first = fake.commands[0]
     assert isinstance(first, LinkHeard)
     assert replace(first, at_ns=0) == LinkHeard(0, 2, 7.25, 90.0, False, 3.0)
     assert fake.client.peers == 2
     link.show(playing=True)
-    wait_for(lambda: isinstance(fake.heard[-1], LinkHeard) and fake.heard[-1].rolling)
+    wait_for(lambda: isinstance(fake.commands[-1], LinkHeard) and fake.commands[-1].rolling)
     fake.client.follow(FollowLink(4.0))
-    wait_for(lambda: isinstance(fake.heard[-1], LinkHeard) and fake.heard[-1].quantum_beats == 4)
+    wait_for(
+        lambda: isinstance(fake.commands[-1], LinkHeard) and fake.commands[-1].quantum_beats == 4
+    )
     fake.client.follow(FollowLink(None))
     wait_for(lambda: not link.enabled)
-    wait_for(lambda: isinstance(fake.heard[-1], LinkHeard) and fake.heard[-1].peers == 0)
+    wait_for(lambda: isinstance(fake.commands[-1], LinkHeard) and fake.commands[-1].peers == 0)
     assert fake.client.peers == 0
     assert [told for told in link.told if told[0] != "quantum"] == [
         ("start_stop_sync_enabled", True),
@@ -154,12 +156,12 @@ def test_when_everybody_has_gone_it_goes_too_and_waits_anew(fake: Client) -> Non
     fake.client.follow(FollowLink(4.0))
     wait_for(lambda: FakeLink.made)
     FakeLink.made[0].show(num_peers=1)
-    wait_for(lambda: fake.heard)
+    wait_for(lambda: fake.commands)
     FakeNeighbours.near.clear()
     FakeLink.made[0].show(num_peers=0)
     wait_for(lambda: not FakeLink.made[0].enabled)
-    assert isinstance(fake.heard[-1], LinkHeard)
-    assert fake.heard[-1].peers == 0
+    assert isinstance(fake.commands[-1], LinkHeard)
+    assert fake.commands[-1].peers == 0
     FakeNeighbours.near.set()
     wait_for(lambda: len(FakeLink.made) == 2)
 
@@ -172,7 +174,7 @@ def test_who_was_heard_but_is_not_met_has_gone(
     fake.client.follow(FollowLink(4.0))
     wait_for(lambda: len(FakeLink.made) == 2)
     assert not FakeLink.made[0].enabled
-    assert not fake.heard
+    assert not fake.commands
 
 
 def test_stopping_leaves_the_session(fake: Client) -> None:
@@ -262,10 +264,10 @@ def test_an_announcement_is_heard_once() -> None:
     except OSError as err:
         pytest.skip(f"no multicast on this machine: {err}")
     try:
-        neighbours.heard()
+        neighbours.announced()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             peer.sendto(b"_asdp_v\x01\x01\x05\x00\x00nodenode", ("127.0.0.1", 20808))
-        wait_for(neighbours.heard)
-        assert not neighbours.heard()
+        wait_for(neighbours.announced)
+        assert not neighbours.announced()
     finally:
         neighbours.close()

@@ -7,7 +7,7 @@ import torch
 
 from engine.diffusion.batch import Batch
 from engine.diffusion.inputs import to_inputs, true_plan
-from engine.diffusion.plan_dropout import CUT, FLIPPED, UNTOLD, told_in_part
+from engine.diffusion.plan_dropout import CUT, FLIPPED, UNTOLD, shown_in_part
 from engine.music.grid import ACCOMPANIMENT, ONSET, PIANO
 
 
@@ -17,7 +17,7 @@ def random(seed: int = 0) -> torch.Generator:
 
 def test_how_often_how_much_is_told() -> None:
     truth = (torch.rand(4000, 24, 10, generator=random(1)) < 0.25).float()
-    told, planned = told_in_part(truth, random())
+    told, planned = shown_in_part(truth, random())
     beats = planned.sum(dim=1)
     # Cut at a random beat, a tenth of those windows is told nothing.
     assert abs(float((beats == 0).float().mean()) - UNTOLD - CUT / 10) < 0.02

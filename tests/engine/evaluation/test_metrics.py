@@ -33,7 +33,7 @@ def told(*notes: Note, steps: int = 48) -> dict[str, float]:
 
 def test_there_are_nine() -> None:
     assert len(set(metrics.NINE)) == 9
-    assert not set(metrics.NINE) & set(metrics.TOLD)
+    assert not set(metrics.NINE) & set(metrics.DESCRIBED)
 
 
 def test_histograms_counted_by_hand() -> None:

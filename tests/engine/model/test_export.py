@@ -245,7 +245,7 @@ def test_which_checkpoints_go_together(runs: tuple[Path, Path], tmp_path: Path) 
     checkpoint.save_atomically(
         state | {"sizes": sizes, "averaged": network.state_dict()}, tmp_path / "old.pt"
     )
-    with pytest.raises(checkpoint.CheckpointError, match="not trained to be told"):
+    with pytest.raises(checkpoint.CheckpointError, match="not trained with a harmony plan"):
         export.export(tmp_path / "old.pt", tmp_path / "m.pt", None, harmony)
 
 

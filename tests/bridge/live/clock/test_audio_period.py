@@ -26,7 +26,7 @@ def believed(arrivals: Times) -> Times:
     """The length after each arrival."""
     periods, lengths = AudioPeriods(), []
     for at_ms in arrivals:
-        periods.heard(at_ms)
+        periods.arrived(at_ms)
         lengths.append(periods.length_ms)
     return np.array(lengths)
 

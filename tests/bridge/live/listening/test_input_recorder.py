@@ -27,10 +27,10 @@ class Ear:
 
     def on(self, pitch: int, step: float, channel: int = 0, at_ns: int = 0) -> None:
         event = NoteEvent(Change.ON, at_ns, channel, pitch, 90)
-        self.recorder.hear(event, self.place(step))
+        self.recorder.record(event, self.place(step))
 
     def off(self, pitch: int, step: float, channel: int = 0, change: Change = Change.OFF) -> None:
-        self.recorder.hear(NoteEvent(change, 0, channel, pitch), self.place(step))
+        self.recorder.record(NoteEvent(change, 0, channel, pitch), self.place(step))
 
     def note(self, pitch: int, step: float, end: float, channel: int = 0) -> None:
         self.on(pitch, step, channel)
@@ -129,8 +129,8 @@ def test_split_all_lead_and_by_channel() -> None:
 def test_notes_just_before_start_are_on_the_first_step() -> None:
     ear = Ear()
     for pitch, before in ((60, PREROLL_NS + 1), (62, PREROLL_NS), (64, 20 * MS)):
-        ear.recorder.hear_early(NoteEvent(Change.ON, 10**9 - before, 0, pitch, 90))
-    ear.recorder.hear_early(NoteEvent(Change.OFF, 10**9 - 50 * MS, 0, 62))
+        ear.recorder.record_early(NoteEvent(Change.ON, 10**9 - before, 0, pitch, 90))
+    ear.recorder.record_early(NoteEvent(Change.OFF, 10**9 - 50 * MS, 0, 62))
     ear.recorder.start(10**9, ear.place(96.0))
     assert [(n[0], n[1]) for n in ear.heard()] == [(96, 62), (96, 64)]
     assert ear.heard()[0][2] == 6  # 100 ms is nearest to a sixteenth

@@ -93,10 +93,10 @@ def test_memory_is_bounded_and_keeps_what_is_near() -> None:
 def test_what_was_heard_by_voice() -> None:
     song = SongMemory()
     song.input.add(RememberedNote(10, 20, 60, 80, ACCOMPANIMENT))
-    assert not song.heard_lead(0, 100)
+    assert not song.lead_between(0, 100)
     song.input.add(RememberedNote(30, 40, 60, 80, LEAD))
-    assert song.heard_lead(0, 100)
-    assert not song.heard_lead(31, 100)
+    assert song.lead_between(0, 100)
+    assert not song.lead_between(31, 100)
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60), st.booleans()), max_size=60))
