@@ -82,7 +82,7 @@ def pack_plan(plan: Plan) -> bytes:
         "id": plan.id,
         "steps": [plan.first_step, plan.end_step],
         "elapsed_ns": plan.elapsed_ns,
-        "calls": plan.steps,
+        "calls": plan.calls,
         "chords": _chords(plan.chords),
     }
     return pack(PLAN, head, _notes(plan.notes))
@@ -96,7 +96,7 @@ def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
         end_step=head["steps"][1],
         notes=_checked(_to_notes(numbers)),
         elapsed_ns=head["elapsed_ns"],
-        steps=head["calls"],
+        calls=head["calls"],
         chords=_to_chords(head["chords"]),
     )
 

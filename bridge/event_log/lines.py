@@ -75,7 +75,7 @@ def _words(command: Command) -> tuple[str, list[Any]]:
         return "link", [getattr(command, name) for name in _LINK]
     assert isinstance(command, PlanArrived)
     plan = command.plan
-    head = [plan.id, plan.first_step, plan.end_step, plan.elapsed_ns, plan.steps]
+    head = [plan.id, plan.first_step, plan.end_step, plan.elapsed_ns, plan.calls]
     return "plan", [head, flat(plan.notes)]
 
 
@@ -91,12 +91,12 @@ def read_command(row: int | list[Any], before_ns: int) -> Command:
 
 
 def _read_plan(at_ns: int, words: list[Any]) -> PlanArrived:
-    (number, first, end, elapsed_ns, steps), flat = words
+    (number, first, end, elapsed_ns, calls), flat = words
     if len(flat) % _NOTE_FIELDS or not all(type(value) is int for value in flat):
         raise ValueError
     rows = zip(*[iter(flat)] * _NOTE_FIELDS, strict=True)
     notes = tuple(Note(*row) for row in rows)
-    plan = Plan(int(number), int(first), int(end), notes, int(elapsed_ns), int(steps))
+    plan = Plan(int(number), int(first), int(end), notes, int(elapsed_ns), int(calls))
     return PlanArrived(at_ns, plan)
 
 

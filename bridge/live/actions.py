@@ -153,13 +153,13 @@ class Actions:
             self._conductor.replanner.plan_book.timing,
             self._conductor.delivery.beat_tally.counts,
         )
-        steps = self._conductor.replanner.steps
+        calls = self._conductor.replanner.calls
         rows = {row.name: float(getattr(counts, row.name)) for row in fields(counts)}
         rows["late_notes"] = float(self._conductor.performer.scheduler.late)
         rows["sent_notes"] = float(self._conductor.performer.scheduler.sent)
-        rows["engine_median_ms"] = timing.median_ns(steps) / NS_PER_MS
-        rows["engine_p95_ms"] = timing.p95_ns(steps) / NS_PER_MS
-        rows["engine_steps"] = float(steps)
+        rows["engine_median_ms"] = timing.median_ns(calls) / NS_PER_MS
+        rows["engine_p95_ms"] = timing.p95_ns(calls) / NS_PER_MS
+        rows["engine_steps"] = float(calls)
         rows["horizon_beats"] = self._conductor.replanner.horizon_steps / STEPS_PER_BEAT
         rows["bpm"] = self._conductor.transport.bpm
         rows["latency_bars"] = float(self._conductor.lag_bars)

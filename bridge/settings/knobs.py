@@ -56,15 +56,15 @@ class Knobs:
         """The meter asked for (in force from the next bar)."""
         return Meter.parse(self.text("meter"))
 
-    def sample_settings(self, steps: int, heard: Key | None = None) -> SampleSettings:
-        """How the engine is to fill, with `steps` sampler calls.
+    def sample_settings(self, calls: int, heard: Key | None = None) -> SampleSettings:
+        """How the engine is to fill, with `calls` sampler calls.
 
         heard: the key that was read from the music, for `key` `auto`.
         """
         low, high = sorted((self.integer("low"), self.integer("high")))
         density, varied = self.number("density"), self.text("mode") == "vary"
         return SampleSettings(
-            steps=steps,
+            steps=calls,
             temperature=self.number("temperature"),
             guidance=self.number("guidance"),
             density=None if density < 0 else density,

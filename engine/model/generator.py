@@ -122,7 +122,7 @@ class Generator:
             end_step=request.end_step,
             notes=tuple(roll_to_notes(sheet.finished())),
             elapsed_ns=time.perf_counter_ns() - started_ns,
-            steps=request.settings.steps,
+            calls=request.settings.steps,
             chords=tuple(sheet.followed()),
         )
 
@@ -130,18 +130,18 @@ class Generator:
         """The steps `part` of every sheet through the network."""
         windows = [sheet.window(part) for sheet in sheets]
         settings = sheets[0].request.settings
-        steps, doubling = settings.steps, settings.doubling
+        calls, doubling = settings.steps, settings.doubling
         last = part.stop == sheets[0].original.shape[-1]
         ending = _SILENT_BEATS if last and sheets[0].request.ends else 0
         if self.merged:
             windows = [window.merged() for window in windows]
             # As in the paper a variation from t takes t of the steps: 0.25 of 100 is 25 calls.
-            steps = max(1, round(settings.steps * settings.variation))
+            calls = max(1, round(settings.steps * settings.variation))
             doubling = "allow"  # one voice: coming back, what the lead plays is the lead's alone
         moves = [self._move(*each) for each in zip(windows, sheets, strict=True)]
         windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
         loop = Loop(
-            steps, settings.sampler, float(settings.temperature), self._guidance(sheets),
+            calls, settings.sampler, float(settings.temperature), self._guidance(sheets),
             float(settings.variation), doubling, ending, settings.plan_calls,
             float(settings.plan_temperature), settings.chords_from,
         )  # fmt: skip

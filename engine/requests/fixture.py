@@ -64,7 +64,7 @@ class FixtureGenerator:
             end_step=request.end_step,
             notes=tuple(roll_to_notes(roll)),
             elapsed_ns=time.perf_counter_ns() - started_ns,
-            steps=request.settings.steps,
+            calls=request.settings.steps,
         )
 
     def _triad(self, roll: PianoRoll, step: int, request: FillRequest) -> tuple[int, ...]:

@@ -144,7 +144,7 @@ class Plan:
     """The engine's answer to PlanRequest `id`: all notes of both voices in its steps.
 
     A note already sounding at `first_step` has no onset in the roll and is not among `notes`,
-    except where the request's known notes hold it. `elapsed_ns` is engine time, `steps` the
+    except where the request's known notes hold it. `elapsed_ns` is engine time, `calls` the
     sampler calls used. `chords`: the harmony plan they follow, one cell a beat; none from a model
     without a planner.
     """
@@ -154,5 +154,5 @@ class Plan:
     end_step: int
     notes: tuple[Note, ...]
     elapsed_ns: int
-    steps: int
+    calls: int
     chords: tuple[ChordCell, ...] = ()

@@ -16,7 +16,7 @@ WAKE_NS = 20 * NS_PER_MS
 UNKNOWN_NS = 250 * NS_PER_MS
 """What a plan is taken to need before one was measured."""
 SAMPLES, FEW = 32, 3
-FEWEST_STEPS = 2
+FEWEST_CALLS = 2
 BEAT_SHARE = 0.75
 """Of the time between two decisions, what the engine may use."""
 
@@ -30,29 +30,29 @@ class EngineTiming:
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
         self._expected: list[tuple[int, int]] = []
-        self._steps = 0
+        self._calls = 0
 
     @property
     def known(self) -> bool:
         """Was a plan measured, if only while the engine warmed up?"""
         return bool(self._samples or self._expected)
 
-    def expect(self, elapsed_ns: int, steps: int) -> None:
+    def expect(self, elapsed_ns: int, calls: int) -> None:
         """What a plan took while the engine warmed up: good until one is measured. 0: not known."""
-        self._expected = [(max(1, steps), elapsed_ns)] if elapsed_ns > 0 else []
+        self._expected = [(max(1, calls), elapsed_ns)] if elapsed_ns > 0 else []
 
-    def measured(self, elapsed_ns: int, steps: int) -> None:
-        """A plan took `elapsed_ns` with `steps` sampler calls."""
-        self._samples.append((max(1, steps), elapsed_ns))
+    def measured(self, elapsed_ns: int, calls: int) -> None:
+        """A plan took `elapsed_ns` with `calls` sampler calls."""
+        self._samples.append((max(1, calls), elapsed_ns))
 
     def forget(self) -> None:
         """The engine or the model changed: measure anew."""
         self._samples.clear()
         self._expected = []
-        self._steps = 0
+        self._calls = 0
 
-    def p95_ns(self, steps: int) -> float:
-        """Time that 95 % of plans with `steps` calls stay under; a guess before the first.
+    def p95_ns(self, calls: int) -> float:
+        """Time that 95 % of plans with `calls` calls stay under; a guess before the first.
 
         One slow plan alone moves nothing once there are a few: for that there is the plan before
         it, while a longer horizon makes every reply older, for half a minute.
@@ -61,15 +61,15 @@ class EngineTiming:
         if not samples:
             return UNKNOWN_NS
         per_call = self._line()[1]
-        ordered = sorted(ns + per_call * (steps - calls) for calls, ns in samples)
+        ordered = sorted(ns + per_call * (calls - asked) for asked, ns in samples)
         return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > FEW else 1)])
 
-    def median_ns(self, steps: int) -> float:
+    def median_ns(self, calls: int) -> float:
         """Time of a middling plan; 0 before any was measured."""
         fixed, per_call = self._line()
-        return fixed + per_call * steps
+        return fixed + per_call * calls
 
-    def steps_within(self, wanted: int, bpm: float) -> int:
+    def calls_within(self, wanted: int, bpm: float) -> int:
         """Sampler calls, at most `wanted`, that leave time for a plan on every beat.
 
         All of them where fewer would not help. Holds on to its last answer while that is not far
@@ -79,15 +79,15 @@ class EngineTiming:
         spare = BEAT_SHARE * 60 * NS_PER_S / bpm - fixed
         fit = wanted
         if spare > 0 and wanted * per_call > spare:
-            fit = min(wanted, max(FEWEST_STEPS, int(spare / per_call)))
-        keep = 0 < self._steps <= wanted and abs(fit - self._steps) * 5 <= self._steps
+            fit = min(wanted, max(FEWEST_CALLS, int(spare / per_call)))
+        keep = 0 < self._calls <= wanted and abs(fit - self._calls) * 5 <= self._calls
         if not keep or fit == wanted:
-            self._steps = fit
-        return self._steps
+            self._calls = fit
+        return self._calls
 
-    def horizon_steps(self, steps: int, bpm: float) -> int:
+    def horizon_steps(self, calls: int, bpm: float) -> int:
         """Song steps from a decision to where its plan can take over, a multiple of a sixteenth."""
-        needed_ns = 1.1 * self.p95_ns(steps) + WAKE_NS
+        needed_ns = 1.1 * self.p95_ns(calls) + WAKE_NS
         needed = needed_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
         return min(LONGEST_HORIZON_STEPS, max(1, math.ceil(needed / GRID_STEPS)) * GRID_STEPS)
 

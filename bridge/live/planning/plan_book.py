@@ -112,9 +112,9 @@ class PlanBook:
                 offset_steps=ask.offset_steps + by_steps,
             )
 
-    def gave_up(self, now_ns: int, steps: int) -> bool:
+    def gave_up(self, now_ns: int, calls: int) -> bool:
         """Free the slot of a request that was never answered; True if it was."""
-        patience = max(PATIENCE_NS, 4 * self.timing.p95_ns(steps))
+        patience = max(PATIENCE_NS, 4 * self.timing.p95_ns(calls))
         if self.outstanding is None or now_ns - self.outstanding.asked_ns < patience:
             return False
         self.outstanding = None
@@ -148,7 +148,7 @@ class PlanBook:
         for old in [asked for asked in self._asks if asked <= plan.id]:
             del self._asks[old]
         detour = min(DETOUR_NS, max(0, now_ns - ask.asked_ns - plan.elapsed_ns))
-        self.timing.measured(plan.elapsed_ns + detour, plan.steps)
+        self.timing.measured(plan.elapsed_ns + detour, plan.calls)
         if self.in_force is not None and plan.id <= self.in_force.id:
             return None
         notes = [

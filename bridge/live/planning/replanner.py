@@ -33,7 +33,7 @@ class Replanner:
         self.engine_up = True
         self.target = NEVER
         self.horizon_steps = SIXTEENTH
-        self.steps = knobs.integer("steps")
+        self.calls = knobs.integer("steps")
         self._knobs, self._song, self._bars = knobs, song, bars
         self._at_once = False
         self._wanted = False
@@ -66,8 +66,8 @@ class Replanner:
     def fit_to_engine(self, bpm: float) -> None:
         """Fit the number of sampler calls and the horizon to what was measured."""
         timing = self.plan_book.timing
-        self.steps = timing.steps_within(self._knobs.integer("steps"), bpm)
-        self.horizon_steps = timing.horizon_steps(self.steps, bpm)
+        self.calls = timing.calls_within(self._knobs.integer("steps"), bpm)
+        self.horizon_steps = timing.horizon_steps(self.calls, bpm)
 
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
         """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
@@ -106,7 +106,7 @@ class Replanner:
         horizon = max(horizon, self.plan_book.committed_to)
         self._at_once = self._wanted = False
         self.target = self._bars.next_beat(max(horizon, math.floor(position) + self.horizon_steps))
-        self.plan_book.gave_up(now_ns, self.steps)
+        self.plan_book.gave_up(now_ns, self.calls)
         if self.plan_book.outstanding is not None:
             # Asked when it has answered; until then the older plan goes on.
             self._wanted = True
@@ -139,7 +139,7 @@ class Replanner:
             known,
             self._song,
             self._bars,
-            self._knobs.sample_settings(self.steps),
+            self._knobs.sample_settings(self.calls),
         )
         offset = turn.shift_steps + known.base_steps
         return self.plan_book.ask(now_ns, request, turn, now_step, offset)

@@ -236,7 +236,7 @@ def test_plan_answers_in_notes(tiny_generator: Generator) -> None:
     request = PlanRequest(7, 480, 480 + WINDOW, notes, (Span(LEAD, 480, 480 + WINDOW),),
                           settings=SampleSettings(steps=2))  # fmt: skip
     plan = tiny_generator.plan(request)
-    assert (plan.id, plan.first_step, plan.end_step, plan.steps) == (7, 480, 576, 2)
+    assert (plan.id, plan.first_step, plan.end_step, plan.calls) == (7, 480, 576, 2)
     assert plan.elapsed_ns > 0
     assert [n for n in plan.notes if n.voice == LEAD] == sorted(notes)
     assert any(n.voice == ACCOMPANIMENT for n in plan.notes)

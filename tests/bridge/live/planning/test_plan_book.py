@@ -300,8 +300,8 @@ def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
     timing.expect(340 * MS, 10)
     assert timing.known
     assert timing.p95_ns(10) == 340 * MS
-    assert timing.steps_within(10, 120.0) == 10
-    assert timing.steps_within(10, 200.0) == 6  # 225 of 300 ms
+    assert timing.calls_within(10, 120.0) == 10
+    assert timing.calls_within(10, 200.0) == 6  # 225 of 300 ms
     assert timing.horizon_steps(6, 200.0) == 24  # 244 ms are 19.6 steps
     timing.measured(100 * MS, 10)
     assert timing.p95_ns(10) == 100 * MS
@@ -311,21 +311,21 @@ def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
 
 def test_fewer_calls_when_the_beat_is_too_short_for_all() -> None:
     timing = EngineTiming()
-    assert timing.steps_within(10, 120.0) == 10
+    assert timing.calls_within(10, 120.0) == 10
     for _ in range(40):
         timing.measured(750 * MS, 10)
-    assert timing.steps_within(10, 120.0) == 5  # 375 of 500 ms
-    assert timing.steps_within(3, 120.0) == 3, "never above the parameter"
+    assert timing.calls_within(10, 120.0) == 5  # 375 of 500 ms
+    assert timing.calls_within(3, 120.0) == 3, "never above the parameter"
     for _ in range(40):
         timing.measured(10 * 10 * MS, 10)
-    assert timing.steps_within(10, 120.0) == 10
+    assert timing.calls_within(10, 120.0) == 10
 
 
 def test_no_fewer_calls_where_that_would_not_help() -> None:
     timing, steps = EngineTiming(), 10
     for _ in range(8):
         timing.measured(600 * MS, steps)  # the same whatever is asked for
-        steps = timing.steps_within(10, 120.0)
+        steps = timing.calls_within(10, 120.0)
     assert steps == 10
 
 
