@@ -14,7 +14,7 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 PAGE = (TOP / "docs" / "architecture.md").read_text()
 FOLDERS = re.findall(r"^\| `((?:engine|bridge)[\w/]*)/` \|", PAGE, re.MULTILINE)
-TORCH = re.findall(r"^\| `(engine/\w+)/` \|.*\(torch", PAGE, re.MULTILINE)
+TORCH = re.findall(r"^\| `(engine/[\w/]+)/` \|.*\(torch", PAGE, re.MULTILINE)
 MAY_REACH_TORCH = ("bridge/engine_host", "bridge/cli")  # inside a function
 PURE = ("bridge/settings", "bridge/live", "bridge/files")
 SYSTEM = {"asyncio", "multiprocessing", "pythonosc", "rtmidi", "select", "selectors", "socket"}

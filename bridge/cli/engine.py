@@ -20,6 +20,7 @@ import click
 
 from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
 from bridge.cli.score import bench_engine, evaluate, progress
+from bridge.cli.systems import train_system
 
 if TYPE_CHECKING:
     from engine.training.train import Progress
@@ -42,7 +43,8 @@ __all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "refine", "t
 @click.option("--out", type=PATH, default=Path("runs/mine"), show_default=True,
               help="Folder of the run; one that is there is resumed.")  # fmt: skip
 @click.option("--family", default="frame-transformer", show_default=True,
-              help="Kind of network: frame-transformer, paper-unet or chorale.")  # fmt: skip
+              help="Kind of network: frame-transformer, paper-unet, chorale, or a system of "
+              "docs/systems.md.")  # fmt: skip
 @click.option("--size", "sizes", multiple=True, metavar="NAME=N",
               help="Size of the network, such as width=384.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=60.0,
@@ -72,6 +74,7 @@ def train(
         prepare(data, pack, corpora, pack.with_suffix(".skipped.txt"))
         return
     from engine.model.export import pick_device
+    from engine.requests.abilities import SYSTEMS
     from engine.training.train import TrainSettings
     from engine.training.train import train as run_training
 
@@ -80,6 +83,9 @@ def train(
         if not (out / "data.npz").is_file():
             prepare(data, out / "data.npz", corpora, out / "skipped.txt")
         data = out / "data.npz"
+    if options["family"] in SYSTEMS:
+        train_system(data, out, _sizes(sizes), _progress, options)
+        return
     chosen = str(pick_device(device))
     settings = TrainSettings(data, out, sizes=_sizes(sizes), device=chosen, **options)
     with _progress() as report:
@@ -113,7 +119,9 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
     def numbers(progress: Progress) -> str:
         text = f"step {progress.step}, loss {progress.loss:.3f}"
         if not math.isnan(progress.valid):
-            text += f", valid {progress.valid:.3f}, bound {progress.bound:.1f} nats/beat"
+            text += f", valid {progress.valid:.3f}"
+        if not math.isnan(progress.bound):
+            text += f", bound {progress.bound:.1f} nats/beat"
         return text
 
     try:
@@ -174,10 +182,10 @@ def export(
 
     An older model file is converted: the same weights, with this version's sampling loop.
     """
-    from engine.model.export import export as write_export
+    from engine.systems.weights import export_any
 
     planner = checkpoint_in(harmony) if harmony else None
-    metadata = write_export(checkpoint_in(checkpoint), out, name, planner)
+    metadata = export_any(checkpoint_in(checkpoint), out, name, planner)
     if as_json:
         click.echo(json.dumps(metadata, indent=2))
     else:

@@ -32,6 +32,7 @@ from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
 from engine.music.grid import MeterMap, PitchRange
 from engine.music.roll import Note, PianoRoll
+from engine.requests.abilities import require
 from engine.requests.lead_sheet import SheetBar
 from engine.requests.request import ChordCell, FillRequest, SampleSettings
 from engine.scores import midi_write
@@ -66,6 +67,11 @@ class Filler(Protocol):
     @property
     def pitches(self) -> PitchRange:
         """The pitches the model knows."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """Its family and what else is told of it."""
         ...
 
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
@@ -276,10 +282,15 @@ def _answer(
 
 
 def _prepare(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs, Filler]:
-    """Preset, settings and model. Raises PresetError, ParameterError or ModelError."""
+    """Preset, settings and model.
+
+    Raises PresetError, ParameterError, ModelError, or AbilityError for what it cannot do.
+    """
     preset = load_preset(given.pop("preset", None) or str(DEFAULTS["preset"]))
     knobs = knobs_for(preset, given, mode=task)
-    return preset, knobs, load_engine(preset, knobs.text("device"))
+    engine = load_engine(preset, knobs.text("device"))
+    require(str(engine.metadata.get("family", "")), task)
+    return preset, knobs, engine
 
 
 def _report(

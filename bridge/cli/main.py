@@ -28,6 +28,7 @@ USER_ERRORS = (
     ("bridge.client.rig", "RigError"),
     ("engine.music.grid", "GridError"),
     ("engine.scores.midi_file", "MidiFileError"),
+    ("engine.requests.abilities", "AbilityError"),
     ("engine.model.export", "ModelError"),
     ("engine.model.checkpoint", "CheckpointError"),
     ("engine.training.dataset", "PackError"),

@@ -33,6 +33,7 @@ from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
 
 if TYPE_CHECKING:
     from engine.model.generator import Generator
+    from engine.systems.player import SystemPlayer
 
 FIXTURE = "fixture"
 WARM_UPS, WARM_UP_S = 8, 3.0
@@ -145,7 +146,7 @@ def _load(spec: EngineSpec) -> Engine:
     return load_model(Path(spec.model), spec.device, spec.threads)
 
 
-def load_model(path: Path, device: str, threads: int = 0) -> Generator:
+def load_model(path: Path, device: str, threads: int = 0) -> Generator | SystemPlayer:
     """Read a model file and leave a core to everybody else. threads: of torch, 0 = by the machine.
 
     The file commands load by this too: with all cores and threads that spin while they wait, they
@@ -155,17 +156,17 @@ def load_model(path: Path, device: str, threads: int = 0) -> Generator:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
-    from engine.model.generator import Generator
+    from engine.systems.player import load_player
 
     torch.set_num_threads(threads or default_threads())
-    return Generator.load(path, device)
+    return load_player(path, device)
 
 
 def _import_engine() -> None:
     """The slow part of starting: torch takes some two seconds to import."""
     # Threads that spin while they wait for work would take the transport's core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    importlib.import_module("engine.model.generator")
+    importlib.import_module("engine.systems.player")
 
 
 def _warm_up(engine: Engine, cue: Cue) -> int:

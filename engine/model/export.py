@@ -115,7 +115,7 @@ def export(
     CheckpointError or ModelError.
     """
     planner = None if harmony is None else checkpoint.load(harmony)
-    if _is_export(path):
+    if is_export(path):
         sampler, metadata = _rebuilt(path)
         metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
     else:
@@ -140,7 +140,8 @@ def export(
     return metadata
 
 
-def _is_export(path: Path) -> bool:
+def is_export(path: Path) -> bool:
+    """Whether a file is one of ours with a program in it; weights alone are read otherwise."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(f"/extra/{_METADATA}") for name in archive.namelist())

@@ -1,0 +1,74 @@
+"""What each family of models can be asked for. Plain values: a preset is judged before torch loads.
+
+A family that cannot do what is asked says so in one line that names a preset that can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.music.roll import Mask
+from engine.requests.tasks import TASKS
+
+BARS, BEATS, SECONDS = "bars", "beats", "seconds"
+"""What a family knows of musical time: where bar lines are, how long a beat is, or neither."""
+
+
+class AbilityError(ValueError):
+    """A request that a family cannot answer; the message names a preset that can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a family can do.
+
+    tasks: of `engine.requests.tasks`. live: fast enough to answer beat by beat; others answer
+    files, triggers and `next-bar`. time: BARS, BEATS or SECONDS. preset: one that ships it.
+    """
+
+    tasks: tuple[str, ...]
+    live: bool
+    time: str
+    preset: str
+
+
+ABILITIES: dict[str, Abilities] = {
+    "frame-transformer": Abilities(TASKS, True, BARS, "default"),
+    "paper-unet": Abilities(TASKS, False, BEATS, "paper"),
+    "signorelli": Abilities(TASKS, False, BEATS, "signorelli"),
+    "savkin": Abilities(("continue", "vary", "generate"), False, SECONDS, "savkin"),
+}
+"""By family. The first row that can do a task is the one that is recommended."""
+
+SYSTEMS = tuple(name for name in ABILITIES if name not in ("frame-transformer", "paper-unet"))
+"""Families of `engine.systems`, which are trained and played by their own loops."""
+
+
+def require(family: str, task: str) -> None:
+    """Raise AbilityError where a family cannot do a task; families not in the table may try."""
+    can = ABILITIES.get(family)
+    if can is None or task in can.tasks:
+        return
+    other = next(each.preset for each in ABILITIES.values() if task in each.tasks)
+    raise AbilityError(
+        f"{family} cannot {task} (it can {', '.join(can.tasks)}); --preset {other} can"
+    )
+
+
+def task_of(known: Mask, variation: float = 1.0) -> str:
+    """The task a mask bool[V, P, K, S] stands for.
+
+    One voice known where the other is free: `harmonize`. Nothing known: `generate`, or `vary`
+    below variation 1. Known up to a column and free from there: `continue`. Else `infill`.
+    """
+    told = np.asarray(known.all(axis=(1, 2)))  # [V, S]
+    if bool((told[LEAD] != told[ACCOMPANIMENT]).any()):
+        return "harmonize"
+    if not told.any():
+        return "vary" if variation < 1.0 else "generate"
+    free = np.flatnonzero(~told[LEAD])
+    reaches_end = free.size and free[-1] == told.shape[-1] - 1
+    return "continue" if reaches_end and bool((~told[LEAD])[free[0] :].all()) else "infill"

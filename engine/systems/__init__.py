@@ -1,0 +1,1 @@
+"""Whole systems after the project's source documents, behind the generator's interface."""

@@ -1,0 +1,1 @@
+"""What the systems share: Gaussian noise and its loop, layers, notes as lists, training."""

@@ -1,0 +1,53 @@
+"""Where a request is free, and what it knows, as notes. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.music.roll import Note, PianoRoll, roll_to_notes
+from engine.requests.request import FillRequest
+
+
+class Free(NamedTuple):
+    """Absolute steps [first, end) in which the same voices are free."""
+
+    first: int
+    end: int
+    voices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a request tells: known notes, notes of the source that lie in free cells, and where
+    it is free, in order of time."""
+
+    known: tuple[Note, ...]
+    source: tuple[Note, ...]
+    free: tuple[Free, ...]
+
+
+def told_by(request: FillRequest) -> Told:
+    """A voice counts as known in a column where all its cells are."""
+    roll = request.roll
+    told = np.asarray(request.known.all(axis=(1, 2)))  # [V, S]
+    known, source = list[Note](), list[Note]()
+    for note in roll_to_notes(roll):
+        here = known if told[note.voice, note.onset_step - roll.first_step] else source
+        here.append(note)
+    return Told(tuple(known), tuple(source), tuple(_free(told, roll)))
+
+
+def _free(told: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], roll: PianoRoll) -> list[Free]:
+    edges = np.flatnonzero((told[:, 1:] != told[:, :-1]).any(axis=0)) + 1
+    bounds = [0, *(int(edge) for edge in edges), told.shape[1]]
+    spans: list[Free] = []
+    for first, end in pairwise(bounds):
+        voices = tuple(v for v in (LEAD, ACCOMPANIMENT) if not told[v, first])
+        if voices and end > first:
+            spans.append(Free(roll.first_step + first, roll.first_step + end, voices))
+    return spans

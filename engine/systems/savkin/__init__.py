@@ -1,0 +1,1 @@
+"""Note events as numbers through a 1-D U-Net (after G. Savkin)."""

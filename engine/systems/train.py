@@ -1,0 +1,195 @@
+"""Train a system: the same loop for all, ended by the processor's clock, resumable.
+
+Minutes are those this process spent computing (all its threads), so that runs on a busy machine
+and on an idle one learn for the same time. The rate warms up and stays; what is played are the
+averaged weights, good at any moment, so that a run can go on later.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.model import checkpoint
+from engine.systems.registry import system_of
+from engine.training.dataset import load_pack
+from engine.training.train import Progress
+
+_WARM_UP = 100
+_MIXED_SEED = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One run. minutes: of processor time over all resumes. steps: end there if that is sooner.
+
+    listen_every: steps between what a system logs of its own samples; 0 = never.
+    """
+
+    data: Path
+    out: Path
+    family: str
+    minutes: float = 60.0
+    steps: int = 1_000_000
+    batch: int = 16
+    rate: float = 6e-4
+    ema: float = 0.999
+    seed: int = 0
+    save_every: int = 100
+    threads: int = 0
+    listen_every: int = 1000
+    valid_windows: int = 64
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+Report = Callable[[Progress, float], None]
+
+
+class Run:
+    """A run in memory."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        torch.manual_seed(settings.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings, self.system = settings, system_of(settings.family)
+        pack = load_pack(settings.data)
+        self.corpora = list(pack.corpora)
+        config = self.system.config(**settings.sizes)
+        self.network = self.system.build(config)
+        self.averaged = copy.deepcopy(self.network).eval()
+        self.music, self.held_out = (self.system.material(pack, split, config) for split in (0, 1))
+        self.facts = self.music.facts()
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        self.progress = Progress()
+
+    @property
+    def path(self) -> Path:
+        """Where it saves and resumes."""
+        return self.settings.out / "checkpoint.pt"
+
+    @property
+    def share_done(self) -> float:
+        """How much of it is over, 0 to 1."""
+        return max(
+            self.progress.step / self.settings.steps,
+            self.progress.elapsed_s / 60 / self.settings.minutes,
+        )
+
+    def resume(self) -> None:
+        """Go on from the saved state if there is one; CheckpointError if it is another's."""
+        if not self.path.exists():
+            return
+        state: dict[str, Any] = checkpoint.load(self.path)
+        mine = (self.settings.family, checkpoint.sizes_of(self.network))
+        if (state.get("family"), state.get("sizes")) != mine:
+            raise checkpoint.CheckpointError(
+                f"{self.path} holds another model (a {state.get('family')}); "
+                "choose another --out, or remove it"
+            )
+        checkpoint.load_weights(self.network, state["network"])
+        checkpoint.load_weights(self.averaged, state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress, self.facts = Progress(**state["progress"]), state["facts"]
+
+    def save(self) -> None:
+        """All that a resumed run or an export needs."""
+        told = asdict(self.settings)
+        state: dict[str, object] = {
+            "format": checkpoint.FORMAT,
+            "family": self.settings.family,
+            "sizes": checkpoint.sizes_of(self.network),
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+            "facts": dict(self.facts),
+            "settings": {k: str(v) if isinstance(v, Path) else v for k, v in told.items()},
+            "corpora": self.corpora,
+        }
+        checkpoint.save_atomically(state, self.path)
+
+    def step(self) -> float:
+        """One step; what is drawn follows from (seed, step), so that a resumed run is the same."""
+        number = self.settings.seed * _MIXED_SEED + self.progress.step
+        generator = torch.Generator().manual_seed(number)
+        batch = self.music.batch(self.settings.batch, np.random.default_rng(number))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate * min(1.0, (self.progress.step + 1) / _WARM_UP)
+        loss = self.system.loss(self.network, batch, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.progress.step += 1
+        self._average()
+        return float(loss.detach())
+
+    def _average(self) -> None:
+        keep = min(self.settings.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            now = self.network.state_dict()
+            for name, mean in self.averaged.state_dict().items():
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now[name], 1.0 - keep)
+
+    def validate(self) -> None:
+        """Loss of the averaged network; the same held-out windows and noise every time."""
+        generator, losses = torch.Generator().manual_seed(1), []
+        rng = np.random.default_rng(1)
+        with torch.no_grad():
+            for _ in range(max(self.settings.valid_windows // 16, 1)):
+                batch = self.held_out.batch(16, rng)
+                losses.append(float(self.system.loss(self.averaged, batch, generator)))
+        self.progress.valid = float(np.mean(losses))
+
+    def listen(self) -> None:
+        """Log what the system says of its own samples, a line each in `listened.jsonl`."""
+        if self.system.listen is None:
+            return
+        found = self.system.listen(self.averaged, self.held_out, self.progress.step)
+        line = json.dumps({"step": self.progress.step, "loss": self.progress.loss, **found})
+        with (self.settings.out / "listened.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def train(settings: TrainSettings, report: Report) -> Run:
+    """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
+    run = Run(settings)
+    checkpoint.make_folder(settings.out)
+    run.resume()
+    try:
+        while run.share_done < 1.0:
+            _one_step(run)
+            report(run.progress, run.share_done)
+    except KeyboardInterrupt:
+        run.save()
+        raise
+    run.validate()
+    run.save()
+    return run
+
+
+def _one_step(run: Run) -> None:
+    """Step, count, and now and then save and listen; neither counts as training time."""
+    progress, settings = run.progress, run.settings
+    started = time.process_time()
+    loss = run.step()
+    progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
+    progress.elapsed_s += time.process_time() - started
+    if progress.step % settings.save_every == 0:
+        run.save()
+    if settings.listen_every and progress.step % settings.listen_every == 0:
+        run.listen()

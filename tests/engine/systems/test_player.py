@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll
+from engine.requests import tasks
+from engine.requests.abilities import ABILITIES, SYSTEMS, AbilityError
+from engine.requests.request import ChordCell, FillRequest, PlanRequest, SampleSettings, Span
+from engine.systems import registry
+from engine.systems.player import SystemPlayer
+
+STEPS = 192
+TUNE = [Note(24 * i, 72 + i % 5, 24, LEAD) for i in range(8)]
+UNDER = [Note(48 * i, 48 + i % 3, 48, ACCOMPANIMENT) for i in range(4)]
+ROLL = notes_to_roll([*TUNE, *UNDER], 0, STEPS)
+MASKS: dict[str, Callable[[PianoRoll], Mask]] = {
+    "harmonize": tasks.harmonize,
+    "continue": lambda roll: tasks.continue_from(roll, 96),
+    "infill": lambda roll: tasks.infill(roll, 48, 96),
+    "vary": tasks.vary,
+    "generate": tasks.generate,
+}
+PLAYED = SampleSettings(steps=3, sampler="ddim", seed=4)
+CAN = [(family, task) for family in SYSTEMS for task in ABILITIES[family].tasks]
+CANNOT = [(f, task) for f in SYSTEMS for task in MASKS if task not in ABILITIES[f].tasks]
+
+
+def asked(task: str, **settings: object) -> FillRequest:
+    roll = PianoRoll.empty(STEPS) if task == "generate" else ROLL
+    variation = 0.5 if task == "vary" else 1.0
+    mine = replace(PLAYED, variation=variation, **settings)  # type: ignore[arg-type]
+    return FillRequest(roll, MASKS[task](roll), settings=mine)
+
+
+def test_the_table_of_abilities_has_every_system() -> None:
+    assert set(SYSTEMS) == set(registry.SYSTEMS)
+
+
+@pytest.mark.parametrize(("family", "task"), CAN)
+def test_known_cells_stay_and_the_seed_decides(
+    small_player: Callable[[str], SystemPlayer], family: str, task: str
+) -> None:
+    player, request = small_player(family), asked(task)
+    roll, mended = player.fill_told(request)
+    assert np.array_equal(roll.cells & request.known, request.roll.cells & request.known)
+    assert 0 <= mended.mended <= mended.made
+    assert np.array_equal(player.fill_many([request])[0].cells, roll.cells)
+
+
+@pytest.mark.parametrize(("family", "task"), CAN)
+def test_new_notes_keep_the_register(
+    small_player: Callable[[str], SystemPlayer], family: str, task: str
+) -> None:
+    request = asked(task, low=48, high=60)
+    new = small_player(family).fill(request).cells & ~request.known
+    rows = np.flatnonzero(new[ACCOMPANIMENT].any(axis=(0, 2))) + 21
+    assert all(48 <= pitch <= 60 for pitch in rows)
+
+
+@pytest.mark.parametrize(("family", "task"), CANNOT)
+def test_what_it_cannot_do_is_told_in_one_line(
+    small_player: Callable[[str], SystemPlayer], family: str, task: str
+) -> None:
+    with pytest.raises(AbilityError, match=f"^{family} cannot {task} .*--preset default can$"):
+        small_player(family).fill(asked(task))
+
+
+@pytest.mark.parametrize("family", SYSTEMS)
+def test_a_sampler_of_another_process_is_refused(
+    small_player: Callable[[str], SystemPlayer], family: str
+) -> None:
+    with pytest.raises(AbilityError, match="samples by ddim or ancestral, not 'renoise'"):
+        small_player(family).fill(asked("generate", sampler="renoise"))
+
+
+def test_chord_symbols_are_refused_not_ignored(
+    small_player: Callable[[str], SystemPlayer],
+) -> None:
+    wanted = replace(asked("generate"), chords=(ChordCell(0, 24, frozenset({0, 4, 7})),))
+    with pytest.raises(AbilityError, match="savkin hears no chord symbols; --preset default does"):
+        small_player("savkin").fill(wanted)
+
+
+@pytest.mark.parametrize("family", SYSTEMS)
+def test_a_plan_goes_on_from_what_is_known(
+    small_player: Callable[[str], SystemPlayer], family: str
+) -> None:
+    past = (Span(LEAD, -96, 0), Span(ACCOMPANIMENT, -96, 0))
+    notes = (Note(-96, 60, 24, LEAD), Note(-48, 48, 48, ACCOMPANIMENT))
+    request = PlanRequest(7, -96, 96, notes, past, settings=PLAYED)
+    plan = small_player(family).plan(request)
+    assert plan.id == 7
+    assert [n for n in plan.notes if n.onset_step < 0] == sorted(notes)
