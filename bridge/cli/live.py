@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from bridge.commands import Value
-from bridge.settings.parameters import PARAMETERS, Parameter, ParameterError, check
+from bridge.settings.parameters import DEFAULTS, PARAMETERS, Parameter, ParameterError, check
 
 _OWN_OPTIONS = ("preset",)
 
@@ -98,6 +98,8 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
               help="Where the event log goes, for `midi-diffuse replay`.  [your state folder]"
               )  # fmt: skip
+@click.option("--chords", type=click.Path(path_type=Path), metavar="FILE",
+              help="A lead sheet to follow: chord symbols over bars (docs/chords.md).")  # fmt: skip
 @click.option("--no-log", is_flag=True, help="Keep no event log.")
 @click.option("--in", "in_name", default="", metavar="NAME",
               help="Existing MIDI port to listen to, instead of one of our own.")  # fmt: skip
@@ -112,6 +114,7 @@ def serve(
     host: str,
     allow: tuple[str, ...],
     log: Path | None,
+    chords: Path | None,
     no_log: bool,
     in_name: str,
     out_name: str,
@@ -147,6 +150,7 @@ def serve(
         reply_port=reply_port,
         allow=allow,
         log=None if no_log else log or default_folder(),
+        chords=_given_chords(chords, str(settings.get("meter", ""))),
         in_name=in_name,
         out_name=out_name,
         midi_api=midi_api,
@@ -160,6 +164,19 @@ def serve(
         Daemon(config, click.echo).run()
     except StartError as err:
         raise click.UsageError(str(err)) from None
+
+
+def _given_chords(path: Path | None, meter: str) -> tuple[tuple[int, float, str], ...]:
+    """(bar, beat, symbol) of a lead sheet in one meter. Raises LeadSheetError."""
+    if path is None:
+        return ()
+    from bridge.files.lead_sheets import load
+    from engine.music.grid import STEPS_PER_BEAT, Meter
+    from engine.requests.lead_sheet import place
+
+    here = Meter.parse(meter or str(DEFAULTS["meter"]))
+    placed = place(load(path), lambda bar: here)
+    return tuple((p.bar, 1 + p.offset_steps / STEPS_PER_BEAT, p.symbol) for p in placed)
 
 
 @click.command(short_help="List the MIDI ports of this machine")

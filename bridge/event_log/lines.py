@@ -27,7 +27,7 @@ from bridge.commands import (
     Value,
 )
 from engine.music.roll import Note
-from engine.requests.request import Plan
+from engine.requests.request import ChordCell, Plan
 
 FORMAT = 1
 MOST_LINE = 1 << 20
@@ -76,7 +76,8 @@ def _words(command: Command) -> tuple[str, list[Any]]:
     assert isinstance(command, PlanArrived)
     plan = command.plan
     head = [plan.id, plan.first_step, plan.end_step, plan.elapsed_ns, plan.calls]
-    return "plan", [head, flat(plan.notes)]
+    chords = [[c.first_step, c.end_step, sorted(c.classes), c.bass] for c in plan.chords]
+    return "plan", [head, flat(plan.notes), *([chords] if chords else [])]
 
 
 def read_command(row: int | list[Any], before_ns: int) -> Command:
@@ -91,13 +92,20 @@ def read_command(row: int | list[Any], before_ns: int) -> Command:
 
 
 def _read_plan(at_ns: int, words: list[Any]) -> PlanArrived:
-    (number, first, end, elapsed_ns, calls), flat = words
+    (number, first, end, elapsed_ns, calls), flat, *rest = words
     if len(flat) % _NOTE_FIELDS or not all(type(value) is int for value in flat):
         raise ValueError
     rows = zip(*[iter(flat)] * _NOTE_FIELDS, strict=True)
     notes = tuple(Note(*row) for row in rows)
-    plan = Plan(int(number), int(first), int(end), notes, int(elapsed_ns), int(calls))
+    cells = tuple(_read_chord(*row) for rows in rest[:1] for row in rows)
+    plan = Plan(int(number), int(first), int(end), notes, int(elapsed_ns), int(calls), cells)
     return PlanArrived(at_ns, plan)
+
+
+def _read_chord(first: int, end: int, classes: list[int], bass: int | None) -> ChordCell:
+    if not all(type(each) is int for each in (first, end, 0 if bass is None else bass, *classes)):
+        raise ValueError
+    return ChordCell(first, end, frozenset(classes), bass)
 
 
 def _read_due(at_ns: int, words: list[Any]) -> SendDue:

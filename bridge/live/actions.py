@@ -10,10 +10,12 @@ from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi,
 from bridge.live.clock.transport import TransportState
 from bridge.live.conductor import Conductor
 from bridge.live.planning.choose_policy import TRIGGER_MODES
+from bridge.live.planning.given_chords import MOST_GIVEN
 from bridge.midi_messages import panic_messages
 from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import ACTIONS, PARAMETERS
 from bridge.timebase import NS_PER_MS
+from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import STEPS_PER_BEAT
 
 MOST_TRIGGER_BARS = 32
@@ -50,6 +52,8 @@ class Actions:
             "trigger": self._trigger,
             "freeze": self._freeze,
             "note": self._note,
+            "chord_at": self._chord_at,
+            "forget_chords": self._forget_chords,
             "subscribe": self._subscribe,
             "unsubscribe": self._subscribe,
             "ping": lambda act: [OscOut("/diffuse/out/pong", (), act.sender)],
@@ -99,6 +103,33 @@ class Actions:
         if not 0 <= channel <= 15:
             return [problem("note", "channel wants 1 to 16", act.sender)]
         return self._play((status | channel, pitch, velocity), act.at_ns)
+
+    def _chord_at(self, act: Act) -> list[Effect]:
+        """A chord for a place of the song, or `off`."""
+        bar, beat, name = int(act.arguments[0]), float(act.arguments[1]), str(act.arguments[2])
+        bars, given = self._conductor.bars, self._conductor.replanner.given
+        offset = round((beat - 1) * STEPS_PER_BEAT)
+        first, end = bars.bar(bars.start_of(bar))
+        if offset >= end - first:
+            beats = (end - first) / STEPS_PER_BEAT
+            return [problem("chord_at", f"bar {bar} has {beats:g} quarter notes", act.sender)]
+        if name.lower() == "off":
+            given.take_back(bar, offset)
+        else:
+            try:
+                chord = Chord.parse(name)
+            except ChordError as err:
+                return [problem("chord_at", str(err), act.sender)]
+            if not given.give(bar, offset, chord):
+                text = f"{MOST_GIVEN} chords are given already; /diffuse/forget_chords clears them"
+                return [problem("chord_at", text, act.sender)]
+        self._conductor.replanner.hurry()
+        return []
+
+    def _forget_chords(self, act: Act) -> list[Effect]:
+        self._conductor.replanner.given.clear()
+        self._conductor.replanner.hurry()
+        return []
 
     def _trigger(self, act: Act) -> list[Effect]:
         conductor, bars = self._conductor, self._conductor.bars
@@ -162,5 +193,6 @@ class Actions:
         rows["engine_steps"] = float(calls)
         rows["horizon_beats"] = self._conductor.replanner.horizon_steps / STEPS_PER_BEAT
         rows["bpm"] = self._conductor.transport.bpm
+        rows["untold_notes"] = float(self._conductor.teller.dropped)
         rows["latency_bars"] = float(self._conductor.lag_bars)
         return [OscOut("/diffuse/out/stats", row, act.sender) for row in rows.items()]

@@ -22,6 +22,7 @@ from bridge.live.planning.replanner import Replanner
 from bridge.live.planning.request_window import Turn
 from bridge.live.playing.delivery import Delivery
 from bridge.live.playing.performer import LATE_NS, Performer, steps_in
+from bridge.live.telling import Teller
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT
@@ -49,6 +50,7 @@ class Conductor:
         self.bars = BeatLines(self.transport.meters)
         self.replanner = Replanner(knobs, self.song, self.bars)
         self.delivery = Delivery(knobs, self.song, self.bars, self.performer)
+        self.teller = Teller(self.song, self.bars)
         self.policy: Policy = make_policy(knobs)
         self.fresh_start = True
         self.position = 0.0
@@ -89,6 +91,7 @@ class Conductor:
         """A note of the player's began or ended."""
         if not self.playing:
             self.recorder.record_early(event)
+            self.teller.early(event)
             if event.change is Change.ON and self.transport.may_start_on_note(event.at_ns):
                 self.fresh_start = True
                 pickup = self.knobs.number("pickup_beats")
@@ -98,12 +101,13 @@ class Conductor:
                 self._began_itself_ns = event.at_ns
                 return effects
             return []
-        self.recorder.record(event, self._place(event.at_ns, self.knobs.number("input_offset_ms")))
+        place = self._place(event.at_ns, self.knobs.number("input_offset_ms"))
+        self.recorder.record(event, place)
         if event.change is Change.ON:
             self._heard()
         held = self.recorder.sounding
         self._silent_since = None if held else math.floor(self.position)
-        return []
+        return self.teller.played(event, place.step)
 
     def plan(self, plan: Plan, now_ns: int) -> list[Effect]:
         """The engine answered."""
@@ -114,7 +118,8 @@ class Conductor:
         first = max(self.replanner.plan_book.committed_to, answer.turn.start_step)
         self.performer.reshape(answer, first)
         notes = sum(note.onset_step >= first for note in answer.notes)
-        return [OscOut("/diffuse/out/plan", (name, first / STEPS_PER_BEAT, notes))]
+        head = OscOut("/diffuse/out/plan", (name, first / STEPS_PER_BEAT, notes))
+        return [head, *self.teller.plan(name, answer, first)]
 
     def switch(self, now_ns: int) -> list[Effect]:
         """`mode`, `reply` or the loop changed: every note off, and go on in the new way."""
@@ -231,6 +236,7 @@ class Conductor:
             self._forget_plans()
         else:
             self.delivery.forget()
+            self.teller.forget()
             self.replanner.plan_book.rebase(step - again, step)
         self._aim(step)
         self.recorder.start(now_ns, self._place(now_ns, 0.0))
@@ -238,7 +244,9 @@ class Conductor:
             self._heard()
         if self.policy.turn is not None:
             self.replanner.hurry()
-        return [*effects, *self._bar_begins(step)]
+        offset_ms = self.knobs.number("input_offset_ms")
+        early = self.teller.tell_early(now_ns, lambda at_ns: self._place(at_ns, offset_ms).step)
+        return [*effects, *self._bar_begins(step), *self._beat_begins(step), *early]
 
     def _goes_on(self, left: float, step: int, now_ns: int) -> int | None:
         """The place near `left` that is `step` now, where a loop goes round and music goes on."""
@@ -292,6 +300,7 @@ class Conductor:
         # Not the step under way: what it began would sound again, late.
         self.replanner.forget(math.ceil(self.position - 2 * _HAIR))
         self.delivery.forget()
+        self.teller.forget()
 
     def _aim(self, step: int) -> None:
         """Take bearings at `step`: the beat under way and the next decision."""
@@ -380,7 +389,16 @@ class Conductor:
                 self.policy.bar_line(beat, self._scene())
                 self._turn_changed(before)
                 effects += self._bar_begins(beat)
+            effects += self._beat_begins(beat)
         return effects
+
+    def _beat_begins(self, step: int) -> list[Effect]:
+        soonest = math.floor(self.position) + self.replanner.horizon_steps
+        decided = max(self.replanner.plan_book.committed_to, soonest)
+        transport = self.transport
+        told = self.teller.beat(step, self.position, transport.bpm, decided, transport.source)
+        self.replanner.heard_key = self.teller.key
+        return told
 
     def _bar_begins(self, step: int) -> list[Effect]:
         return [OscOut("/diffuse/out/bar", (self.bars.number(step),))]

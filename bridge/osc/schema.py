@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.commands import Act, Address, AskParameter, Command, SetParameter, Value
@@ -31,9 +32,14 @@ ARGUMENT_RANGES: dict[str, tuple[int, int]] = {
     "pitch": (0, 127),
     "velocity": (0, 127),
     "channel": (1, 16),
+    "bar": (-9999, 9999),
+    "beat": (1, 65),
     "port": (1, 65535),
 }
-"""Valid values of the actions' int arguments, by name."""
+"""Valid values of the actions' numbers, by name."""
+
+
+_KINDS: dict[str, Callable[[float], Value]] = {"bool": bool, "int": int, "float": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,43 @@ OUT_ROWS: tuple[OscRow, ...] = (
         "beats:float",
         "duration:float",
     ),
+    _out(
+        "planned",
+        "the first 60 notes of that plan, three numbers each, up to 20 notes a message",
+        "id:int",
+        "pitch:int",
+        "beats:float",
+        "duration:float",
+    ),
+    _out(
+        "played",
+        "a note of yours begins (duration 0), or has ended",
+        "pitch:int",
+        "velocity:int",
+        "beats:float",
+        "duration:float",
+    ),
+    _out(
+        "horizon",
+        "a beat begins: song position, bar and beat in it, tempo; what lies before `decided` does "
+        "not change any more",
+        "beats:float",
+        "bar:int",
+        "beat:float",
+        "bpm:float",
+        "decided:float",
+        "clock:text",
+    ),
+    _out(
+        "chord",
+        "ahead of time: the chord of a beat, planned or planned anew",
+        "name:text",
+        "bass:text",
+        "bar:int",
+        "beat:float",
+    ),
+    _out("chord_now", "another chord begins to sound", "name:text"),
+    _out("key", "the key read from what you play", "name:text"),
     _out(
         "plan",
         "the engine proposed notes; `id` is the trigger's where there was one",
@@ -233,6 +276,10 @@ def _read_action(
     row: OscRow, action: Action, arguments: tuple[Value, ...], at_ns: int, sender: Address | None
 ) -> Command | None:
     least, most = len(row.arguments) - row.optional, len(row.arguments)
+    # Max and Pd send `chord_at 3 1 C E G` as three symbols.
+    if most and row.arguments[-1].kind == "text" and len(arguments) > most:
+        text = " ".join(str(value) for value in arguments[most - 1 :])
+        arguments = (*arguments[: most - 1], text)
     # Buttons of OSC controllers send 1 when pressed and 0 when let go.
     if most == 0 and arguments in ((0,), (1,)):
         return Act(at_ns, action.name, (), sender) if arguments[0] else None
@@ -252,12 +299,14 @@ def _check_argument(argument: Argument, value: Value) -> Value:
         return _check_host(value)
     if argument.kind == "text":
         return str(value)
-    if isinstance(value, str) or not math.isfinite(value) or value != int(value):
+    if isinstance(value, str) or not math.isfinite(value):
+        raise wrong
+    if argument.kind != "float" and value != int(value):
         raise wrong
     low, high = ARGUMENT_RANGES.get(argument.name, (0, 1))
     if not low <= value <= high:
         raise wrong
-    return bool(value) if argument.kind == "bool" else int(value)
+    return _KINDS[argument.kind](value)
 
 
 def _check_host(value: Value) -> str:

@@ -57,7 +57,7 @@ class DaemonConfig:
     reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
     network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
     fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
-    slower machine would do.
+    slower machine would do. chords: (bar, beat, name), given from the start.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +65,7 @@ class DaemonConfig:
     reply_port: int | None = None
     allow: tuple[str, ...] = ()
     log: Path | None = None
+    chords: tuple[tuple[int, float, str], ...] = ()
     in_name: str = ""
     out_name: str = ""
     midi_api: str = "auto"
@@ -139,6 +140,8 @@ class Daemon:
             self._supervisor.start(self._spec)
             stack.callback(self._link.stop)
             self._end_old_notes()
+            for place in self._config.chords:
+                self._inbox.put(Act(self._begun_ns, "chord_at", place))
             # Last to start, first to stop: when the transport thread has ended every note is off.
             stack.callback(self._transport.stop)
             self._transport.start()

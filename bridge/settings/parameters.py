@@ -302,6 +302,12 @@ ACTIONS: tuple[Action, ...] = (
         optional=1,
     ),
     Action(
+        "chord_at",
+        "this chord from there to the bar's end or the next one given in it; `off` takes it back",
+        (("bar", "int"), ("beat", "float"), ("name", "text")),
+    ),
+    Action("forget_chords", "every chord given by chord_at is forgotten"),
+    Action(
         "subscribe",
         "send all answers to host and port as well; another host than yours wants `--allow`",
         (("host", "text"), ("port", "int")),

@@ -23,6 +23,7 @@ from engine.requests.request import ChordCell
 
 MOST_BARS = 2000
 MOST_CHARACTERS = 200_000
+HELD = "."
 _NUMBER = re.compile(r"\s*(\d{1,6})\s*:(?!\|)")
 _COMMENT = re.compile(r"(^|\s)#(?![A-G]).*$")
 
@@ -35,25 +36,30 @@ class LeadSheetError(GridError):
 class SheetBar:
     """One written bar: its number from 1, the line it stands in, and its shares.
 
-    A share is a chord, or None: the one before is held.
+    A share is a chord's symbol, or `.`: the one before is held.
     """
 
     number: int
     line: int
-    shares: tuple[Chord | None, ...]
+    shares: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A chord from `offset_steps` into bar `bar` (from 1) on, to the next or the bar's end.
+    """The chord `symbol` from `offset_steps` into bar `bar` (from 1) to the next, or the bar's end.
 
     held: it goes on from before, so that its bass is open where the symbol did not say one.
     """
 
     bar: int
     offset_steps: int
-    chord: Chord
+    symbol: str
     held: bool = False
+
+    @property
+    def chord(self) -> Chord:
+        """What the symbol means."""
+        return Chord.parse(self.symbol)
 
 
 def read(text: str) -> list[SheetBar]:
@@ -61,7 +67,7 @@ def read(text: str) -> list[SheetBar]:
     if len(text) > MOST_CHARACTERS:
         raise LeadSheetError(f"a lead sheet of {len(text)} characters; at most {MOST_CHARACTERS}")
     bars: dict[int, SheetBar] = {}
-    number, before = 1, tuple[Chord | None, ...]()
+    number, before = 1, tuple[str, ...]()
     for line, content in enumerate(text.lstrip("\ufeff").splitlines(), 1):
         content = _COMMENT.sub("", content)
         given = _NUMBER.match(content)
@@ -88,16 +94,16 @@ def read(text: str) -> list[SheetBar]:
 def place(bars: Sequence[SheetBar], meter_of: Callable[[int], Meter]) -> list[Placed]:
     """Where each chord begins; `meter_of` a bar's number. Raises LeadSheetError."""
     placed: list[Placed] = []
-    sounding: tuple[int, Chord] | None = None
+    sounding: tuple[int, str] | None = None
     for bar in bars:
         meter = meter_of(bar.number)
         length = _share_steps(bar, meter)
-        for index, chord in enumerate(bar.shares):
-            held = chord is None
-            if chord is None:
-                chord = _held(sounding, bar)
-            placed.append(Placed(bar.number, index * length, chord, held))
-            sounding = bar.number, chord
+        for index, symbol in enumerate(bar.shares):
+            held = symbol == HELD
+            if held:
+                symbol = _held(sounding, bar)
+            placed.append(Placed(bar.number, index * length, symbol, held))
+            sounding = bar.number, symbol
     return _joined(placed)
 
 
@@ -139,17 +145,19 @@ def _bars(content: str, line: int) -> Iterator[list[str]]:
         yield part.split()
 
 
-def _share(word: str, line: int) -> Chord | None:
-    if word == ".":
-        return None
+def _share(word: str, line: int) -> str:
+    """The word, if it is a share. Raises LeadSheetError."""
+    if word == HELD:
+        return word
     try:
-        return Chord.parse(word)
+        Chord.parse(word)
+        return word
     except ChordError as err:
         text = "% stands alone in its bar" if word == "%" else str(err)
         raise LeadSheetError(f"line {line}: {text}") from None
 
 
-def _held(sounding: tuple[int, Chord] | None, bar: SheetBar) -> Chord:
+def _held(sounding: tuple[int, str] | None, bar: SheetBar) -> str:
     if sounding is None or sounding[0] < bar.number - 1:
         raise LeadSheetError(f"line {bar.line}: bar {bar.number} holds a chord, but none is before")
     return sounding[1]
@@ -175,7 +183,7 @@ def _joined(placed: Sequence[Placed]) -> list[Placed]:
     found: list[Placed] = []
     for each in placed:
         last = found[-1] if found else None
-        if last and each.held and last.bar == each.bar and last.chord == each.chord:
+        if last and each.held and last.bar == each.bar and last.symbol == each.symbol:
             continue
         found.append(replace(each))
     return found

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import statistics
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -106,4 +108,39 @@ def test_notes_and_a_clock_by_osc_alone(band: StartBand) -> None:
     played.wait_sounding()
     played.osc.send("/diffuse/stop")
     played.wait_silent()
+    no_faults(played)
+
+
+def test_given_chords_are_played_and_told_ahead(band: StartBand, tmp_path: Path) -> None:
+    sheet = tmp_path / "tune.txt"
+    sheet.write_text("2: | F | G7/B |")
+    played = band("--chords", str(sheet), "--high", "100")
+    played.osc.subscribe()
+    said: dict[str, list[tuple[object, ...]]] = {}
+
+    def listen() -> None:  # meanwhile: a socket that is not read drops what is sent to it
+        while message := played.osc.receive(2.0):
+            name = message.address.removeprefix("/diffuse/out/")
+            said.setdefault(name, []).append(message.arguments)
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen)
+        played.play(quarters(), 16, BPM)
+        listening.result()
+    found = chords(played)
+    classes = {beat: {pitch % 12 for pitch in chord} for beat, chord in found.items()}
+    assert all(classes[beat] == {5, 9, 0} for beat in range(5, 8))
+    assert all(classes[beat] == {7, 11, 2, 5} for beat in range(9, 12))
+    told: dict[tuple[int, float], str] = {}
+    for name, bass, bar, beat in said["chord"]:
+        told[int(str(bar)), float(str(beat))] = str(name)
+        assert name != "G7/B" or bass == "B"
+    assert {told[3, beat] for beat in (1.0, 2.0, 3.0, 4.0)} == {"G7/B"}
+    assert ("G7/B",) in said["chord_now"]
+    assert len([words for words in said["played"] if words[3]]) == len(TUNE)
+    assert [words[1:3] for words in said["horizon"]][:5] == [
+        (1, 1.0), (1, 2.0), (1, 3.0), (1, 4.0), (2, 1.0),
+    ]  # fmt: skip
+    assert all(words[5] == "midi" for words in said["horizon"])
+    assert said["key"][0] == ("C major",)
     no_faults(played)

@@ -16,6 +16,9 @@ from bridge.live.planning.beat_tally import BeatTally, Origin
 from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.request_window import Turn
 from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.music.chord_names import Chord
+from engine.music.grid import ACCOMPANIMENT
+from engine.music.heard_chords import heard_chords
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
@@ -40,13 +43,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A plan in output steps, notes in order. What it has before `committed_to` is too late."""
+    """A plan in output steps, notes in order. What it has before `committed_to` is too late.
+
+    chords: (first step, chord) of each beat, as planned, or else as its notes sound.
+    """
 
     id: int
     turn: Turn
     decided_step: int
     end_step: int
     notes: tuple[Note, ...]
+    chords: tuple[tuple[int, Chord], ...] = ()
 
     def onsets(self, first_step: int, end_step: int) -> Sequence[Note]:
         """Notes that begin in [first_step, end_step)."""
@@ -62,6 +69,7 @@ class Answer:
             self.end_step + by_steps,
             self.end_step + by_steps,
             tuple(notes),
+            tuple((step + by_steps, chord) for step, chord in self.chords),
         )
 
 
@@ -104,6 +112,7 @@ class PlanBook:
                 decided_step=plan.decided_step + by_steps,
                 end_step=plan.end_step + by_steps,
                 notes=tuple(replace(n, onset_step=n.onset_step + by_steps) for n in plan.notes),
+                chords=tuple((step + by_steps, chord) for step, chord in plan.chords),
             )
         for number, ask in self._asks.items():
             self._asks[number] = replace(
@@ -164,6 +173,7 @@ class PlanBook:
             ask.decided_step,
             plan.end_step + ask.offset_steps,
             tuple(sorted(notes)),
+            tuple((step + ask.offset_steps, chord) for step, chord in _chords(plan)),
         )
         return self.in_force
 
@@ -209,6 +219,14 @@ class PlanBook:
         if plan is not None and plan.turn.shift_steps == turn.shift_steps and stop <= plan.end_step:
             return plan.onsets(start, stop), Origin.PLAN, plan.decided_step
         return memory, Origin.MEMORY if memory else Origin.NOTHING, start
+
+
+def _chords(plan: Plan) -> list[tuple[int, Chord]]:
+    """The harmony plan, or, from a model without a planner, what the accompaniment makes."""
+    if plan.chords:
+        return [(cell.first_step, Chord(cell.classes, cell.bass)) for cell in plan.chords]
+    notes = [note for note in plan.notes if note.voice == ACCOMPANIMENT]
+    return heard_chords(notes, plan.first_step, plan.end_step)
 
 
 def _overlap(turn: Turn, start: int, stop: int) -> bool:

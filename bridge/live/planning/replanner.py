@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
-from bridge.live.listening.note_memory import SongMemory
+from bridge.live.listening.note_memory import LoopRegion, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.given_chords import GivenChords
 from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.policies import Policy, Scene, Triggered
 from bridge.live.planning.request_window import Turn, ahead_steps, plan_request, task_request
 from bridge.settings.knobs import Knobs
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
+from engine.music.keys import Key
 from engine.requests.request import Plan, PlanRequest
 
 SIXTEENTH = STEPS_PER_BEAT // 4
@@ -26,6 +29,7 @@ class Replanner:
     """One decision for every beat, as late as the engine's pace allows.
 
     target: the beat line the next decision is for. horizon_steps: how long before it is made.
+    given: chords the musician gave. heard_key: the key that was read, for `key` `auto`.
     """
 
     def __init__(self, knobs: Knobs, song: SongMemory, bars: BeatLines) -> None:
@@ -34,6 +38,8 @@ class Replanner:
         self.target = NEVER
         self.horizon_steps = SIXTEENTH
         self.calls = knobs.integer("steps")
+        self.given = GivenChords()
+        self.heard_key: Key | None = None
         self._knobs, self._song, self._bars = knobs, song, bars
         self._at_once = False
         self._wanted = False
@@ -139,10 +145,29 @@ class Replanner:
             known,
             self._song,
             self._bars,
-            self._knobs.sample_settings(self.calls),
+            self._knobs.sample_settings(self.calls, self.heard_key),
         )
+        request = self._with_chords(request, known.base_steps, policy.region)
         offset = turn.shift_steps + known.base_steps
         return self.plan_book.ask(now_ns, request, turn, now_step, offset)
+
+    def _with_chords(
+        self, request: PlanRequest, base_steps: int, region: LoopRegion | None
+    ) -> PlanRequest:
+        """With the chords given for its bars; request step + base = song step."""
+        first, end = request.first_step + base_steps, request.end_step + base_steps
+        cells = self.given.cells(first, end, self._bars, region)
+        if not cells:
+            return request
+        moved = (
+            replace(
+                cell,
+                first_step=cell.first_step - base_steps,
+                end_step=cell.end_step - base_steps,
+            )
+            for cell in cells
+        )
+        return replace(request, chords=tuple(moved))
 
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
         """The request for the task of `mode` over [from_step, to_step)."""
@@ -155,8 +180,9 @@ class Replanner:
             mode != "generate",
             self._song,
             self._bars,
-            self._knobs.sample_settings(self._knobs.integer("steps")),
+            self._knobs.sample_settings(self._knobs.integer("steps"), self.heard_key),
         )
+        request = self._with_chords(request, 0, None)
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
         request = self.plan_book.ask(now_ns, request, turn, from_step, 0)
         self._triggers = {request.id: (from_step, to_step, given)}

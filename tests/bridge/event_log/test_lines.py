@@ -18,13 +18,20 @@ from bridge.commands import (
 )
 from bridge.event_log.lines import command_line, parse, read_command
 from engine.music.roll import Note
-from engine.requests.request import Plan
+from engine.requests.request import ChordCell, Plan
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(max_size=20)
 VALUES = INTS | st.booleans() | TEXTS | st.floats(allow_nan=False)
 PEERS = st.none() | st.tuples(TEXTS, st.integers(1, 65535))
 NOTES = st.builds(Note, INTS, st.integers(0, 127), INTS, st.integers(0, 1), st.integers(1, 127))
+CHORDS = st.builds(
+    ChordCell,
+    INTS,
+    INTS,
+    st.frozensets(st.integers(0, 11)),
+    st.none() | st.integers(0, 11),
+)
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(Tick, INTS),
     st.builds(SendDue, INTS),
@@ -36,7 +43,16 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         PlanArrived,
         INTS,
-        st.builds(Plan, INTS, INTS, INTS, st.lists(NOTES).map(tuple), INTS, INTS),
+        st.builds(
+            Plan,
+            INTS,
+            INTS,
+            INTS,
+            st.lists(NOTES).map(tuple),
+            INTS,
+            INTS,
+            st.lists(CHORDS, max_size=3).map(tuple),
+        ),
     ),
 )
 

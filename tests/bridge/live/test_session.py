@@ -19,7 +19,7 @@ from bridge.commands import (
     Value,
 )
 from bridge.live.session import Session
-from bridge.settings.parameters import DEFAULTS, ParameterError
+from bridge.settings.parameters import ACTIONS, DEFAULTS, ParameterError
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest, Span
@@ -397,7 +397,7 @@ def test_questions_are_answered_to_who_asked() -> None:
     assert session.step(Act(0, "ping", (), PEER)) == [OscOut("/diffuse/out/pong", (), PEER)]
     rows = session.step(Act(0, "help", (), PEER))
     assert all(isinstance(row, OscOut) and row.to == PEER for row in rows)
-    assert len(rows) == len(DEFAULTS) + 12
+    assert len(rows) == len(DEFAULTS) + len(ACTIONS)
     answers = session.step(Act(0, "stats", (), PEER))
     *figures, state = (row for row in answers if isinstance(row, OscOut))
     assert state == OscOut("/diffuse/out/state", ("waiting",), PEER)

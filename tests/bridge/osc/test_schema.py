@@ -118,6 +118,8 @@ def test_values_come_as_the_table_wants_them(packet: bytes, value: Value) -> Non
         (message("/diffuse/note", 60, 100), "note", (60, 100)),
         (message("/diffuse/note", 60.0, 0.0, 16.0), "note", (60, 0, 16)),
         (message("/diffuse/freeze", 1.0), "freeze", (True,)),
+        (message("/diffuse/chord_at", 3, 1, "Am7"), "chord_at", (3, 1.0, "Am7")),
+        (message("/diffuse/chord_at", 3.0, 2.5, "C", "E", "G"), "chord_at", (3, 2.5, "C E G")),
         (message("/diffuse/trigger"), "trigger", ()),
         (message("/diffuse/trigger", 7, 2, 5), "trigger", (7, 2, 5)),
         (message("/diffuse/subscribe", "localhost", 9001), "subscribe", ("127.0.0.1", 9001)),
@@ -134,6 +136,10 @@ def test_letting_a_button_go_does_nothing() -> None:
 @pytest.mark.parametrize(
     ("packet", "text"),
     [
+        (message("/diffuse/chord_at", 3, 0.5, "C"), "beat wants 1 to 65, not 0.5"),
+        (message("/diffuse/chord_at", 3.5, 1, "C"), "bar wants -9999 to 9999, not 3.5"),
+        (message("/diffuse/chord_at", 3, float("nan"), "C"), "beat wants 1 to 65, not nan"),
+        (message("/diffuse/chord_at", 3, 1), "want 3 arguments, not 2"),
         (message("/diffuse/temperature", float("nan")), "temperature wants 0.1 to 2, not nan"),
         (message("/diffuse/temperature", float("inf")), "temperature wants 0.1 to 2, not inf"),
         (message("/diffuse/temperature", 5.0), "temperature wants 0.1 to 2, not 5"),

@@ -20,22 +20,22 @@ def placed(text: str, meter: str = "4/4") -> list[Placed]:
 
 def test_bars_and_shares() -> None:
     assert placed("# a song\n| C | F G7 |\n\n| C |  # the end\n") == [
-        Placed(1, 0, C),
-        Placed(2, 0, F),
-        Placed(2, 48, G7),
-        Placed(3, 0, C),
+        Placed(1, 0, "C"),
+        Placed(2, 0, "F"),
+        Placed(2, 48, "G7"),
+        Placed(3, 0, "C"),
     ]
 
 
 def test_holding_repeating_leaving_open_and_numbers() -> None:
     assert placed("| C . . G7 | % | | F | . |\n17: | C |") == [
-        Placed(1, 0, C),
-        Placed(1, 72, G7),
-        Placed(2, 0, C),
-        Placed(2, 72, G7),
-        Placed(4, 0, F),
-        Placed(5, 0, F, held=True),
-        Placed(17, 0, C),
+        Placed(1, 0, "C"),
+        Placed(1, 72, "G7"),
+        Placed(2, 0, "C"),
+        Placed(2, 72, "G7"),
+        Placed(4, 0, "F"),
+        Placed(5, 0, "F", held=True),
+        Placed(17, 0, "C"),
     ]
 
 
