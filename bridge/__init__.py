@@ -3,5 +3,3 @@
 Never imports torch at module level: only `engine_host.main`, in a process of its own, and the
 CLI's commands reach the model, inside a function.
 """
-
-DISTRIBUTION = "midi-diffuse"

@@ -31,7 +31,7 @@ _NEXT = {
 }
 """What to do with a trained model, by `Family.music`."""
 
-__all__ = ["ENGINE_COMMANDS", "bench_engine", "evaluate", "export", "refine", "train"]
+__all__ = ["bench_engine", "evaluate", "export", "refine", "train"]
 
 
 @click.command()
@@ -191,8 +191,6 @@ def export(
     else:
         click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {metadata['trained_steps']} steps")
 
-
-ENGINE_COMMANDS: list[click.Command] = [train, refine, export, evaluate]
 
 if __name__ == "__main__":
     from bridge.cli.main import run

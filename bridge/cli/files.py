@@ -233,9 +233,6 @@ def render(melody_track: str, title: str, **options: Any) -> None:
     run(where, pairs(where, (".png",), beside=True), work)
 
 
-FILE_COMMANDS: list[click.Command] = [harmonize, continue_, infill, vary, generate, render]
-
-
 def _run_task(
     task: str, melody_track: str, options: dict[str, Any], make: MakeJob, *, replace: bool = False
 ) -> None:

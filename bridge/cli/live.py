@@ -244,6 +244,3 @@ def bench_jitter(as_json: bool, **options: Any) -> None:
 
     result = run_jitter(JitterPlan(**options), lambda text: click.echo(text, err=True))
     click.echo(json.dumps(result, indent=2) if as_json else table(result))
-
-
-LIVE_COMMANDS: list[click.Command] = [serve, ports]

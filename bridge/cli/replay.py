@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,30 +109,31 @@ def _late_ms(found: Replay) -> dict[str, float]:
 
 def midi_file(found: Replay) -> bytes:
     """Track 1: what was played in; track 2: what was sent, at the time due. One tick is 1 ms."""
-    import mido
+    from engine.scores.midi_events import META, SET_TEMPO, Event
+    from engine.scores.midi_write import join, track_body
 
-    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=BEAT_US)])
-    tracks = [
-        _track(mido, "played in", found.received),
-        _track(mido, "sent", found.sent),
-    ]
-    buffer = BytesIO()
-    mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, tracks=[tempo, *tracks]).save(file=buffer)
-    return buffer.getvalue()
+    tempo = track_body([Event(0, META, SET_TEMPO, BEAT_US.to_bytes(3, "big"))])
+    played = _track("played in", found.received), _track("sent", found.sent)
+    return join(TICKS_PER_BEAT, [(b"MTrk", body) for body in (tempo, *played)])
 
 
-def _track(mido: Any, name: str, messages: list[tuple[int, tuple[int, ...]]]) -> Any:
-    """Channel messages only: a MIDI file has no place for clock."""
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
-    channel = [(ns, data) for ns, data in messages if data and 0x80 <= data[0] < 0xF0]
-    ticks = [(max(0, round(ns / NS_PER_MS)), data) for ns, data in sorted(channel, key=_when)]
-    for (before, _), (tick, data) in pairwise([(0, ()), *ticks]):
-        try:
-            message = mido.Message.from_bytes(data)
-        except ValueError:
-            continue
-        track.append(message.copy(time=tick - before))
-    return track
+def _track(name: str, messages: list[tuple[int, tuple[int, ...]]]) -> bytes:
+    """Channel messages only: a MIDI file has no place for clock. In the order they came."""
+    from engine.scores.midi_events import (
+        END_OF_TRACK,
+        META,
+        TRACK_NAME,
+        Event,
+        channel_event,
+        write_events,
+    )
+    from engine.scores.midi_write import text_event
+
+    events = [text_event(0, TRACK_NAME, name)]
+    for ns, data in sorted(messages, key=_when):
+        event = channel_event(max(0, round(ns / NS_PER_MS)), data)
+        events += [event] if event else []
+    return write_events([*events, Event(events[-1].tick, META, END_OF_TRACK, b"")])
 
 
 def _when(entry: tuple[int, tuple[int, ...]]) -> int:

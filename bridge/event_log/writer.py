@@ -26,6 +26,7 @@ from bridge.commands import Command, Effect, Value
 from bridge.event_log.lines import MOST_LINE, Header, LogError, command_line
 from bridge.event_log.outcomes import outcome, outcome_line
 from bridge.realtime import HELPER_PRIORITY, raise_priority
+from engine.atomic_file import replacing
 
 PART_BYTES = 8 << 20
 """A part grown to this size is closed and compressed, to about a sixth."""
@@ -190,17 +191,14 @@ class EventLog:
 
 
 def _compress(plain: Path) -> None:
-    packed, half = plain.with_suffix(f"{_SUFFIX}.gz"), plain.with_suffix(".tmp")
     try:
-        with plain.open("rb") as source:
+        with replacing(plain.with_suffix(f"{_SUFFIX}.gz")) as half, plain.open("rb") as source:
             handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as raw, gzip.open(raw, "wb", 6) as target:
                 while chunk := source.read(1 << 16):
                     target.write(chunk)
                     time.sleep(CHUNK_S)
-        half.replace(packed)
-    except OSError:
-        half.unlink(missing_ok=True)  # no room: the plain one is as good
+    except OSError:  # no room: the plain one is as good
         return
     plain.unlink()
 
@@ -232,7 +230,8 @@ def parts_of(log: Path) -> list[Path]:
             raise LogError(f"{log}: no such log")
         if _SUFFIX not in log.name:
             return [log]
-    parts = sorted(path for path in folder.iterdir() if _SUFFIX in path.name)
+    named = (path for path in folder.iterdir() if _SUFFIX in path.name)
+    parts = sorted(path for path in named if path.suffix != ".tmp")  # half compressed
     if not parts:
         raise LogError(f"{folder}: no logs here")
     session = (parts[-1] if log.is_dir() else log).name.partition(".")[0]

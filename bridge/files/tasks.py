@@ -253,7 +253,7 @@ def _bars_ahead(meters: MeterMap, start: int, bars: int) -> int:
         raise TaskError(f"bars wants 1 to {LONGEST_REPLY_BARS}, not {bars}")
     line = start
     for _ in range(bars):
-        line = meters.bar_lines(line, line + 1)[-1]
+        line = meters.bar_span(line)[1]
     return line - start
 
 

@@ -7,11 +7,12 @@ owner has said so (`midi-diffuse presets --trust FILE`), and again when it has c
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
+
+from engine.atomic_file import replacing
 
 SUMS = "SHA256SUMS"
 """Beside the shipped models, as `sha256sum` writes it."""
@@ -48,14 +49,11 @@ def trust(model: Path) -> str:
     digest, path = checksum(model), list_file()
     if digest in _trusted():
         return digest
-    temporary = path.with_suffix(".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
-        temporary.write_text(f"{before}{digest}  {model.name}\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(f"{before}{digest}  {model.name}\n", encoding="utf-8")
     except OSError as err:
-        temporary.unlink(missing_ok=True)
         raise TrustError(f"{path}: cannot be written: {err.strerror or err}") from None
     return digest
 

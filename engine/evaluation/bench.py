@@ -22,7 +22,6 @@ from engine.music.grid import LEAD, PAPER, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest, SampleSettings, Span
 
-PAPER_STEPS = 100
 _EXTRAPOLATE_FROM = 4
 _WARM_UP_CALLS = 2
 

@@ -83,14 +83,6 @@ def _melody_tables() -> tuple[Floats, Floats]:
 _PCS, _DISTANCE = _melody_tables()
 
 
-def chord_name(chord: int) -> str:
-    """`Am`, `G7`, or `-` where there is none."""
-    if chord == NO_CHORD:
-        return "-"
-    roots = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-    return roots[chord % _ROOTS] + list(QUALITIES)[chord // _ROOTS]
-
-
 def chords_of(sounding: NDArray[np.bool_], low: int) -> NDArray[np.int64]:
     """The chord of each beat, int64[ceil(S / 24)], of an accompaniment bool[K, S].
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, MeterMap
 from engine.music.roll import Note
-from engine.requests.live_window import Known, ahead_steps, known_cells, window_steps
+from engine.requests.live_window import Known, ahead_steps, end_under, known_cells, window_steps
 from engine.requests.request import Plan, PlanRequest, SampleSettings
 
 
@@ -123,17 +123,13 @@ def _onsets(plan: Plan, first_step: int, end_step: int) -> set[tuple[int, int]]:
 
 
 def _reshaped(ours: list[Note], plan: Plan, place: int, first_own: int | None) -> list[Note]:
-    """Our notes with the ends that a new plan, in force from `place` on, gives those under way.
-
-    Notes it does not know of end where its first own note begins, as the bridge's performer has it.
-    """
+    """Our notes with the ends that a new plan, in force from `place` on, gives those under way."""
     theirs = {(n.onset_step, n.pitch): n.end_step for n in plan.notes if n.voice == ACCOMPANIMENT}
     shaped = []
     for note in ours:
         if note.end_step >= place:
-            end = theirs.get((note.onset_step, note.pitch))
-            if end is None:
-                end = note.end_step if first_own is None else min(note.end_step, first_own)
-            note = replace(note, length_steps=max(end, place) - note.onset_step)
+            planned = theirs.get((note.onset_step, note.pitch))
+            end = end_under(note.end_step, planned, first_own, place)
+            note = replace(note, length_steps=end - note.onset_step)
         shaped.append(note)
     return shaped

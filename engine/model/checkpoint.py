@@ -6,7 +6,6 @@ it can run). `runs/NAME/checkpoint.pt` also holds the optimizer, so that a kille
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.atomic_file import replacing
 from engine.denoisers.chorale_transformer import ChoraleTransformer, ChoraleTransformerConfig
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
 from engine.denoisers.harmony_transformer import (
@@ -92,7 +92,6 @@ FAMILIES: dict[str, Family] = {
         PaperUnet,
         "linear",
         squared_error,
-        evidence=False,
         pitches=PAPER,
         merged=True,
         levels=100,
@@ -188,18 +187,14 @@ def with_all_sizes(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def save_atomically(state: dict[str, object], path: Path) -> None:
-    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
+    """Replace the checkpoint `path` as one piece.
 
     Raises CheckpointError where that is not possible, and leaves nothing then.
     """
     make_folder(path.parent)
-    temporary = path.with_suffix(".tmp")
     try:
-        try:
+        with replacing(path) as temporary:
             torch.save(state, temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as err:  # torch's writer raises the latter on a full disk
         raise CheckpointError(f"{path}: cannot be written: {err}") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.atomic_file import replacing
 from engine.diffusion.harmony_sampler import HarmonySampler
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
@@ -213,13 +213,9 @@ def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
     with _quiet_jit():
         torch.jit.save(scripted, buffer, _extra_files=extra)
     checkpoint.make_folder(out.parent)
-    temporary = out.with_suffix(out.suffix + ".tmp")
     try:
-        try:
+        with replacing(out) as temporary:
             temporary.write_bytes(buffer.getvalue())
-            os.replace(temporary, out)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as err:
         raise ModelError(f"{out}: cannot be written: {err.strerror or err}") from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NewType
 
 import numpy as np
@@ -22,9 +23,7 @@ STEPS_PER_TOKEN = 6
 """The default model folds six steps, one sixteenth, into one token."""
 
 LEAD, ACCOMPANIMENT = 0, 1
-VOICE_NAMES = ("lead", "accompaniment")
 ONSET, SUSTAIN = 0, 1
-PLANE_NAMES = ("onset", "sustain")
 
 
 class GridError(ValueError):
@@ -112,10 +111,13 @@ class MeterMap:
         index = np.maximum(np.searchsorted(starts, steps, side="right") - 1, 0)
         return (steps - starts[index]) % lengths[index], lengths[index]
 
-    def bar_at(self, step: int) -> tuple[int, int]:
-        """First step and length, in steps, of the bar that holds absolute `step`."""
-        phase, length = self.phase(np.array([step]))
-        return step - int(phase[0]), int(length[0])
+    def bar_span(self, step: int) -> tuple[int, int]:
+        """First step and end of the bar that holds `step`; a change of meter may cut it short."""
+        following = bisect_right(self.changes, step, key=lambda change: change[0])
+        start, meter = self.changes[max(following - 1, 0)]
+        first = step - (step - start) % meter.bar_steps
+        cut = [start for start, _ in self.changes[following : following + 1]]
+        return first, min([first + meter.bar_steps, *cut])
 
     def bar_lines(self, first_step: int, end_step: int) -> list[int]:
         """Bar lines from the one at or before `first_step` to the one at or after `end_step`.
@@ -125,10 +127,28 @@ class MeterMap:
         """
         if end_step <= first_step:
             raise GridError(f"no bars between steps {first_step} and {end_step}")
-        starts = [start for start, _ in self.changes]
-        lines = [self.bar_at(first_step)[0]]
+        lines = [self.bar_span(first_step)[0]]
         while lines[-1] < end_step:
-            cut = bisect_right(starts, lines[-1])
-            following = lines[-1] + self.changes[max(cut - 1, 0)][1].bar_steps
-            lines.append(min([following, *starts[cut : cut + 1]]))
+            lines.append(self.bar_span(lines[-1])[1])
         return lines
+
+    def bar_index(self, step: int) -> int:
+        """Number, from 0, of the bar that holds absolute `step`; a bar cut short counts as one."""
+        bars = 0
+        for (start, meter), (following, _) in pairwise(self.changes):
+            if step < following:
+                return bars + (step - start) // meter.bar_steps
+            bars += -((start - following) // meter.bar_steps)  # rounded up
+        start, meter = self.changes[-1]
+        return bars + (step - start) // meter.bar_steps
+
+    def bar_start(self, bar: int) -> int:
+        """First absolute step of bar number `bar`: the inverse of `bar_index`."""
+        first = 0
+        for (start, meter), (following, _) in pairwise(self.changes):
+            beyond = self.bar_index(following)
+            if bar < beyond:
+                return start + (bar - first) * meter.bar_steps
+            first = beyond
+        start, meter = self.changes[-1]
+        return start + (bar - first) * meter.bar_steps

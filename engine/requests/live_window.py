@@ -63,6 +63,17 @@ def window_steps(
     return first, beat + ahead + (first - beat) % STEPS_PER_BEAT
 
 
+def end_under(end: int, planned: int | None, first_own: int | None, from_step: int) -> int:
+    """Where a note under way, planned to end at `end`, ends once a new plan holds.
+
+    The plan holds from `from_step` on. planned: where it has the note end itself; None: it does
+    not know of the note, which then ends, at the latest, where the plan's first own note begins.
+    """
+    if planned is None:
+        planned = end if first_own is None else min(end, first_own)
+    return max(planned, from_step)
+
+
 def known_cells(
     first: int,
     end: int,

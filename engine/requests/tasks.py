@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.music.grid import ACCOMPANIMENT, LEAD, GridError
+from engine.music.grid import LEAD, GridError
 from engine.music.roll import Mask, PianoRoll
 
 TASKS = ("harmonize", "continue", "infill", "vary", "generate")
@@ -21,19 +21,6 @@ def harmonize(roll: PianoRoll) -> Mask:
     """The lead is known throughout; the accompaniment is free."""
     known = _nothing(roll)
     known[LEAD] = True
-    return known
-
-
-def anticipate(roll: PianoRoll, now_step: int, horizon_step: int) -> Mask:
-    """What `live` needs: the lead known before `now_step`, the accompaniment before `horizon_step`.
-
-    Raises GridError when the horizon lies before now.
-    """
-    if horizon_step < now_step:
-        raise GridError(f"horizon {horizon_step} lies before now {now_step}")
-    known = _nothing(roll)
-    known[LEAD, ..., : max(now_step - roll.first_step, 0)] = True
-    known[ACCOMPANIMENT, ..., : max(horizon_step - roll.first_step, 0)] = True
     return known
 
 
@@ -53,11 +40,6 @@ def infill(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
     return known
 
 
-def vary(roll: PianoRoll) -> Mask:
-    """Nothing is known; the sampler starts from the roll at noise level `variation`."""
-    return _nothing(roll)
-
-
 def generate(roll: PianoRoll) -> Mask:
-    """Nothing is known and the sampler starts from pure noise."""
+    """Nothing is known: from pure noise, or (vary) from the roll at noise level `variation`."""
     return _nothing(roll)

@@ -82,13 +82,6 @@ def find_melody(score: Score, wanted: str = "") -> Melody:
     )
 
 
-def describe_tracks(score: Score) -> str:
-    """`1 Melody, 2 Piano`: the parts as `--melody-track` counts them."""
-    return ", ".join(
-        f"{number} {track.name or '(no name)'}" for number, track in enumerate(score.pitched, 1)
-    )
-
-
 def label(score: Score, track: Track) -> str:
     """`track 2 'Soprano'`."""
     number = score.pitched.index(track) + 1

@@ -7,7 +7,7 @@ decode; here only what a musician would miss is an error, and every chunk is kep
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,6 +148,36 @@ def read_events(body: bytes) -> Iterator[Event]:
                 raise MidiFileError(f"holds an unknown event at byte {reader.at}")
             running = status
             yield Event(tick, status, 0, reader.take(size))
+
+
+def write_events(events: Iterable[Event]) -> bytes:
+    """Body of a track chunk, each event with its own status byte: the inverse of `read_events`."""
+    out, now = bytearray(), 0
+    for event in events:
+        out += _quantity(event.tick - now) + bytes([event.status])
+        now = event.tick
+        if event.status == META:
+            out.append(event.kind)
+        if event.status >= SYSEX:
+            out += _quantity(len(event.data))
+        out += event.data
+    return bytes(out)
+
+
+def channel_event(tick: int, message: Sequence[int]) -> Event | None:
+    """The event of one channel message; None for a system message or what is not MIDI."""
+    status, data = message[0] if message else 0, message[1:]
+    if len(data) != _DATA_BYTES.get(status & 0xF0) or not all(0 <= byte < 0x80 for byte in data):
+        return None
+    return Event(tick, status, 0, bytes(data))
+
+
+def _quantity(value: int) -> bytes:
+    """A variable-length quantity."""
+    out = [value & 0x7F]
+    while value := value >> 7:
+        out.insert(0, 0x80 | value & 0x7F)
+    return bytes(out)
 
 
 # -- Which off ends which on ---------------------------------------------------------------------

@@ -5,27 +5,32 @@ Knows nothing of how the notes were made.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from itertools import groupby, pairwise
 from pathlib import Path
 
-import mido
-
+from engine.atomic_file import replacing
 from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_events import (
+    END_OF_TRACK,
+    MARKER,
     META,
     NOTE_OFF,
-    SYSEX,
+    NOTE_ON,
+    PROGRAM,
+    SET_TEMPO,
+    TIME_SIGNATURE,
+    TRACK_NAME,
     Chunk,
+    Event,
     MidiFileError,
     Pairing,
     pair_notes,
     read_events,
+    write_events,
 )
 from engine.scores.midi_file import DRUM_CHANNEL, MINUTE_US, Score, Track
 from engine.scores.midi_file import REPLY_NAME as REPLY_NAME
@@ -33,6 +38,9 @@ from engine.scores.midi_file import REPLY_NAME as REPLY_NAME
 NEW_FILE_TICKS_PER_BEAT = 480
 _CHANNELS = 16
 _FAR_TICK = 2**31
+_METRONOME = (24, 8)
+"""MIDI clocks a click, and thirty-seconds a quarter note."""
+_RANK = {NOTE_OFF: 1, NOTE_ON: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def free_channels(score: Score) -> list[int]:
 def add_track(score: Score, track: NewTrack) -> bytes:
     """The file with `track` behind its own tracks; a type-0 file becomes type 1."""
     chunks = [*score.chunks, (b"MTrk", _encode(track, score))]
-    return _join(score.ticks_per_beat, chunks)
+    return join(score.ticks_per_beat, chunks)
 
 
 def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: str = "") -> bytes:
@@ -93,22 +101,15 @@ def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: st
     """
     tracks = list(tracks)
     blank = Score(NEW_FILE_TICKS_PER_BEAT, ())
-    conductor = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=round(MINUTE_US / bpm))])
-    if title:
-        conductor.insert(0, _name(title))
-    now = 0
+    conductor = [text_event(0, TRACK_NAME, title)] if title else []
+    conductor.append(Event(0, META, SET_TEMPO, round(MINUTE_US / bpm).to_bytes(3, "big")))
     for step, meter in meters.changes:
-        tick = blank.tick_at(step)
-        conductor.append(
-            mido.MetaMessage(
-                "time_signature", numerator=meter.beats, denominator=meter.unit, time=tick - now
-            )
-        )
-        now = tick
-    marked = [_marker_event(*marker, blank) for track in tracks for marker in track.markers]
-    chunks = [(b"MTrk", _body(_merged(conductor, marked)))]
+        clocks = bytes([meter.beats, meter.unit.bit_length() - 1, *_METRONOME])
+        conductor.append(Event(blank.tick_at(step), META, TIME_SIGNATURE, clocks))
+    conductor += [_marker(*marker, blank) for track in tracks for marker in track.markers]
+    chunks = [(b"MTrk", track_body(conductor))]
     chunks += [(b"MTrk", _encode(replace(track, markers=()), blank)) for track in tracks]
-    return _join(blank.ticks_per_beat, chunks)
+    return join(blank.ticks_per_beat, chunks)
 
 
 def without_notes(score: Score, parts: Sequence[Track], from_step: int, to_step: int) -> Score:
@@ -146,82 +147,50 @@ def _cut(body: bytes, first: int, end: int, channels: Container[int]) -> bytes:
     # An onset that ended a note still does: an off in its place.
     ending = {note.cut_by: note for note in notes if note.cut_by in gone and note.on not in gone}
     gone |= {note.off for note in notes if note.on in gone and note.off is not None}
-    out, now = bytearray(), 0
-    for place, event in enumerate(events):
-        status, data = event.status, event.data
-        if place in ending:
-            status, data = _off(ending[place])
-        elif place in gone:
-            continue
-        out += _number(event.tick - now) + bytes([status])
-        now = event.tick
-        if status == META:
-            out.append(event.kind)
-        if status >= SYSEX:
-            out += _number(len(data))
-        out += data
-    return bytes(out)
+    return write_events(
+        _off(event.tick, ending[place]) if place in ending else event
+        for place, event in enumerate(events)
+        if place in ending or place not in gone
+    )
 
 
-def _off(note: Pairing) -> tuple[int, bytes]:
-    """Status and data of the note's off."""
-    return NOTE_OFF | note.channel, bytes([note.pitch, 0])
-
-
-def _number(value: int) -> bytes:
-    """A variable-length quantity."""
-    out = [value & 0x7F]
-    while value := value >> 7:
-        out.insert(0, 0x80 | value & 0x7F)
-    return bytes(out)
+def _off(tick: int, note: Pairing) -> Event:
+    return Event(tick, NOTE_OFF | note.channel, 0, bytes([note.pitch, 0]))
 
 
 def _encode(track: NewTrack, score: Score) -> bytes:
     """Body of a track chunk with name, programs and notes."""
     channels = track.channels or {}
-    messages = mido.MidiTrack([_name(track.name)])
+    events = [text_event(0, TRACK_NAME, track.name)]
+    events += [_marker(*marker, score) for marker in track.markers]
     by_channel: dict[int, list[Note]] = {}
     for note in track.notes:
         by_channel.setdefault(channels.get(note.voice, 0), []).append(note)
-    events = [_marker_event(*marker, score) for marker in track.markers]
     for channel, notes in sorted(by_channel.items()):
         if track.program is not None:
-            program = mido.Message("program_change", channel=channel, program=track.program)
-            messages.append(program)
+            events.append(Event(0, PROGRAM | channel, 0, bytes([track.program])))
         events += _note_events(notes, channel, score)
-    return _body(_merged(messages, events))
+    return track_body(events)
 
 
-_Event = tuple[int, int, mido.Message | mido.MetaMessage]
-"""(tick, order at that tick, message)."""
+def track_body(events: Iterable[Event]) -> bytes:
+    """A track chunk's body of events in any order; at one tick first what is no note, then offs."""
+    ordered = sorted(events, key=lambda event: (event.tick, _RANK.get(event.status & 0xF0, 0)))
+    end = ordered[-1].tick if ordered else 0
+    return write_events([*ordered, Event(end, META, END_OF_TRACK, b"")])
 
 
-def _marker_event(step: int, text: str, score: Score) -> _Event:
-    return max(score.tick_at(step), 0), -1, mido.MetaMessage("marker", text=text)
+def text_event(tick: int, kind: int, text: str) -> Event:
+    """A meta event of words, in UTF-8."""
+    return Event(tick, META, kind, text.encode())
 
 
-def _merged(track: mido.MidiTrack, events: Iterable[_Event]) -> mido.MidiTrack:
-    """The track with `events` among its own messages, in order of time."""
-    found: list[_Event] = []
-    now = 0
-    for message in track:
-        now += message.time
-        found.append((now, -2, message))
-    found += events
-    merged, now = mido.MidiTrack(), 0
-    for tick, _, message in sorted(found, key=lambda event: event[:2]):
-        merged.append(message.copy(time=tick - now))
-        now = tick
-    return merged
+def _marker(step: int, text: str, score: Score) -> Event:
+    return text_event(max(score.tick_at(step), 0), MARKER, text)
 
 
-def _name(text: str) -> mido.MetaMessage:
-    # mido writes Latin-1, most programs read UTF-8: so the bytes are UTF-8.
-    return mido.MetaMessage("track_name", name=text.encode("utf-8").decode("latin-1"))
-
-
-def _note_events(notes: list[Note], channel: int, score: Score) -> Iterable[_Event]:
-    """(tick, order, message), offs before ons; a note ends where the next of its pitch begins."""
+def _note_events(notes: list[Note], channel: int, score: Score) -> Iterable[Event]:
+    """Offs and ons; a note ends where the next of its pitch begins."""
     for pitch, group in groupby(sorted(notes, key=lambda n: (n.pitch, n)), lambda n: n.pitch):
         ticks = {}
         for note in group:
@@ -232,19 +201,12 @@ def _note_events(notes: list[Note], channel: int, score: Score) -> Iterable[_Eve
         for onset, following in pairwise([*sorted(ticks), _FAR_TICK]):
             end, velocity = ticks[onset]
             end = min(end, following)
-            on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
-            yield onset, 1, on
-            yield end, 0, mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+            yield Event(onset, NOTE_ON | channel, 0, bytes([pitch, velocity]))
+            yield Event(end, NOTE_OFF | channel, 0, bytes([pitch, 0]))
 
 
-def _body(track: mido.MidiTrack) -> bytes:
-    """The bytes of one track, without its chunk header."""
-    buffer = BytesIO()
-    mido.MidiFile(tracks=[track]).save(file=buffer)
-    return buffer.getvalue()[22:]
-
-
-def _join(ticks_per_beat: int, chunks: Sequence[Chunk]) -> bytes:
+def join(ticks_per_beat: int, chunks: Sequence[Chunk]) -> bytes:
+    """A type-1 file of these chunks."""
     tracks = sum(name == b"MTrk" for name, _ in chunks)
     out = [struct.pack(">4sLHHH", b"MThd", 6, 1, tracks, ticks_per_beat)]
     out += [struct.pack(">4sL", name, len(body)) + body for name, body in chunks]
@@ -252,17 +214,9 @@ def _join(ticks_per_beat: int, chunks: Sequence[Chunk]) -> bytes:
 
 
 def write(data: bytes, path: Path) -> None:
-    """Write beside `path`, then rename: a kill leaves the old file or the new one, never half.
-
-    Makes missing folders. Raises MidiFileError with one line when the disk says no.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Replace the file `path`. Raises MidiFileError with one line when the disk says no."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path) as temporary:
             temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as err:
         raise MidiFileError(f"{path}: cannot be written ({err.strerror or err})") from None

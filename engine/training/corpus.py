@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -20,6 +19,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.atomic_file import replacing
 from engine.scores.midi_file import MidiFileError, parse
 from engine.training.corpus_table import CORPORA
 from engine.training.dataset import FEWEST_NOTES, PACK_FORMAT
@@ -235,12 +235,9 @@ def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
     if all(SPLITS[split] == "train" for _, split, _ in columns.pieces):
         corpus, _, notes_in_it = columns.pieces[-1]
         columns.pieces[-1] = (corpus, SPLITS.index("valid"), notes_in_it)
-    temporary = path.with_suffix(".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             _write(columns, corpora, file)
-        os.replace(temporary, path)
     except OSError as err:
         raise CorpusError(f"{path}: cannot be written: {err.strerror or err}") from None
     return len(columns.pieces), skipped

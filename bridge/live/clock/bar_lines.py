@@ -1,40 +1,8 @@
-"""Bars by number, and how a new meter or a downbeat by hand moves the bar lines."""
+"""How a new meter or a downbeat by hand moves the bar lines."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from engine.music.grid import Meter, MeterMap
-
-
-def bar_index(meters: MeterMap, step: int) -> int:
-    """Number, from 0, of the bar that holds absolute `step`; a bar cut short counts as one."""
-    bars = 0
-    for (start, meter), (following, _) in pairwise(meters.changes):
-        if step < following:
-            return bars + (step - start) // meter.bar_steps
-        bars += -((start - following) // meter.bar_steps)  # rounded up
-    start, meter = meters.changes[-1]
-    return bars + (step - start) // meter.bar_steps
-
-
-def bar_start(meters: MeterMap, bar: int) -> int:
-    """First absolute step of bar number `bar`: the inverse of `bar_index`."""
-    first = 0
-    for (start, meter), (following, _) in pairwise(meters.changes):
-        beyond = bar_index(meters, following)
-        if bar < beyond:
-            return start + (bar - first) * meter.bar_steps
-        first = beyond
-    start, meter = meters.changes[-1]
-    return start + (bar - first) * meter.bar_steps
-
-
-def bar_span(meters: MeterMap, step: int) -> tuple[int, int]:
-    """First step and end of the bar that holds `step`; a change of meter may cut it short."""
-    first, length = meters.bar_at(step)
-    cuts = [start for start, _ in meters.changes if step < start < first + length]
-    return first, min([first + length, *cuts])
 
 
 class BarLines:
@@ -63,12 +31,12 @@ class BarLines:
         begun = tuple(change for change in self.meters.changes if change[0] <= step)
         self.meters = MeterMap(begun or self.meters.changes[:1])
         if self._in_force() != meter:
-            _, end = bar_span(self.meters, step)
+            _, end = self.meters.bar_span(step)
             self._add(end)
 
     def anchor(self, step: int) -> None:
         """A bar of the meter asked for last begins at `step`, whatever was there."""
-        on_line = self.meters.bar_at(step)[0] == step
+        on_line = self.meters.bar_span(step)[0] == step
         if not (on_line and step >= self.meters.changes[-1][0] and self._in_force() == self.meter):
             self._add(step)
 

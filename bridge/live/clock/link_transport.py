@@ -122,7 +122,6 @@ class LinkTransport(Transport):
         if seen.quantum_beats != self._quantum_beats:
             self._quantum_beats, self._origin_beats = seen.quantum_beats, 0.0
             self._bars.reset()
-            self.epoch += 1
             events.append(TransportEvent.REANCHORED)
         place = self._map.position(at_ns)
         step = STEPS_PER_BEAT * (seen.beat - self._origin_beats) + (at_ns - seen.at_ns) * rate

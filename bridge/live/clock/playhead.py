@@ -6,10 +6,9 @@ Knows nothing of what moves it; that is `bridge.live.clock.transport`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 
-from bridge.live.clock.bar_lines import BarLines, bar_index
+from bridge.live.clock.bar_lines import BarLines
 from bridge.live.clock.time_map import TimeMap
 from bridge.timebase import NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
@@ -39,17 +38,6 @@ class TransportEvent(Enum):
     REANCHORED = "reanchored"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One instant. `bar` counts from 0 (a musician's bar 1) and is negative in a pickup."""
-
-    now_ns: int
-    beats: float
-    bar: int
-    step_in_bar: float
-    bpm: float
-
-
 def steps_per_ns(bpm: float) -> float:
     """Tempo as a rate. Raises ValueError unless `bpm` is a finite number above 0."""
     if not (math.isfinite(bpm) and bpm > 0):
@@ -60,13 +48,11 @@ def steps_per_ns(bpm: float) -> float:
 class Playhead:
     """State, position, bar lines. Owner: the transport thread.
 
-    epoch rises whenever positions handed out earlier stop being true: start, stop, jump, seek,
-    bar lines moved.
+    Positions handed out earlier stop being true at a start, a stop, a jump or a seek.
     """
 
     def __init__(self, tempo_bpm: float, meter: Meter) -> None:
         self.state = TransportState.STOPPED
-        self.epoch = 0
         self._bars = BarLines(meter)
         self._map = TimeMap(steps_per_ns(tempo_bpm))
         self._held_ns: int | None = None  # since when it stands still
@@ -101,18 +87,9 @@ class Playhead:
         """Play on the line through (`now_ns`, `step`): STARTED, or JUMPED if it played before."""
         event = TransportEvent.JUMPED if self.playing else TransportEvent.STARTED
         self.state = TransportState.PLAYING
-        self.epoch += 1
         self._map.reset(now_ns, step, rate)
         return event
 
     def _hold(self, now_ns: int, step: float) -> None:
         """Stand still at `step`."""
         self._held_ns, self._held_step = now_ns, step
-        self.epoch += 1
-
-    def _moment(self, now_ns: int, bpm: float) -> Moment:
-        place = self.position_steps(now_ns)
-        step = math.floor(place)
-        first, _ = self.meters.bar_at(step)
-        bar = bar_index(self.meters, step)
-        return Moment(now_ns, place / STEPS_PER_BEAT, bar, place - first, bpm)

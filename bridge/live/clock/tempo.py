@@ -65,12 +65,11 @@ REFERENCE_MS = MS_PER_MINUTE / 120 / STEPS_PER_BEAT
 class TempoTracker:
     """Filtered tempo and phase of a stream of pulses. Owner: the transport thread.
 
-    last_pulse: number of the newest pulse counted. doubled: pulses thrown away as repeats.
+    last_pulse: number of the newest pulse counted.
     """
 
     def __init__(self, bpm: float = 120.0) -> None:
         self.last_pulse = -1
-        self.doubled = 0
         self._origin_ns = 0
         self._newest_ms = 0.0
         self._first_period_ms = MS_PER_MINUTE / bpm / STEPS_PER_BEAT
@@ -134,7 +133,6 @@ class TempoTracker:
         self._coarse_ms = audio_ms if audio_ms > COARSE * self._period_ms else 0.0
         error_ms = at_ms - self._foretold(self.last_pulse + 1)
         if self._is_double(at_ms, error_ms):
-            self.doubled += 1
             return
         self.last_pulse += 1
         self._newest_ms = at_ms

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 
-from bridge.live.clock.bar_lines import bar_index, bar_start
 from bridge.live.clock.playhead import (
-    Moment,
     Playhead,
     TransportEvent,
     TransportState,
@@ -21,7 +19,7 @@ from bridge.live.clock.tempo import TempoTracker
 from bridge.timebase import NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
-__all__ = ["Moment", "Transport", "TransportEvent", "TransportState", "bar_index", "bar_start"]
+__all__ = ["Transport", "TransportEvent", "TransportState"]
 
 CLOCKS = ("auto", "midi", "internal", "link")
 DROPOUT_NS = NS_PER_S // 2
@@ -177,7 +175,6 @@ class Transport(Playhead):
         if self.source == "internal":
             self._map.bend(now_ns, step, self._map.steps_per_ns)
         self._bars.anchor(step)
-        self.epoch += 1
         return [TransportEvent.REANCHORED]
 
     def set_tempo(self, bpm: float, now_ns: int) -> list[TransportEvent]:
@@ -251,10 +248,6 @@ class Transport(Playhead):
         """Absolute steps at `now_ns`; no later pulse changes what they were."""
         self._hear(now_ns)
         return self.position_steps(now_ns)
-
-    def moment(self, now_ns: int) -> Moment:
-        """Everything about the instant `now_ns`."""
-        return self._moment(now_ns, self.bpm)
 
     # -- Inside ------------------------------------------------------------------------------------
 

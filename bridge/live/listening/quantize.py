@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 
-from bridge.live.clock.bar_lines import bar_span
 from engine.music.grid import STEPS_PER_BEAT, MeterMap
 
 GRIDS: dict[str, tuple[int, ...]] = {
@@ -40,7 +39,7 @@ def quantize(step: float, grid: str) -> int:
 
 def quantize_in_bar(step: float, grid: str, meters: MeterMap) -> int:
     """As `quantize`, with the grid counted from the bar line: a bar may start anywhere."""
-    first, end = bar_span(meters, math.floor(step))
+    first, end = meters.bar_span(math.floor(step))
     return min(first + quantize(step - first, grid), end)
 
 
@@ -51,7 +50,7 @@ def early_steps(bpm: float) -> float:
 
 def quantize_onset(step: float, grid: str, meters: MeterMap, bpm: float) -> int:
     """Where a note played at `step` (input offset already added) begins."""
-    _, end = bar_span(meters, math.floor(step))
+    _, end = meters.bar_span(math.floor(step))
     if end - step <= early_steps(bpm):
         return end
     return quantize_in_bar(step, grid, meters)

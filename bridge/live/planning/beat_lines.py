@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bridge.live.clock.bar_lines import bar_index, bar_span, bar_start
 from bridge.live.listening.note_memory import SEAM_STEPS
 from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
 
@@ -26,7 +25,7 @@ class BeatLines:
     def bar(self, step: int) -> tuple[int, int]:
         """First step and end of the bar that holds `step`."""
         if not self._first <= step < self._end:
-            self._first, self._end = bar_span(self.meters, step)
+            self._first, self._end = self.meters.bar_span(step)
         return self._first, self._end
 
     def beat(self, step: int) -> int:
@@ -66,15 +65,15 @@ class BeatLines:
 
     def number(self, step: int) -> int:
         """The bar that holds `step`, counted from 1 as musicians do."""
-        return bar_index(self.meters, step) + 1
+        return self.meters.bar_index(step) + 1
 
     def start_of(self, number: int) -> int:
         """First step of bar `number` (from 1)."""
-        return bar_start(self.meters, number - 1)
+        return self.meters.bar_start(number - 1)
 
     def plus(self, step: int, bars: int) -> int:
         """The line of the bar that is `bars` after the one with `step` in it."""
-        return bar_start(self.meters, bar_index(self.meters, step) + bars)
+        return self.meters.bar_start(self.meters.bar_index(step) + bars)
 
     def shifted(self, by_steps: int) -> MeterMap:
         """The same bar lines, `by_steps` earlier."""

@@ -18,6 +18,7 @@ from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT
 from engine.music.roll import Note
+from engine.requests.live_window import end_under
 
 LATE_NS = 50 * NS_PER_MS
 """A note that cannot be sent within this time of its moment is not sent at all."""
@@ -113,12 +114,8 @@ class Performer:
             # What ends right there may be held on: its sustain was left free.
             if note.end_step < from_step or not active.ours:
                 continue
-            end = theirs.get(active.key)
-            if end is None:
-                if first_own is None:
-                    continue
-                end = min(note.end_step, first_own)
-            end = max(end, from_step, note.onset_step + 1)
+            end = end_under(note.end_step, theirs.get(active.key), first_own, from_step)
+            end = max(end, note.onset_step + 1)
             if end != note.end_step:
                 moved |= self._end(active, end)
         if moved:

@@ -72,7 +72,7 @@ def test_a_truncated_file_is_told_with_exit_code_2(size: int, tmp_path: Path) ->
 def test_what_the_musician_should_know_is_said(tmp_path: Path) -> None:
     source = song(tmp_path / "in.mid", NewTrack("Melody", TUNE), NewTrack("Bass", BASS))
     first = run("harmonize", source, "-o", tmp_path / "one.mid", *FIXTURE)
-    assert "kept but not heard: track 2 'Bass'" in first.stderr
+    assert "kept but not used: track 2 'Bass'" in first.stderr
     again = run("harmonize", tmp_path / "one.mid", "-o", tmp_path / "two.mid", *FIXTURE)
     assert "there is a midi-diffuse track already" in again.stderr
 

@@ -23,10 +23,18 @@ def beats(*pitches: tuple[int, ...]) -> list[Note]:
     return [Note(24 * i, p, 24, ACCOMPANIMENT) for i, beat in enumerate(pitches) for p in beat]
 
 
+def named(chord: int) -> str:
+    """`Am`, `G7`, or `-` where there is none."""
+    if chord == chords.NO_CHORD:
+        return "-"
+    roots = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+    return roots[chord % 12] + list(chords.QUALITIES)[chord // 12]
+
+
 def names(notes: list[Note]) -> list[str]:
     steps = max((note.end_step for note in notes), default=24)
     sounding = notes_to_roll(notes, 0, steps).cells[ACCOMPANIMENT].any(axis=0)
-    return [chords.chord_name(int(chord)) for chord in chords.chords_of(sounding, LOW)]
+    return [named(int(chord)) for chord in chords.chords_of(sounding, LOW)]
 
 
 def melody(*pitches: int, steps: int = 24) -> Cells2:

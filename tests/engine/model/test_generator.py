@@ -26,7 +26,7 @@ from engine.music.grid import (
 from engine.music.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests import constraints
 from engine.requests.request import FillRequest, PlanRequest, SampleSettings, Span
-from engine.requests.tasks import anticipate, harmonize, infill, vary
+from engine.requests.tasks import generate, harmonize, infill
 
 BEAT = STEPS_PER_BEAT
 WINDOW = 4 * BEAT
@@ -186,7 +186,8 @@ def test_nothing_doubles_the_lead_unless_asked(
 ) -> None:
     notes = [Note(onset, pitch, length, LEAD) for onset, pitch, length in leads]
     roll = notes_to_roll(notes, 0, WINDOW)
-    known = anticipate(roll, known_to, min(known_to + 12, WINDOW))
+    known = np.zeros(roll.cells.shape, np.bool_)
+    known[LEAD, ..., :known_to] = known[ACCOMPANIMENT, ..., : known_to + 12] = True
     wanted = SampleSettings(steps=2, voices=88, seed=seed)
     filled = tiny_generator.fill(FillRequest(roll, known, settings=wanted))
     lead, reply = np.asarray(filled.cells.any(axis=1))
@@ -261,7 +262,7 @@ def test_vary_with_the_rhythm_kept(model: str, beats: int, request: pytest.Fixtu
     generator: Generator = request.getfixturevalue(model)
     roll = source_to_vary(generator.pitches, beats)
     wanted = SampleSettings(steps=2, voices=1, rhythm="keep", low=40, high=70)
-    filled = generator.fill(FillRequest(roll, vary(roll), settings=wanted))
+    filled = generator.fill(FillRequest(roll, generate(roll), settings=wanted))
     assert rhythm_of(filled) == rhythm_of(roll)
     assert roll_to_notes(filled) != roll_to_notes(roll)
     reply = [n.pitch for n in roll_to_notes(filled) if n.voice == ACCOMPANIMENT]

@@ -30,16 +30,6 @@ def test_harmonize_knows_the_lead() -> None:
     assert spans(tasks.harmonize(ROLL)) == {LEAD: steps(-24, 72), ACCOMPANIMENT: []}
 
 
-def test_anticipate_knows_the_lead_to_now_and_the_reply_to_the_horizon() -> None:
-    assert spans(tasks.anticipate(ROLL, 0, 12)) == {
-        LEAD: steps(-24, 0),
-        ACCOMPANIMENT: steps(-24, 12),
-    }
-    assert spans(tasks.anticipate(ROLL, -99, -30)) == {LEAD: [], ACCOMPANIMENT: []}
-    with pytest.raises(GridError):
-        tasks.anticipate(ROLL, 12, 0)
-
-
 def test_continue_knows_everything_before() -> None:
     assert spans(tasks.continue_from(ROLL, 10)) == {
         LEAD: steps(-24, 10),
@@ -56,8 +46,7 @@ def test_infill_knows_everything_around() -> None:
         tasks.infill(ROLL, 24, 24)
 
 
-def test_vary_and_generate_know_nothing() -> None:
-    assert not tasks.vary(ROLL).any()
+def test_generate_knows_nothing() -> None:
     assert not tasks.generate(ROLL).any()
 
 

@@ -5,9 +5,23 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.music.roll import Note
-from engine.scores.midi_events import MOST_TRACKS, MidiFileError, split_chunks
+from engine.scores.midi_events import (
+    END_OF_TRACK,
+    ESCAPE,
+    META,
+    MOST_TRACKS,
+    SYSEX,
+    Event,
+    MidiFileError,
+    channel_event,
+    read_events,
+    split_chunks,
+    write_events,
+)
 from engine.scores.midi_file import parse
 from engine.scores.midi_write import NewTrack, add_track
 from tests.midi_bytes import midi, off, on
@@ -79,3 +93,33 @@ def test_more_tracks_than_a_header_can_count_with_ours_are_refused() -> None:
     assert len(split_chunks(head + empty * MOST_TRACKS)[2]) == MOST_TRACKS
     with pytest.raises(MidiFileError, match="holds 65,535 tracks; want at most 65,534"):
         split_chunks(head + empty * (MOST_TRACKS + 1))
+
+
+TICKS = st.integers(0, 0x0FFFFFFF)
+EVENTS = st.one_of(
+    st.builds(Event, TICKS, st.just(META), st.integers(0, 0x2E), st.binary(max_size=300)),
+    st.builds(Event, TICKS, st.sampled_from((SYSEX, ESCAPE)), st.just(0), st.binary(max_size=9)),
+    st.builds(
+        lambda tick, kind, channel, data: channel_event(
+            tick, [kind | channel, *data[: 1 if kind in (0xC0, 0xD0) else 2]]
+        ),
+        TICKS,
+        st.sampled_from((0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0)),
+        st.integers(0, 15),
+        st.tuples(st.integers(0, 127), st.integers(0, 127)),
+    ),
+)
+
+
+@given(st.lists(EVENTS, max_size=20))
+def test_written_events_are_read_back(events: list[Event]) -> None:
+    ordered = sorted(events, key=lambda event: event.tick)
+    end = Event(ordered[-1].tick if ordered else 0, META, END_OF_TRACK, b"")
+    assert list(read_events(write_events([*ordered, end]))) == [*ordered, end]
+
+
+@pytest.mark.parametrize(
+    "message", [(), (0xF8,), (0x90, 60), (0xC0, 1, 2), (0x90, 60, 128), (0xF0, 1, 2), (60, 64, 9)]
+)
+def test_what_is_no_channel_message_is_no_event(message: tuple[int, ...]) -> None:
+    assert channel_event(0, message) is None

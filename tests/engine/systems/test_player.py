@@ -22,7 +22,7 @@ MASKS: dict[str, Callable[[PianoRoll], Mask]] = {
     "harmonize": tasks.harmonize,
     "continue": lambda roll: tasks.continue_from(roll, 96),
     "infill": lambda roll: tasks.infill(roll, 48, 96),
-    "vary": tasks.vary,
+    "vary": tasks.generate,
     "generate": tasks.generate,
 }
 PLAYED = SampleSettings(steps=3, sampler="ddim", seed=4)

@@ -112,7 +112,6 @@ def test_pulses_quantised_to_audio_periods_stay_locked(bpm: float) -> None:
     errors = np.abs(phase_errors(periods, heard - late, tracker)[BEAT:])
     assert np.max(errors) <= 1.2 * frames_ms
     assert tracker.last_pulse == len(times) - 1
-    assert tracker.doubled == 0
     assert tracker.bpm == pytest.approx(bpm, rel=0.04)
 
 
@@ -129,7 +128,6 @@ def test_on_a_busy_machine_pairs_are_no_repeats_either(seed: int) -> None:
     heard = number * audio_ms + late_ms[number]
     tracker = TempoTracker()
     phase_errors(np.full(len(times), period_ms(240)), heard, tracker)
-    assert tracker.doubled <= 1
     assert abs(tracker.last_pulse - (len(times) - 1)) <= 1
 
 
@@ -152,7 +150,6 @@ def test_no_pulse_is_lost_or_gained_where_an_audio_period_is_as_long_as_a_pulse(
     tracker = TempoTracker()
     errors = phase_errors(periods, heard - (heard - times).mean(), tracker)[BEAT:]
     assert tracker.last_pulse == len(times) - 1
-    assert tracker.doubled == 0
     assert np.max(errors) <= 0.85 * audio_ms
     assert tracker.bpm == pytest.approx(bpm, rel=0.05)
 
@@ -189,14 +186,11 @@ def test_doubled_pulses_are_not_counted(every: int) -> None:
     times = pulse_times(np.full(10 * BEAT, period_ms(120)))
     tracker = TempoTracker()
     tracker.restart(to_ns(0), 0)
-    doubled = 0
     for index, at_ms in enumerate(jittered(times, rng)):
         if index:
             tracker.pulse(to_ns(at_ms))
         if index >= 30 and index % every == 0:
             tracker.pulse(to_ns(at_ms + 0.4))
-            doubled += 1
-    assert tracker.doubled == doubled > 0
     assert tracker.last_pulse == len(times) - 1
 
 

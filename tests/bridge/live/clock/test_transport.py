@@ -102,17 +102,15 @@ def test_song_positions_six_times_too_large_keep_the_bar_phase(daw: Daw) -> None
     daw.send(daw.transport.continue_)
     at_ns = daw.now_ns
     daw.pulses(4)
-    assert daw.transport.moment(at_ns + 1000).step_in_bar == pytest.approx(0, abs=0.01)
+    assert daw.transport.position_steps(at_ns + 1000) % 96 == pytest.approx(0, abs=0.01)
 
 
 def test_song_position_while_playing_jumps_at_the_next_clock(daw: Daw) -> None:
     daw.send(daw.transport.start)
     daw.pulses(96)
-    epoch = daw.transport.epoch
     assert daw.transport.song_position(0, daw.now_ns - NS_PER_MS) == []
     at_ns = daw.now_ns
     assert daw.pulses(30) == [E.JUMPED]
-    assert daw.transport.epoch == epoch + 1
     assert daw.transport.position_steps(at_ns) == pytest.approx(0, abs=1e-3)
     assert daw.position == pytest.approx(30, abs=1e-2)
 
@@ -121,10 +119,8 @@ def test_song_position_while_playing_jumps_at_the_next_clock(daw: Daw) -> None:
 def test_song_position_that_only_confirms_is_no_jump(daw: Daw, pulses: int) -> None:
     daw.send(daw.transport.start)
     daw.pulses(pulses)
-    epoch = daw.transport.epoch
     daw.transport.song_position(16, daw.now_ns - NS_PER_MS)
     assert daw.pulses(10) == []
-    assert daw.transport.epoch == epoch
     assert daw.position == pytest.approx(pulses + 10, abs=1e-2)
 
 
@@ -147,7 +143,6 @@ def test_stop_between_start_and_its_first_clock_cancels(daw: Daw) -> None:
 def test_dropout_freewheels_and_comes_back_on_the_nearest_pulse(daw: Daw) -> None:
     daw.send(daw.transport.start)
     daw.pulses(48)
-    epoch = daw.transport.epoch
     assert daw.wait(480) == []
     assert daw.wait(40) == [E.FREEWHEEL]
     assert daw.transport.freewheeling
@@ -159,7 +154,6 @@ def test_dropout_freewheels_and_comes_back_on_the_nearest_pulse(daw: Daw) -> Non
     assert not daw.transport.freewheeling
     daw.pulses(23)
     assert daw.position == pytest.approx(98 + 24, abs=0.01)
-    assert daw.transport.epoch == epoch, "nothing jumped"
 
 
 def test_stop_while_freewheeling_stops(daw: Daw) -> None:

@@ -98,7 +98,7 @@ def test_an_onset_moves_little_and_never_across_a_line_backwards(
 ) -> None:
     line = quantize_onset(step, grid, meters, bpm)
     assert abs(line - step) <= 6
-    assert line >= meters.bar_at(math.floor(step))[0], "never into the bar before"
+    assert line >= meters.bar_span(math.floor(step))[0], "never into the bar before"
 
 
 @pytest.mark.parametrize(
