@@ -40,6 +40,8 @@ ABILITIES: dict[str, Abilities] = {
     "paper-unet": Abilities(TASKS, False, BEATS, "paper"),
     "signorelli": Abilities(TASKS, False, BEATS, "signorelli"),
     "savkin": Abilities(("continue", "vary", "generate"), False, SECONDS, "savkin"),
+    "ziko-munim": Abilities(TASKS, False, BARS, "ziko-munim"),
+    "kumawat": Abilities(TASKS, False, BEATS, "kumawat"),
 }
 """By family. The first row that can do a task is the one that is recommended."""
 

@@ -12,13 +12,13 @@ from torch import nn
 
 from engine.model.export import is_export, pick_device
 from engine.model.generator import Generator
-from engine.music.grid import PIANO, PitchRange
+from engine.music.grid import PIANO, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import PianoRoll, roll_to_notes
 from engine.requests.abilities import ABILITIES, AbilityError, require, task_of
 from engine.requests.constraints import whole_notes
 from engine.requests.request import STYLES, ChordCell, FillRequest, Plan, PlanRequest
 from engine.systems.common.gaussian import WAYS
-from engine.systems.common.system import Mended
+from engine.systems.common.system import Mended, Recoded
 from engine.systems.registry import system_of
 from engine.systems.weights import load as load_weights
 
@@ -74,6 +74,13 @@ class SystemPlayer:
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
         """The same; no system draws a harmony plan."""
         return self.fill(request), ()
+
+    def recode(self, roll: PianoRoll) -> Recoded:
+        """A roll as the family's format and code hold it: what is heard of it at best."""
+        first = roll.first_step // STEPS_PER_BEAT * STEPS_PER_BEAT
+        end = -(-roll.end_step // STEPS_PER_BEAT) * STEPS_PER_BEAT
+        found = self.system.recode(self.network, roll.window(first, end))
+        return found._replace(roll=found.roll.window(roll.first_step, roll.end_step))
 
     def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
         """Each as `fill` answers it, one by one."""

@@ -126,9 +126,11 @@ class Run:
         number = self.settings.seed * _MIXED_SEED + self.progress.step
         generator = torch.Generator().manual_seed(number)
         batch = self.music.batch(self.settings.batch, np.random.default_rng(number))
+        if self.system.settle is not None:
+            self.system.settle(self.network, self.averaged, self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * min(1.0, (self.progress.step + 1) / _WARM_UP)
-        loss = self.system.loss(self.network, batch, generator)
+        loss = self.system.loss(self.network, batch, generator, self.progress.step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -152,7 +154,8 @@ class Run:
         with torch.no_grad():
             for _ in range(max(self.settings.valid_windows // 16, 1)):
                 batch = self.held_out.batch(16, rng)
-                losses.append(float(self.system.loss(self.averaged, batch, generator)))
+                loss = self.system.loss(self.averaged, batch, generator, self.progress.step)
+                losses.append(float(loss))
         self.progress.valid = float(np.mean(losses))
 
     def listen(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from engine.music.roll import Cells
+from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import FillRequest
+from engine.systems.common.note_lists import Lost
 from engine.training.dataset import Pack
 
 Facts = Mapping[str, float]
@@ -35,6 +36,14 @@ class Answer(NamedTuple):
     mended: Mended
 
 
+class Recoded(NamedTuple):
+    """A roll of whole beats as a family's format, and its network, can hold it; what that loses of
+    the notes before any network hears them."""
+
+    roll: PianoRoll
+    lost: Lost
+
+
 class Material(Protocol):
     """Music as a system's network is given it."""
 
@@ -47,8 +56,8 @@ class Material(Protocol):
         ...
 
 
-Loss = Callable[[nn.Module, tuple[Tensor, ...], Any], Tensor]
-"""From network, batch and torch.Generator to the mean loss."""
+Loss = Callable[[nn.Module, tuple[Tensor, ...], Any, int], Tensor]
+"""From network, batch, torch.Generator and the number of the step to the mean loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,10 @@ class System:
     """One family.
 
     config, build: of its network. material: from a pack, a split (0 train, 1 valid) and the
-    network's config. loss: see Loss. fill: answers a request. listen: numbers to log now and then
-    in training, from the network and a seed. steps: calls it is shipped with. beats: the music
-    its network hears at once, or about so much.
+    network's config. loss: see Loss. fill: answers a request. recode: see Recoded. listen:
+    numbers to log now and then in training, from the network and a seed. settle: called with
+    network, averaged network and number before each step. steps: calls it is shipped with.
+    beats: the music its network hears at once, or about so much.
     """
 
     config: type[Any]
@@ -66,6 +76,8 @@ class System:
     material: Callable[[Pack, int, Any], Material]
     loss: Loss
     fill: Callable[[nn.Module, FillRequest, Facts], Answer]
+    recode: Callable[[nn.Module, PianoRoll], Recoded]
     listen: Callable[[nn.Module, Material, int], dict[str, float]] | None = None
+    settle: Callable[[Any, Any, int], None] | None = None
     steps: int = 50
     beats: int = 16

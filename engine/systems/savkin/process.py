@@ -13,25 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.music.roll import Note
+from engine.music.roll import Note, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
 from engine.systems.common.note_lists import one_line
 from engine.systems.common.settle import answered, in_voices
 from engine.systems.common.spans import Free, told_by
-from engine.systems.common.system import Answer, Facts
+from engine.systems.common.system import Answer, Facts, Recoded
 from engine.systems.savkin.codec import (
     SHIFT,
     SHIFTS_PER_STEP,
     Numbers,
+    decode,
+    encode,
     from_numbers,
     scaled,
     to_numbers,
     unscaled,
 )
 
-_MOST_WINDOWS = 400
+_SPARE_WINDOWS = 4
+"""A sequence without a single shift would go on for ever; what is not reached stays silent."""
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
@@ -73,7 +76,7 @@ def _gone_on(
     silent = (span.first - start) * SHIFTS_PER_STEP - int((heard == SHIFT).sum())
     heard = np.concatenate([heard, np.full(silent, SHIFT)])
     new = np.zeros(0, np.int64)
-    for _ in range(_MOST_WINDOWS):
+    for _ in range(_SPARE_WINDOWS + 4 * wanted // half):
         context = np.concatenate([heard, new])[-half:]
         new = np.concatenate([new, _window(network, context, settings, generator)])
         if int((new == SHIFT).sum()) >= wanted:
@@ -137,3 +140,9 @@ def _sampled(
     with torch.inference_mode():
         found = reverse(network, as_input(values), as_input(known), walk, generator)
     return unscaled(found[0, 0].cpu().numpy())
+
+
+def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
+    """A roll as numbers hold it; the network has no part in that."""
+    numbers, lost = encode(roll)
+    return Recoded(decode(numbers, roll.steps, roll.first_step), lost)

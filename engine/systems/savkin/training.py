@@ -61,7 +61,9 @@ class Sequences:
         return np.pad(found, (0, self.length - len(found)), constant_values=REST)
 
 
-def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+def loss(
+    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
+) -> Tensor:
     """Mean squared error of v."""
     (x0,) = batch
     level = draw_levels(len(x0), generator).to(x0.device)

@@ -19,18 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT
-from engine.music.roll import Note
+from engine.music.roll import Note, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
 from engine.systems.common.note_lists import one_line
 from engine.systems.common.settle import answered, in_voices
 from engine.systems.common.spans import Free, Told, told_by
-from engine.systems.common.system import Answer, Facts
+from engine.systems.common.system import Answer, Facts, Recoded
 from engine.systems.signorelli.codec import (
     DELTA,
     FURTHEST_BEATS,
     Triples,
+    decode,
+    encode,
     from_triples,
     to_triples,
 )
@@ -270,3 +272,9 @@ def _sums(told: list[bool], places: list[int]) -> list[tuple[int, int, float]]:
             found.append((start, i + 1, (places[i] - before) / STEPS_PER_BEAT / FURTHEST_BEATS))
             start = None
     return found
+
+
+def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
+    """A roll as triples hold it; the network has no part in that."""
+    triples, lost = encode(roll)
+    return Recoded(decode(triples, roll.steps, roll.first_step), lost)

@@ -69,7 +69,9 @@ def _notes(part: Excerpt) -> list[Note]:
     ]
 
 
-def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+def loss(
+    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
+) -> Tensor:
     """Mean squared error of v."""
     (x0,) = batch
     level = draw_levels(len(x0), generator).to(x0.device)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.music.grid import ACCOMPANIMENT, LEAD
-from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll
+from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests import tasks
 from engine.requests.abilities import ABILITIES, SYSTEMS, AbilityError
 from engine.requests.request import ChordCell, FillRequest, PlanRequest, SampleSettings, Span
@@ -76,6 +76,18 @@ def test_a_sampler_of_another_process_is_refused(
 ) -> None:
     with pytest.raises(AbilityError, match="samples by ddim or ancestral, not 'renoise'"):
         small_player(family).fill(asked("generate", sampler="renoise"))
+
+
+@pytest.mark.parametrize("family", SYSTEMS)
+def test_what_a_format_holds_of_a_roll_has_its_steps_and_is_counted(
+    small_player: Callable[[str], SystemPlayer], family: str
+) -> None:
+    roll = notes_to_roll([Note(12, 60, 24, LEAD), Note(12, 60, 24, ACCOMPANIMENT)], 12, 100)
+    found, lost = small_player(family).recode(roll)
+    assert (found.first_step, found.steps) == (12, 88)
+    images = family in ("kumawat", "ziko-munim")
+    assert lost.doubled == (0 if images else 1)
+    assert images or roll_to_notes(found) == [Note(12, 60, 24)]
 
 
 def test_chord_symbols_are_refused_not_ignored(

@@ -1,0 +1,76 @@
+"""The encoder-decoder of note images: eight pitches and one beat to a few numbers, and back.
+
+Deterministic, as Kumawat's document wants it, and downsampling by 8, as Ziko and Munim's has it.
+Both documents take theirs ready-made; ours is learned with the rest. A voice's image goes in by
+itself, so that a melody has a code of its own. Codes lie in -1..1; a little noise on them in
+training keeps near codes near in sound.
+
+    B batch, Z numbers a place, R rows of eight pitches (11), T beats
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.music.grid import PIANO
+
+SIZE = 8
+"""Pitches and columns of a place; 8 columns are a beat."""
+ROWS = PIANO.size // SIZE
+_NOISE = 0.05
+_RARE = 4.0
+"""How much a cell that sounds weighs beside one that does not; few do."""
+
+
+class Mix(nn.Module):
+    """Neighbours by a depthwise convolution, then each place by itself (ConvNeXt, Liu 2022)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.norm = nn.GroupNorm(1, width)
+        self.wide, self.narrow = nn.Conv2d(width, 2 * width, 1), nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width, R, T]."""
+        out: Tensor = x + self.narrow(F.gelu(self.wide(self.norm(self.near(x)))))
+        return out
+
+
+class Coder(nn.Module):
+    """Image to code and back."""
+
+    def __init__(self, width: int, numbers: int) -> None:
+        super().__init__()
+        cells = 2 * SIZE * SIZE
+        self.enter = nn.Conv2d(2, width, SIZE, stride=SIZE)
+        self.encoder = nn.Sequential(Mix(width), Mix(width), nn.Conv2d(width, numbers, 1))
+        self.decoder = nn.Sequential(
+            nn.Conv2d(numbers, width, 1), Mix(width), Mix(width), nn.Conv2d(width, cells, 1)
+        )
+        bias = self.decoder[-1].bias
+        assert isinstance(bias, nn.Parameter)
+        nn.init.constant_(bias, -3.0)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """0/1 [B, 2, 88, 8 T] to codes [B, Z, R, T]."""
+        return torch.tanh(self.encoder(self.enter(image)))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Codes to logits [B, 2, 88, 8 T]."""
+        cells = self.decoder(code)
+        parts = cells.unflatten(1, (2, SIZE, SIZE)).permute(0, 1, 4, 2, 5, 3)
+        out: Tensor = parts.flatten(4, 5).flatten(2, 3)
+        return out
+
+
+def coder_loss(coder: Coder, image: Tensor, generator: torch.Generator) -> Tensor:
+    """Cross-entropy of the cells of an image that went through its code, per place."""
+    code = coder.encode(image)
+    noise = torch.randn(code.shape, generator=generator).to(code.device)
+    logits = coder.decode(code + _NOISE * noise)
+    weight = 1.0 + (_RARE - 1.0) * image
+    cells = F.binary_cross_entropy_with_logits(logits, image, weight=weight, reduction="sum")
+    return cells / (code.shape[0] * code.shape[2] * code.shape[3])

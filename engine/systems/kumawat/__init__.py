@@ -1,0 +1,1 @@
+"""Diffusion in the space of a plain encoder-decoder of note images (after H. Kumawat)."""

@@ -1,0 +1,42 @@
+"""First the encoder-decoder, then diffusion in its space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.systems.common.autoencoder import coder_loss
+from engine.systems.common.gaussian import diffuse, draw_levels, velocity
+from engine.systems.common.images import Images
+from engine.systems.common.latents import codes_of
+from engine.systems.kumawat.network import LatentUnet, LatentUnetConfig
+from engine.training.dataset import Pack
+
+
+def material(pack: Pack, split: int, config: LatentUnetConfig) -> Images:
+    """Windows as images."""
+    return Images(pack, split, config.beats)
+
+
+def loss(
+    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
+) -> Tensor:
+    """Of the coder for the first `coder_steps`, then the mean squared error of v."""
+    assert isinstance(network, LatentUnet)
+    images = batch[0]
+    if step < network.config.coder_steps:
+        return coder_loss(network.coder, images.flatten(0, 1), generator)
+    with torch.no_grad():
+        x0 = codes_of(network.coder, images).flatten(1, 2)
+    level = draw_levels(len(x0), generator).to(x0.device)
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    guess: Tensor = network(diffuse(x0, level, noise), level)
+    return (guess - velocity(x0, level, noise)).pow(2).mean()
+
+
+def settle(network: Any, averaged: Any, step: int) -> None:
+    """When the coder is learned, its averaged weights are the ones to diffuse in."""
+    if step == network.config.coder_steps:
+        network.coder.load_state_dict(averaged.coder.state_dict())

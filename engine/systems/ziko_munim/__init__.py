@@ -1,0 +1,1 @@
+"""A diffusion transformer on note images, with anticipation (after C. Ziko and R. Munim)."""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import torch
+
+from engine.systems.common.autoencoder import ROWS, SIZE, Coder, coder_loss
+
+
+def test_a_place_of_the_code_is_eight_pitches_and_a_beat() -> None:
+    coder = Coder(16, 4)
+    code = coder.encode(torch.zeros(3, 2, 88, 32))
+    assert code.shape == (3, 4, ROWS, 4)
+    assert coder.decode(code).shape == (3, 2, 88, 32)
+
+
+def test_each_place_is_decoded_where_it_was_encoded() -> None:
+    """With a decoder that only copies: cell (plane, pitch, column) of a place is its number."""
+    coder = Coder(16, 2 * SIZE * SIZE)
+    coder.decoder = torch.nn.Sequential()
+    image = (torch.rand(1, 2, 88, 24, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    places = image.unfold(2, SIZE, SIZE).unfold(3, SIZE, SIZE)  # [B, 2, R, T, 8, 8]
+    code = places.permute(0, 1, 4, 5, 2, 3).flatten(1, 3)
+    assert torch.equal(coder.decode(code), image)
+
+
+def test_it_learns_to_say_a_chord_back() -> None:
+    torch.manual_seed(0)
+    coder = Coder(32, 4)
+    image = torch.zeros(2, 2, 88, 8)
+    image[0, 0, [39, 43, 46], 0] = 1.0
+    image[0, 1, [39, 43, 46], 1:] = 1.0
+    optimizer = torch.optim.Adam(coder.parameters(), lr=3e-3)
+    for _ in range(150):
+        loss = coder_loss(coder, image, torch.Generator().manual_seed(1))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert torch.equal((coder.decode(coder.encode(image)) > 0).float(), image)
