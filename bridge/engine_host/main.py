@@ -11,7 +11,7 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -87,6 +87,10 @@ class Engine(Protocol):
 
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""
+        ...
+
+    def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
+        """Each as `plan` answers it, made together; requests of one cohort."""
         ...
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from engine.model.export import ModelError, load, pick_device
 from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.music.roll import PianoRoll, roll_to_notes, shifted
 from engine.requests.chord_grid import turned
+from engine.requests.cohort import loop_of
 from engine.requests.request import ChordCell, FillRequest, Plan, PlanRequest, SampleSettings
 from engine.requests.sheet import Sheet, Window
 
@@ -33,12 +33,6 @@ __all__ = ["Generator", "ModelError"]
 _STRETCH = 2
 """Requests up to so many windows long are filled in one go: rotary positions carry that far (the
 bound per beat is the same, docs/evaluation.md), and two windows would take twice the time."""
-
-_OF_ONE_REQUEST = {
-    "seed", "style", "density", "low", "high", "voices", "rhythm", "pitch_classes",
-}  # fmt: skip
-"""Settings that may differ among requests filled together; the others steer the loop itself."""
-
 
 _SILENT_BEATS = 8
 """Known to follow where the piece ends, so that the chords come to an end there."""
@@ -96,7 +90,10 @@ class Generator:
         sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
         if not sheets:
             return []
-        if len({(s.original.shape, _loop_of(s.request)) for s in sheets}) > 1:
+        if (
+            len({(s.original.shape, s.request.ends, loop_of(s.request.settings)) for s in sheets})
+            > 1
+        ):
             raise ValueError("requests filled together want one length and one way to sample")
         total = sheets[0].original.shape[-1]
         window = self.window_steps
@@ -114,17 +111,30 @@ class Generator:
 
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""
+        return self.plan_many([request])[0]
+
+    def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
+        """Each request as `plan` answers it, but through the network together, as `fill_many` does.
+
+        elapsed_ns is of all together. They have one `engine.requests.cohort.cohort_of`; raises
+        ValueError where they do not fit.
+        """
         started_ns = time.perf_counter_ns()
-        (sheet,) = self._filled([request.to_fill(self.pitches)])
-        return Plan(
-            id=request.id,
-            first_step=request.first_step,
-            end_step=request.end_step,
-            notes=tuple(roll_to_notes(sheet.finished())),
-            elapsed_ns=time.perf_counter_ns() - started_ns,
-            calls=request.settings.steps,
-            chords=tuple(sheet.followed()),
-        )
+        sheets = self._filled([request.to_fill(self.pitches) for request in requests])
+        rolls = [sheet.finished() for sheet in sheets]
+        elapsed_ns = time.perf_counter_ns() - started_ns
+        return [
+            Plan(
+                id=request.id,
+                first_step=request.first_step,
+                end_step=request.end_step,
+                notes=tuple(roll_to_notes(roll)),
+                elapsed_ns=elapsed_ns,
+                calls=request.settings.steps,
+                chords=tuple(sheet.followed()),
+            )
+            for request, sheet, roll in zip(requests, sheets, rolls, strict=True)
+        ]
 
     def _fill_part(self, sheets: list[Sheet], part: slice) -> None:
         """The steps `part` of every sheet through the network."""
@@ -212,9 +222,3 @@ def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDA
     """Bar phase and bar length of each token of a window, in steps."""
     tokens = np.arange(0, window.cells.shape[-1], STEPS_PER_TOKEN)
     return request.meters.phase(window.first_step + tokens)
-
-
-def _loop_of(request: FillRequest) -> tuple[object, ...]:
-    """What all requests of a batch share."""
-    names = [field.name for field in fields(SampleSettings) if field.name not in _OF_ONE_REQUEST]
-    return (request.ends, *(getattr(request.settings, name) for name in names))

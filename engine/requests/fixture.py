@@ -7,6 +7,7 @@ yields notes, silence cannot pass for success. Needs no torch.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,6 +39,31 @@ class FixtureGenerator:
     def fill(self, request: FillRequest) -> PianoRoll:
         """The roll with its free accompaniment cells holding triads; known cells stay."""
         time.sleep(self.delay_ms / 1000)
+        return self._filled(request)
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Fill, and read the notes off the roll."""
+        return self.plan_many([request])[0]
+
+    def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
+        """Each as `plan` answers it; `delay_ms` is slept once, however many there are."""
+        started_ns = time.perf_counter_ns()
+        time.sleep(self.delay_ms / 1000)
+        rolls = [self._filled(request.to_fill(self.pitches)) for request in requests]
+        elapsed_ns = time.perf_counter_ns() - started_ns
+        return [
+            Plan(
+                id=request.id,
+                first_step=request.first_step,
+                end_step=request.end_step,
+                notes=tuple(roll_to_notes(roll)),
+                elapsed_ns=elapsed_ns,
+                calls=request.settings.steps,
+            )
+            for request, roll in zip(requests, rolls, strict=True)
+        ]
+
+    def _filled(self, request: FillRequest) -> PianoRoll:
         roll = request.roll
         first_beat = -(-roll.first_step // STEPS_PER_BEAT)
         chords = [
@@ -53,19 +79,6 @@ class FixtureGenerator:
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
         """The same, and no harmony plan."""
         return self.fill(request), ()
-
-    def plan(self, request: PlanRequest) -> Plan:
-        """Fill, and read the notes off the roll."""
-        started_ns = time.perf_counter_ns()
-        roll = self.fill(request.to_fill(self.pitches))
-        return Plan(
-            id=request.id,
-            first_step=request.first_step,
-            end_step=request.end_step,
-            notes=tuple(roll_to_notes(roll)),
-            elapsed_ns=time.perf_counter_ns() - started_ns,
-            calls=request.settings.steps,
-        )
 
     def _triad(self, roll: PianoRoll, step: int, request: FillRequest) -> tuple[int, ...]:
         low, high = request.settings.low, request.settings.high

@@ -329,6 +329,17 @@ def test_what_does_not_fit_together_is_refused(other: FillRequest) -> None:
         recording()[0].fill_many([to_harmonize(WINDOW), other])
 
 
+def test_plans_made_together_are_those_made_alone(tiny_generator: Generator) -> None:
+    known = (Span(LEAD, 0, WINDOW // 2),)
+    asked = [
+        PlanRequest(i, 0, WINDOW, tuple(melody(2)), known, settings=SampleSettings(steps=2, seed=i))
+        for i in (3, 4)
+    ]
+    together = tiny_generator.plan_many(asked)
+    assert [plan.id for plan in together] == [3, 4]
+    assert [p.notes for p in together] == [tiny_generator.plan(request).notes for request in asked]
+
+
 # -- The paper's model: one voice, one plane -------------------------------------------------------
 
 

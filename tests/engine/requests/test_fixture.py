@@ -66,3 +66,12 @@ def test_a_given_chord_is_played_with_its_bass_below() -> None:
     assert first == [53, 62, 65, 69]
     silent = FillRequest(roll, tasks.harmonize(roll), chords=(ChordCell(0, 48, frozenset()),))
     assert [n.voice for n in roll_to_notes(FixtureGenerator().fill(silent))] == [LEAD]
+
+
+def test_many_are_answered_as_one_is() -> None:
+    engine = FixtureGenerator()
+    spans = (Span(LEAD, 0, 48),)
+    asked = [PlanRequest(i, 0, 96, (note(0, 70 + i),), spans) for i in range(3)]
+    together = engine.plan_many(asked)
+    assert [plan.id for plan in together] == [0, 1, 2]
+    assert [plan.notes for plan in together] == [engine.plan(request).notes for request in asked]
