@@ -72,7 +72,8 @@ class EngineState:
     `loading`: another engine is on its way, while the one that serves goes on.
 
     plan_ns, calls: of a `ready` and warm one, how long a plan took it and in how many sampler
-    calls; else 0.
+    calls; else 0. news: what the musician is to be told of it, such as that another machine's
+    engine plays from now on; mostly empty.
     """
 
     at_ns: int
@@ -80,6 +81,7 @@ class EngineState:
     detail: str = ""
     plan_ns: int = 0
     calls: int = 0
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)

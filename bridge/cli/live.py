@@ -106,6 +106,12 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", "out_name", default="", metavar="NAME",
               help="Existing MIDI port to play to.")  # fmt: skip
 @click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
+@click.option("--engine", "engine_url", metavar="URL",
+              help="Engine server that plans, wss://HOST:PORT; this machine steps in.")  # fmt: skip
+@click.option("--engine-token-file", type=click.Path(dir_okay=False, path_type=Path),
+              help="The token that its owner gave you.")  # fmt: skip
+@click.option("--engine-ca", type=click.Path(dir_okay=False, path_type=Path),
+              help="The certificate that its owner gave you.  [the system's]")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @_shared
 def serve(
@@ -119,6 +125,9 @@ def serve(
     in_name: str,
     out_name: str,
     midi_api: str,
+    engine_url: str | None,
+    engine_token_file: Path | None,
+    engine_ca: Path | None,
     verbose: bool,
     preset: str,
     assignments: tuple[str, ...],
@@ -136,6 +145,7 @@ def serve(
     notes out, settings, OSC commands, plans. `--no-log` keeps none.
     """
     settings = read_settings(options, assignments)
+    from bridge.engine_link.address import server_address
     from bridge.event_log.writer import default_folder
     from bridge.runtime.daemon import Daemon, DaemonConfig, StartError
 
@@ -159,6 +169,7 @@ def serve(
         threads=threads,
         delay_ms=delay_ms,
         slow_down=slow_down,
+        server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
     )
     try:
         Daemon(config, click.echo).run()

@@ -25,6 +25,9 @@ USER_ERRORS = (
     ("bridge.midi.port_names", "PortError"),
     ("bridge.osc.server", "OscPortError"),
     ("bridge.demo.show", "DemoError"),
+    ("bridge.engine_link.address", "LinkError"),
+    ("bridge.engine_server.cluster", "ClusterError"),
+    ("bridge.engine_server.credentials", "CredentialError"),
     ("bridge.client.rig", "RigError"),
     ("engine.music.grid", "GridError"),
     ("engine.scores.midi_file", "MidiFileError"),
@@ -168,6 +171,9 @@ _BENCH = LazyGroup(
 
 COMMANDS: dict[str, Source] = {
     "serve": Source("bridge.cli.live", "serve", "Play along: MIDI ports and OSC"),
+    "engine-server": Source(
+        "bridge.cli.cluster", "engine_server", "Run the engine for many players"
+    ),
     "demo": Source("bridge.cli.demo", "demo", "Hear and see a melody answered, in a minute"),
     "harmonize": Source("bridge.cli.files", "harmonize", "Add harmony to a MIDI file's melody"),
     "continue": Source("bridge.cli.files", "continue_", "Go on where a MIDI file ends"),

@@ -113,12 +113,12 @@ def serve_engine(conn: Connection, cue: Cue | None) -> None:
         assert isinstance(cue, Cue)
         spec = cue.spec
         try:
-            engine = _load(spec)
-            median_ns = _warm_up(engine, cue)
+            engine = load_engine(spec)
+            median_ns = warm_up(engine, cue)
         except Exception as err:  # whatever a damaged file makes torch raise
-            conn.send_bytes(pack(REFUSED, {"text": _one_line(err)}))
+            conn.send_bytes(pack(REFUSED, {"text": one_line(err)}))
             return
-        ready = {"plan_ns": round(median_ns * spec.slow_down), "metadata": _plain(engine.metadata)}
+        ready = {"plan_ns": round(median_ns * spec.slow_down), "metadata": plain(engine.metadata)}
         # The first call of all is slow and tells nothing of the next.
         ready["calls"] = spec.warm_up.steps if cue.calls >= WARM else 0
         conn.send_bytes(pack(READY, ready))
@@ -142,7 +142,8 @@ def default_threads() -> int:
     return max(1, min(4, (cores or 2) - 1))
 
 
-def _load(spec: EngineSpec) -> Engine:
+def load_engine(spec: EngineSpec) -> Engine:
+    """The engine that the spec names, not warm yet. Raises ModelError."""
     if spec.model == FIXTURE:
         from engine.requests.fixture import FixtureGenerator
 
@@ -173,7 +174,7 @@ def _import_engine() -> None:
     importlib.import_module("engine.systems.player")
 
 
-def _warm_up(engine: Engine, cue: Cue) -> int:
+def warm_up(engine: Engine, cue: Cue) -> int:
     """Call until WARM of them agree; gives their median in ns."""
     request = warm_up_request(cue.spec.warm_up)
     times: list[int] = []
@@ -204,15 +205,17 @@ def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
         time.sleep((slow_down - 1) * elapsed_ns / 1e9)
         return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
     except Exception as err:  # one bad request or plan must not cost the musician the engine
-        return pack(ERROR, {"id": request.id, "text": _one_line(err)})
+        return pack(ERROR, {"id": request.id, "text": one_line(err)})
 
 
-def _one_line(err: Exception) -> str:
+def one_line(err: Exception) -> str:
+    """What went wrong, for a message."""
     text = " ".join(str(err).split()) or type(err).__name__
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-def _plain(metadata: dict[str, object]) -> dict[str, Any]:
+def plain(metadata: dict[str, object]) -> dict[str, Any]:
+    """The metadata as values that JSON knows."""
     kinds = (str, int, float, bool, list, tuple, dict, type(None))
     return {
         key: value if isinstance(value, kinds) else str(value) for key, value in metadata.items()

@@ -70,7 +70,8 @@ def _words(command: Command) -> tuple[str, list[Any]]:
     if isinstance(command, Act):
         return "act", [command.sender, command.name, *command.arguments]
     if isinstance(command, EngineState):
-        return "engine", [command.state, command.detail, command.plan_ns, command.calls]
+        words = [command.state, command.detail, command.plan_ns, command.calls]
+        return "engine", [*words, command.news] if command.news else words
     if isinstance(command, LinkHeard):
         return "link", [getattr(command, name) for name in _LINK]
     assert isinstance(command, PlanArrived)
@@ -131,8 +132,8 @@ def _read_act(at_ns: int, words: list[Any]) -> Act:
 
 def _read_engine(at_ns: int, words: list[Any]) -> EngineState:
     state, detail, *pace = words
-    plan_ns, calls = pace or (0, 0)  # logs of the first versions do not tell
-    return EngineState(at_ns, str(state), str(detail), int(plan_ns), int(calls))
+    plan_ns, calls, *news = pace or (0, 0)  # logs of the first versions do not tell
+    return EngineState(at_ns, str(state), str(detail), int(plan_ns), int(calls), *map(str, news))
 
 
 def _read_link(at_ns: int, words: list[Any]) -> LinkHeard:

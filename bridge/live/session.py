@@ -175,8 +175,14 @@ class Session:
     def _engine(self, command: EngineState) -> list[Effect]:
         before, self.engine_state = self.engine_state, command.state
         self.conductor.replanner.engine(command.state, command.plan_ns, command.calls)
+        news: list[Effect] = []
+        if command.news:
+            news = [
+                OscOut("/diffuse/out/engine", (command.news,)),
+                LogLine(logging.WARNING, command.news),
+            ]
         if command.state == "ready":
-            return [OscOut("/diffuse/out/ready", ())]
+            return [OscOut("/diffuse/out/ready", ()), *news]
         if command.state == "error":
             self.engine_state = before
             return self._engine_fails(command.detail, f"engine: {command.detail}")
@@ -185,7 +191,7 @@ class Session:
         text = f"engine {command.state}" + (f": {command.detail}" if command.detail else "")
         if command.state == "down":
             return self._engine_fails(command.detail, text)
-        return [LogLine(logging.INFO, text)]
+        return [LogLine(logging.INFO, text), *news]
 
     def _engine_fails(self, detail: str, text: str) -> list[Effect]:
         """Told once, however often it happens before there is a plan again."""

@@ -109,6 +109,7 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("done", "an action is done: start, stop, panic, subscribe, ...", "action:text"),
     _out("freeze", "whether reply loop keeps its harmony", "on:bool"),
     _out("ready", "the engine has warmed up; notes can come"),
+    _out("engine", "which machine's engine plays from now on, and why", "text:text"),
     _out("state", "what midi-diffuse is doing now", "state:text"),
     _out("bar", "a bar begins; counted from 1", "number:int"),
     _out(

@@ -17,10 +17,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
 from bridge.engine_host.main import FIXTURE, EngineSpec
 from bridge.engine_host.supervisor import EngineSupervisor
+from bridge.engine_link.address import ServerAddress
 from bridge.event_log.outcomes import Recorded
 from bridge.event_log.writer import EventLog
 from bridge.inbox import Inbox
@@ -38,6 +40,9 @@ from bridge.runtime.transport_thread import TransportThread
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS
+
+if TYPE_CHECKING:
+    from bridge.engine_link.failover import FailoverEngine
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
@@ -57,7 +62,8 @@ class DaemonConfig:
     reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
     network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
     fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
-    slower machine would do. chords: (bar, beat, name), given from the start.
+    slower machine would do. chords: (bar, beat, name), given from the start. server: an engine
+    elsewhere, which this machine's steps in for.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +80,7 @@ class DaemonConfig:
     threads: int = 0
     delay_ms: float = 0.0
     slow_down: float = 1.0
+    server: ServerAddress | None = None
 
 
 class Daemon:
@@ -110,7 +117,7 @@ class Daemon:
             )
             undo.pop_all()
         self._outbox = Outbox(self._osc)
-        self._supervisor = EngineSupervisor(self._report)
+        self._supervisor = engine_keeper(config.server, self._report)
         self._link = LinkClient(self._inbox.put, self._tell_link)
         self._transport = TransportThread(
             session if self._event_log is None else Recorded(session, self._event_log.note),
@@ -285,6 +292,17 @@ class Daemon:
             time.sleep(0.1)  # the driver sends on a thread of its own
             os._exit(FORCED_EXIT)
         self._stop.set()
+
+
+def engine_keeper(
+    server: ServerAddress | None, report: Callable[[Command], None]
+) -> EngineSupervisor | FailoverEngine:
+    """What keeps an engine: one in a process of its own, or one elsewhere with that as standby."""
+    if server is None:
+        return EngineSupervisor(report)
+    from bridge.engine_link.failover import FailoverEngine
+
+    return FailoverEngine(server, report)
 
 
 def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class FaultyEngine:
         else:
             ORDERS.unlink()
         return FAULTS[fault](self.sound, request)
+
+    def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
+        """One after the other."""
+        return [self.plan(request) for request in requests]
 
 
 def _raise(sound: Engine, request: PlanRequest) -> Plan:
@@ -110,14 +114,14 @@ FAULTS: dict[str, Callable[[Engine, PlanRequest], Plan]] = {
     "garbage": _garbage,
 }
 
-_load_sound = engine_process._load
+_load_sound = engine_process.load_engine
 
 
 def _load(spec: EngineSpec) -> Engine:
     return FaultyEngine(_load_sound(spec))
 
 
-engine_process._load = _load
+engine_process.load_engine = _load
 
 if __name__ == "__main__":
     from bridge.cli import main as cli

@@ -39,7 +39,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(SetParameter, INTS, TEXTS, VALUES, PEERS),
     st.builds(AskParameter, INTS, TEXTS, PEERS),
     st.builds(Act, INTS, TEXTS, st.lists(VALUES, max_size=3).map(tuple), PEERS),
-    st.builds(EngineState, INTS, TEXTS, TEXTS, INTS, INTS),
+    st.builds(EngineState, INTS, TEXTS, TEXTS, INTS, INTS, TEXTS),
     st.builds(
         PlanArrived,
         INTS,

@@ -183,6 +183,18 @@ def test_restarted_engine_takes_over_at_once() -> None:
     assert live.osc("out/ready") == [(11.0, ())]
 
 
+def test_another_machines_engine_takes_over_without_a_rest_and_is_told() -> None:
+    def delay(request: object) -> int | None:
+        return None if 8 * S < live.now_ns < 8500 * MS else 50 * MS
+
+    live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
+    news = "studio:8443 does not answer in time; default on this machine plays"
+    live.add([EngineState(8500 * MS, "ready", "default", 80 * MS, 6, news)]).run(16 * S)
+    assert not {"rest", "late"} & live.counts.keys()
+    assert live.osc("out/engine") == [(8.5, (news,))]
+    assert next(when for when, _ in live.requests if when > 8.4) == 8.5
+
+
 def test_while_another_model_loads_the_one_in_service_goes_on() -> None:
     def asked_and_played(*states: EngineState) -> tuple[list[float], list[tuple[float, int]]]:
         live = rig().add(clock(64)).add(melody(64)).add(states).run(20 * S)

@@ -1,0 +1,171 @@
+"""One long-lived connection to an engine server, opened again whenever it is lost.
+
+A thread of its own with an event loop. Knows nothing of requests and plans: bytes in, bytes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from bridge.engine_link.address import LinkError, ServerAddress
+from bridge.engine_link.wire import MOST_BYTES, PROTOCOL
+
+OPEN_S = 3.0
+ALIVE_S = 2.0
+"""Between two signs of life while nothing else is said, and how long one may take."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told what comes, on the connection's thread."""
+
+    def heard(self, frame: bytes) -> None:
+        """A message."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """The connection, or an attempt at one, came to an end."""
+        ...
+
+
+class Connection:
+    """Owner: its own thread, on which the listener and everything given to `call` run.
+
+    `start`, `stop` and `call` are safe from any thread and never wait for the network; `send` and
+    `later` belong to the connection's thread.
+    """
+
+    def __init__(self, server: ServerAddress, listener: Listener) -> None:
+        self._server = server
+        self._listener = listener
+        self._loop = asyncio.new_event_loop()
+        self._out: deque[bytes] = deque(maxlen=1)
+        self._something = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the connection and the thread. Returns when both are gone."""
+        if self._thread.is_alive():
+            self.call(self._loop.stop)
+            self._thread.join()
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have the connection's thread do it soon; nothing, once that has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> None:
+        """Have it done in so many seconds."""
+        self._loop.call_later(seconds, function, *arguments)
+
+    def send(self, frame: bytes) -> None:
+        """Send soon; replaces a message that the network has not taken yet."""
+        self._out.append(frame)
+        self._something.set()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        work = self._loop.create_task(self._keep_connected())
+        try:
+            self._loop.run_forever()
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(work)
+            self._loop.close()
+
+    async def _keep_connected(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._converse()
+                pause_s, why = FIRST_PAUSE_S, "closed the connection"
+            except (OSError, WebSocketException, LinkError, EOFError) as err:
+                why = reason(err)
+            except Exception as err:  # a fault here must not cost the musician the way back
+                _log.exception("engine link")
+                why = f"failed ({type(err).__name__})"
+            self._listener.lost(why)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _converse(self) -> None:
+        """Connect, and hand on what comes until the connection ends."""
+        self._out.clear()
+        async with connect(
+            self._server.url,
+            ssl=self._server.tls(),
+            subprotocols=[PROTOCOL],  # type: ignore[list-item]
+            additional_headers={"Authorization": f"Bearer {self._server.token}"},
+            open_timeout=OPEN_S,
+            close_timeout=0.2,
+            ping_interval=ALIVE_S,
+            ping_timeout=ALIVE_S,
+            max_size=MOST_BYTES,
+            compression=None,
+            proxy=None,
+        ) as socket_:
+            if socket_.subprotocol != PROTOCOL:
+                raise LinkError("does not speak this version's protocol; upgrade both alike")
+            _send_at_once(socket_)
+            sending = asyncio.create_task(self._send_all(socket_))
+            try:
+                async for frame in socket_:
+                    if isinstance(frame, bytes):
+                        self._listener.heard(frame)
+            finally:
+                sending.cancel()
+
+    async def _send_all(self, socket_: ClientConnection) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._out:
+                await socket_.send(self._out.popleft())
+
+
+def _send_at_once(connection: ClientConnection) -> None:
+    """A request must not wait for the answer to the one before."""
+    raw = connection.transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+_BY_STATUS = {
+    400: "does not speak this version's protocol; upgrade both alike",
+    401: "does not know the token in --engine-token-file",
+    503: "takes no players now",
+}
+
+
+def reason(err: BaseException) -> str:
+    """Why there is no connection, to stand after the server's name."""
+    if isinstance(err, InvalidStatus):
+        code = err.response.status_code
+        return _BY_STATUS.get(code, f"answers with HTTP {code}")
+    if isinstance(err, ssl.SSLCertVerificationError):
+        return f"is not who --engine-ca vouches for ({err.verify_message})"
+    if isinstance(err, socket.gaierror):
+        return "is not known by that name"
+    if isinstance(err, ConnectionRefusedError):
+        return "has no engine server at that port"
+    if isinstance(err, TimeoutError):
+        return "does not answer"
+    return str(err) if isinstance(err, LinkError) else "cannot be reached"

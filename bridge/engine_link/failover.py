@@ -1,0 +1,295 @@
+"""An engine on a server, and the local one that takes over while that does not answer in time.
+
+Outside it is what `engine_host.supervisor` is. Both engines are started; plans come from the
+server while it is well, and what goes to and fro is told once each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bridge.commands import Command, EngineState, PlanArrived
+from bridge.engine_host.main import EngineSpec, warm_up_request
+from bridge.engine_host.supervisor import HISTORY, NONSENSE, EngineSupervisor
+from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
+from bridge.engine_link.address import ServerAddress
+from bridge.engine_link.connection import Connection
+from bridge.engine_link.wire import DROPPED, WELCOME, Offer, digest_of, offers_of, pack_ask
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.requests.request import PlanRequest
+
+PATIENCE_NS = 400 * NS_PER_MS
+"""An answer that takes longer is given up: with the local engine's own time that is about a beat
+at 120 bpm. A server that needs longer for every plan is never asked for music."""
+PROBE_S = 0.4
+FEW_PROBES, MANY_PROBES = 3, 24
+"""So many probes in a row must be answered in time before a server is well. The number doubles
+each time that it fails within STEADY_NS of being well, up to the latter."""
+STEADY_NS = 60 * NS_PER_S
+MOST_ERRORS = 4
+FIRST_PROBE = -1 << 20
+"""Probes have the numbers from here on; requests have numbers above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is with the server."""
+
+    request: PlanRequest
+    sent_ns: int
+
+
+class FailoverEngine:
+    """Keeps an engine server and a local engine; the interface of EngineSupervisor.
+
+    `start`, `submit`, `switch` and `stop` are safe from any thread and never wait for the network;
+    everything else happens on the connection's thread, which calls `report`.
+    """
+
+    def __init__(self, server: ServerAddress, report: Callable[[Command], None]) -> None:
+        self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
+        self.well = False
+        self._server = server
+        self._report = report
+        self._link = Connection(server, self)
+        self._local = EngineSupervisor(lambda command: self._link.call(self._local_says, command))
+        self._local_state: EngineState | None = None
+        self._spec = EngineSpec("")
+        self._offers: dict[str, Offer] | None = None
+        self._asked: Asked | None = None
+        self._pending: PlanRequest | None = None
+        self._probe: Asked | None = None
+        self._probes = 0
+        self._good_ns: list[int] = []
+        self._needed = FEW_PROBES
+        self._well_since_ns = 0
+        self._errors = 0
+        self._told = ""
+
+    # -- From other threads ------------------------------------------------------------------------
+
+    def start(self, spec: EngineSpec) -> None:
+        """Start the local engine and look for the server; EngineState says when one is ready."""
+        self._spec = spec
+        self._link.start()
+        self._local.start(spec)
+
+    def submit(self, request: PlanRequest) -> None:
+        """Ask for a plan; replaces a request that waits."""
+        self._link.call(self._ask, request)
+
+    def switch(self, spec: EngineSpec) -> None:
+        """Another model: here, and on the server where that has it."""
+        self._local.switch(spec)
+        self._link.call(self._switched, spec)
+
+    def stop(self) -> None:
+        """End both. Returns when all is gone."""
+        self._local.stop()
+        self._link.stop()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the local engines, the serving one first."""
+        return self._local.pids
+
+    @property
+    def restarts(self) -> int:
+        """How often the local engine was started anew."""
+        return self._local.restarts
+
+    @property
+    def refused(self) -> str:
+        """Why there is no local engine and none is tried, or empty."""
+        return "" if self.well else self._local.refused
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the engine that plays tells of its model."""
+        offer = self._offer if self.well else None
+        return self._local.metadata if offer is None else offer.metadata
+
+    # -- Requests, on the connection's thread ------------------------------------------------------
+
+    def _ask(self, request: PlanRequest) -> None:
+        if not self.well:
+            self._local.submit(request)
+        elif self._asked is not None:
+            self._pending = request
+        else:
+            self._asked = self._send(request)
+            self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._asked)
+
+    def _send(self, request: PlanRequest) -> Asked:
+        assert self._offer is not None
+        self._link.send(pack_ask(request, self._offer.digest, PATIENCE_NS))
+        return Asked(request, time.perf_counter_ns())
+
+    def _waited(self, asked: Asked) -> None:
+        if asked is self._asked or asked is self._probe:
+            self._fails("does not answer in time")
+
+    def _next(self) -> None:
+        self._asked = None
+        if self._pending is not None:
+            request, self._pending = self._pending, None
+            self._ask(request)
+
+    # -- What comes from the server ----------------------------------------------------------------
+
+    def heard(self, frame: bytes) -> None:
+        """A message from the server."""
+        try:
+            kind, head, numbers = unpack(frame)
+            if kind == WELCOME:
+                self._welcome(offers_of(head))
+            elif kind == PLAN:
+                plan = unpack_plan(head, numbers)
+                elapsed_ns = self._answered(plan.id)
+                if elapsed_ns is not None:
+                    self._deliver(PlanArrived(0, replace(plan, elapsed_ns=elapsed_ns)))
+                    self._next()
+            elif kind == DROPPED:
+                self._dropped(int(head["id"]), "has no time for us")
+            elif kind == ERROR:
+                self._cannot(int(head["id"]), str(head["text"])[:200])
+        except NONSENSE as err:
+            self._fails(f"makes no sense ({type(err).__name__})")
+
+    def lost(self, why: str) -> None:
+        """There is no connection."""
+        self._offers = None
+        self._fails(why)
+
+    def _welcome(self, offers: dict[str, Offer]) -> None:
+        self._offers = offers
+        if self._offer is None:
+            self._fails(self._without_model())
+        else:
+            self._probe_again()
+
+    def _answered(self, number: int) -> int | None:
+        """Time from sending request `number` to now; None for one that nobody waits for."""
+        now_ns, probe, asked = time.perf_counter_ns(), self._probe, self._asked
+        if probe is not None and number == probe.request.id:
+            self._probe = None
+            self._good(now_ns - probe.sent_ns)
+        elif asked is not None and number == asked.request.id:
+            self._errors = 0
+            return now_ns - asked.sent_ns
+        return None
+
+    def _dropped(self, number: int, why: str) -> None:
+        for waiting in (self._asked, self._probe):
+            if waiting is not None and waiting.request.id == number:
+                self._fails(why)
+
+    def _cannot(self, number: int, text: str) -> None:
+        """It could not answer this one; the local engine may, and the server the next."""
+        self._errors += 1
+        if self._asked is None or self._errors >= MOST_ERRORS:
+            self._dropped(number, f"fails ({text})")
+        elif self._asked.request.id == number:
+            self._local.submit(self._asked.request)
+            self._next()
+
+    # -- Well or not -------------------------------------------------------------------------------
+
+    @property
+    def _offer(self) -> Offer | None:
+        """The server's offer of the model that is wanted."""
+        return (self._offers or {}).get(digest_of(self._spec.model))
+
+    def _without_model(self) -> str:
+        names = ", ".join(offer.name for offer in (self._offers or {}).values())
+        return f"does not have the model of {self._spec.name!r}, only {names}"
+
+    def _probe_again(self) -> None:
+        """Ask as live would, for nobody to hear, until it is known how well the server is."""
+        if self.well or self._probe is not None or self._offer is None:
+            return
+        self._probes += 1
+        request = warm_up_request(self._spec.warm_up)
+        self._probe = self._send(replace(request, id=FIRST_PROBE - self._probes))
+        self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._probe)
+
+    def _good(self, elapsed_ns: int) -> None:
+        self._good_ns.append(elapsed_ns)
+        if self.well:
+            return
+        if len(self._good_ns) < self._needed:
+            self._link.later(PROBE_S if self._told else 0.0, self._probe_again)
+            return
+        self.well, self._well_since_ns = True, time.perf_counter_ns()
+        self._say_ready()
+
+    def _say_ready(self) -> None:
+        """From now on the server plays."""
+        middle_ns = sorted(self._good_ns)[len(self._good_ns) // 2]
+        where = f"{self._spec.name} on {self._server.name}"
+        detail = f"{where}, {middle_ns / NS_PER_MS:.0f} ms a plan"
+        news = f"{detail}: plays from now on" if self._local_ready or self._told else ""
+        self._told = ""
+        self._deliver(EngineState(0, "ready", detail, middle_ns, self._spec.warm_up.steps, news))
+
+    def _fails(self, why: str) -> None:
+        """The server is not to be asked for music now: the local engine is, if it was not."""
+        was_well, self.well = self.well, False
+        waiting = self._pending or (self._asked.request if self._asked else None)
+        self._asked = self._pending = self._probe = None
+        self._good_ns.clear()
+        self._errors = 0
+        if was_well:
+            steady = time.perf_counter_ns() - self._well_since_ns > STEADY_NS
+            self._needed = FEW_PROBES if steady else min(2 * self._needed, MANY_PROBES)
+        if self._offer is not None:
+            self._link.later(PROBE_S, self._probe_again)
+        if was_well or not self._told:
+            self._say_away(f"{self._server.name} {why}")
+        if waiting is not None:
+            self._local.submit(waiting)
+
+    def _say_away(self, why: str) -> None:
+        self._told = why
+        state, name = self._local_state, self._spec.name
+        if state is None or not self._local_ready:
+            news = f"{why}; {name} on this machine will play when it is ready"
+            self._deliver(EngineState(0, "starting", name, news=news))
+            return
+        self._deliver(replace(state, news=f"{why}; {name} on this machine plays"))
+
+    # -- What the local engine says, and changes of model ------------------------------------------
+
+    @property
+    def _local_ready(self) -> bool:
+        return self._local_state is not None and self._local_state.state == "ready"
+
+    def _local_says(self, command: Command) -> None:
+        if isinstance(command, EngineState):
+            if command.state not in ("error", "loading"):
+                self._local_state = command
+            if self.well:  # what happens here is not heard
+                return
+        self._deliver(command)
+
+    def _switched(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        if self._offers is None:
+            return
+        offer = self._offer
+        if offer is None:
+            self._fails(self._without_model())
+        elif self.well:
+            self._good_ns = [offer.plan_ns]
+            self._say_ready()
+        else:
+            self._probe_again()
+
+    def _deliver(self, command: Command) -> None:
+        if isinstance(command, PlanArrived):
+            self.elapsed_ns.append(command.plan.elapsed_ns)
+        self._report(replace(command, at_ns=time.perf_counter_ns()))

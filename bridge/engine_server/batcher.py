@@ -1,0 +1,88 @@
+"""Requests of many players gathered into batches for an engine that computes one at a time.
+
+A batch is cut when the engine is free, not before: whoever has come by then is in it, and whose
+time is over by then is left out. (`ray.serve.batch` cuts while the batch before is computed: of
+requests that come one by one it made batches of one.) Knows nothing of Ray or of networks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from engine.requests.cohort import cohort_of
+from engine.requests.request import PlanRequest
+
+Compute = Callable[[list[PlanRequest]], Awaitable[list[bytes]]]
+"""Answers requests of one cohort together, in their order; never raises."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """A request and where its answer goes. due_ns: when that is of no use any more."""
+
+    request: PlanRequest
+    due_ns: int
+    answer: asyncio.Future[bytes]
+
+
+class OverError(Exception):
+    """A request's time was over before its turn came."""
+
+
+class Batcher:
+    """Owner: one event loop. Who came first is served first, with whoever fits beside it."""
+
+    def __init__(
+        self, compute: Compute, most: int, now_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """most: requests in a batch."""
+        self._compute = compute
+        self._most = most
+        self._now_ns = now_ns
+        self._waiting: deque[Waiting] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self.busy_ns: int | None = None
+
+    async def ask(self, request: PlanRequest, left_ns: int) -> bytes:
+        """The answer; a request whose caller is cancelled leaves the queue. Raises OverError."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(request, self._now_ns() + left_ns, answer))
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work())
+        return await answer
+
+    async def _work(self) -> None:
+        while batch := self._next_batch():
+            self.busy_ns = self._now_ns()
+            answers = await self._compute([waiting.request for waiting in batch])
+            self.busy_ns = None
+            for waiting, answer in zip(batch, answers, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(answer)
+
+    def _next_batch(self) -> list[Waiting]:
+        now_ns = self._now_ns()
+        wanted = [waiting for waiting in self._waiting if not waiting.answer.done()]
+        for waiting in wanted:
+            if waiting.due_ns <= now_ns:
+                waiting.answer.set_exception(OverError())
+        batch = next_cohort((each for each in wanted if now_ns < each.due_ns), self._most)
+        taken = set(map(id, batch))
+        rest = (each for each in wanted if now_ns < each.due_ns and id(each) not in taken)
+        self._waiting = deque(rest)
+        return batch
+
+
+def next_cohort(waiting: Iterable[Waiting], most: int) -> list[Waiting]:
+    """The first to have come and those that can be filled with it, in the order of arrival."""
+    found: list[Waiting] = []
+    for each in waiting:
+        if len(found) == most:
+            break
+        if not found or cohort_of(each.request) == cohort_of(found[0].request):
+            found.append(each)
+    return found

@@ -1,0 +1,137 @@
+"""Batches under a manual clock, with a stand-in engine that the test lets go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from bridge.engine_server.batcher import Batcher, OverError
+from engine.requests.request import PlanRequest, SampleSettings
+
+ONE = PlanRequest(0, 0, 96, (), ())
+LONG = replace(ONE, end_step=120)
+FEW_CALLS = replace(ONE, settings=SampleSettings(steps=2))
+OTHER_SEED = replace(ONE, settings=SampleSettings(seed=9))
+
+
+class Engine:
+    """One computation costs 100, however many are in it. batches: the ids of each."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.batches: list[list[int]] = []
+
+    async def compute(self, requests: list[PlanRequest]) -> list[bytes]:
+        self.batches.append([request.id for request in requests])
+        for _ in range(10):  # others come meanwhile
+            await asyncio.sleep(0)
+        self.now_ns += 100
+        return [str(request.id).encode() for request in requests]
+
+
+def asked(
+    *requests: PlanRequest, most: int = 8, left_ns: int = 10_000
+) -> tuple[list[list[int]], list[bytes | BaseException], int]:
+    """Batches, answers and the time taken when all ask at once, numbered in their order."""
+    engine = Engine()
+
+    async def run() -> list[bytes | BaseException]:
+        batcher = Batcher(engine.compute, most, lambda: engine.now_ns)
+        numbered = [replace(request, id=i) for i, request in enumerate(requests)]
+        return await asyncio.gather(
+            *(batcher.ask(request, left_ns) for request in numbered), return_exceptions=True
+        )
+
+    return engine.batches, asyncio.run(run()), engine.now_ns
+
+
+def test_all_that_wait_are_computed_together_and_each_gets_its_own_answer() -> None:
+    batches, answers, _ = asked(*[ONE] * 5)
+    assert batches == [[0, 1, 2, 3, 4]]
+    assert answers == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_another_length_or_loop_waits_for_its_own_batch_in_the_order_of_arrival() -> None:
+    batches, answers, _ = asked(ONE, LONG, FEW_CALLS, OTHER_SEED, LONG)
+    assert batches == [[0, 3], [1, 4], [2]]
+    assert len(answers) == 5
+
+
+def test_no_batch_is_larger_than_told() -> None:
+    assert asked(*[ONE] * 5, most=2)[0] == [[0, 1], [2, 3], [4]]
+
+
+def test_who_is_too_late_is_not_computed() -> None:
+    batches, answers, _ = asked(*[ONE] * 5, most=2, left_ns=200)
+    assert batches == [[0, 1], [2, 3]]
+    assert isinstance(answers[4], OverError)
+
+
+def test_eight_players_take_a_fraction_of_the_time_of_one_by_one() -> None:
+    """Each asks ten times, the next as soon as it is answered: 800 together, 8,000 one by one."""
+
+    def took(most: int) -> int:
+        engine = Engine()
+
+        async def play(batcher: Batcher) -> None:
+            for _ in range(10):
+                await batcher.ask(ONE, 100_000)
+
+        async def run() -> None:
+            batcher = Batcher(engine.compute, most, lambda: engine.now_ns)
+            await asyncio.gather(*(play(batcher) for _ in range(8)))
+
+        asyncio.run(run())
+        return engine.now_ns
+
+    alone, together = took(1), took(8)
+    assert alone == 8_000
+    assert 2 * together <= alone
+
+
+def test_who_comes_while_a_batch_is_computed_is_in_the_next() -> None:
+    engine = Engine()
+
+    async def run() -> list[bytes]:
+        batcher = Batcher(engine.compute, 8, lambda: engine.now_ns)
+        first = asyncio.create_task(batcher.ask(ONE, 1000))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert batcher.busy_ns == 0
+        later = [batcher.ask(replace(ONE, id=i), 1000) for i in (1, 2)]
+        answers = await asyncio.gather(first, *later)
+        assert batcher.busy_ns is None
+        return answers
+
+    assert asyncio.run(run()) == [b"0", b"1", b"2"]
+    assert engine.batches == [[0], [1, 2]]
+
+
+def test_who_gives_up_leaves_the_queue() -> None:
+    engine = Engine()
+
+    async def run() -> None:
+        batcher = Batcher(engine.compute, 1, lambda: engine.now_ns)
+        tasks = [asyncio.create_task(batcher.ask(replace(ONE, id=i), 1000)) for i in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+    assert engine.batches == [[0], [2]]
+
+
+@pytest.mark.parametrize("players", [1, 100])
+def test_nothing_is_kept_of_requests_that_were_answered(players: int) -> None:
+    engine = Engine()
+
+    async def run() -> int:
+        batcher = Batcher(engine.compute, 8, lambda: engine.now_ns)
+        ask: Callable[[], Awaitable[bytes]] = lambda: batcher.ask(ONE, 100_000)  # noqa: E731
+        await asyncio.gather(*(ask() for _ in range(players)))
+        return len(batcher._waiting)
+
+    assert asyncio.run(run()) == 0

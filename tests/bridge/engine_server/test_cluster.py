@@ -1,0 +1,124 @@
+"""The server itself: Ray Serve, replicas in processes, the gateway. One start for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.client.engine_server import ServerProcess
+from bridge.engine_host.main import warm_up_request
+from bridge.engine_host.wire import PLAN, unpack, unpack_plan
+from bridge.engine_link.wire import FIXTURE_DIGEST, pack_ask
+from bridge.engine_server.open_ports import family, listening
+from engine.requests.fixture import FixtureGenerator
+from engine.requests.request import SampleSettings
+from tests.bridge.engine_server.test_gateway import answer, player
+
+pytest.importorskip("ray", reason="needs the extra `cluster`")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+
+REQUEST = warm_up_request(SampleSettings())
+DELAY_S = 0.15
+"""Well above the fixture's own work, which is not shared: some 7 ms a player."""
+PLAYERS = 8
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(
+        tmp_path_factory.mktemp("server"),
+        *("--preset", "fixture", "--delay-ms", str(1000 * DELAY_S), "--batch", str(PLAYERS)),
+    ) as running:
+        yield running
+
+
+def test_only_the_gateway_can_be_reached_and_everything_else_is_on_loopback(
+    server: ServerProcess,
+) -> None:
+    found = listening(family(server.process.pid))
+    assert len(found) > 5  # Ray's are among them
+    assert [row for row in found if not row.local] == []
+
+
+def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:
+    async def play() -> None:
+        async with player(server) as connection:
+            await answer(connection)
+            await connection.send(pack_ask(replace(REQUEST, id=3), FIXTURE_DIGEST, 10**9))
+            frame = await connection.recv()
+            assert isinstance(frame, bytes)
+            kind, head, numbers = unpack(frame)
+            assert (kind, head["id"], head["batch"]) == (PLAN, 3, 1)
+            assert unpack_plan(head, numbers).notes == FixtureGenerator().plan(REQUEST).notes
+
+    asyncio.run(play())
+
+
+def plans_a_second(server: ServerProcess, players: int, seconds: float = 2.0) -> float:
+    """Of all players, each asking again as soon as it is answered."""
+
+    async def play(end_s: float) -> int:
+        count = 0
+        async with player(server) as connection:
+            await answer(connection)
+            while time.monotonic() < end_s:
+                await connection.send(pack_ask(REQUEST, FIXTURE_DIGEST, 5 * 10**9))
+                count += (await answer(connection))[0] == PLAN
+        return count
+
+    async def run() -> float:
+        end_s = time.monotonic() + seconds
+        return sum(await asyncio.gather(*(play(end_s) for _ in range(players)))) / seconds
+
+    return asyncio.run(run())
+
+
+def test_eight_players_share_batches_at_twice_the_rate_of_one_by_one(
+    server: ServerProcess,
+) -> None:
+    assert plans_a_second(server, PLAYERS) >= 2 / DELAY_S  # one by one: 1 / DELAY_S at most
+
+
+def test_a_killed_replica_comes_back(server: ServerProcess) -> None:
+    names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in family(server.process.pid)}
+    (replica,) = (pid for pid, name in names.items() if name.startswith("ray::ServeRepli"))
+    os.kill(replica, signal.SIGKILL)
+    end_s = time.monotonic() + 30
+    while plans_a_second(server, 1, 0.5) < 1:
+        assert time.monotonic() < end_s, "no plans any more"
+
+
+def test_a_signal_ends_all_of_it(server: ServerProcess) -> None:
+    pids = family(server.process.pid)
+    assert server.end() == 0
+    assert server.out[-1].startswith("drained")
+    alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    end_s = time.monotonic() + 10
+    while alive and time.monotonic() < end_s:
+        alive = [pid for pid in alive if Path(f"/proc/{pid}").exists()]
+    assert not alive
+
+
+def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['ray'] = None\n"
+        "import importlib.util as util\n"
+        "found = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'ray' else found(name, *more)\n"
+        "from bridge.cli.main import run; run(['engine-server'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "midi-diffuse engine-server: this needs Ray, which is not installed; "
+        "run: pip install 'midi-diffuse[cluster]' (Linux or macOS)\n"
+    )
