@@ -99,6 +99,10 @@ class SystemPlayer:
             calls=request.settings.steps,
         )
 
+    def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
+        """Each as `plan` answers it, one by one."""
+        return [self.plan(request) for request in requests]
+
 
 def load_player(path: Path, device: str = "auto") -> Generator | SystemPlayer:
     """Whatever a model file holds. Raises ModelError or CheckpointError with one clear line."""

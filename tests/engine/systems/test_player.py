@@ -105,6 +105,8 @@ def test_a_plan_goes_on_from_what_is_known(
     past = (Span(LEAD, -96, 0), Span(ACCOMPANIMENT, -96, 0))
     notes = (Note(-96, 60, 24, LEAD), Note(-48, 48, 48, ACCOMPANIMENT))
     request = PlanRequest(7, -96, 96, notes, past, settings=PLAYED)
-    plan = small_player(family).plan(request)
+    player = small_player(family)
+    plan = player.plan(request)
     assert plan.id == 7
+    assert [each.notes for each in player.plan_many([request] * 2)] == [plan.notes] * 2
     assert [n for n in plan.notes if n.onset_step < 0] == sorted(notes)
