@@ -72,7 +72,7 @@ class EngineState:
     `loading`: another engine is on its way, while the one that serves goes on.
 
     plan_ns, calls: of a `ready` and warm one, how long a plan took it and in how many sampler
-    calls; else 0. news: what the musician is to be told of it, such as that another machine's
+    calls; else 0. news: what the musician is to know of it, such as that another machine's
     engine plays from now on; mostly empty.
     """
 
@@ -156,7 +156,7 @@ class OscOut:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Add (or with `on` False remove) an OSC subscriber; `to`, who asked, is told so."""
+    """Add (or with `on` False remove) an OSC subscriber; `to`, who asked, is answered."""
 
     peer: Address
     on: bool

@@ -71,7 +71,7 @@ class Filler(Protocol):
 
     @property
     def metadata(self) -> dict[str, object]:
-        """Its family and what else is told of it."""
+        """Its family and what else is known of it."""
         ...
 
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:

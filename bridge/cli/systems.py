@@ -22,13 +22,13 @@ def train_system(
     data: Path, out: Path, sizes: dict[str, int], bar: Bar, options: dict[str, Any]
 ) -> None:
     """Train or resume. Raises CheckpointError or PackError; Ctrl-C saves and exits with 130."""
-    from engine.systems.train import TrainSettings
+    from engine.systems.train import SystemTrainSettings
     from engine.systems.train import train as run_training
 
     ours = {name: options[name] for name in _OURS}
     if options["start_from"] is not None or options["compiled"]:
         raise click.UsageError(f"--start-from and --compile are not for {options['family']}")
-    settings = TrainSettings(data, out, sizes=sizes, **ours)
+    settings = SystemTrainSettings(data, out, sizes=sizes, **ours)
     with bar() as report:
         try:
             run = run_training(settings, report)

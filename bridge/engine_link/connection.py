@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Who is told what comes, on the connection's thread."""
+    """Whom to call with what comes, on the connection's thread."""
 
     def heard(self, frame: bytes) -> None:
         """A message."""

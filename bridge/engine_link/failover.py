@@ -1,7 +1,7 @@
 """An engine on a server, and the local one that takes over while that does not answer in time.
 
 Outside it is what `engine_host.supervisor` is. Both engines are started; plans come from the
-server while it is well, and what goes to and fro is told once each time.
+server while it is well, and each change over is reported once.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PlanAsk:
     """A player's message, its request still packed. left_ns: counted from its arrival."""
 
     digest: str
@@ -66,12 +66,12 @@ def pack_ask(request: PlanRequest, digest: str, left_ns: int) -> bytes:
     return _ASK.pack(ASK, left_ms, bytes.fromhex(digest)) + pack_request(request)
 
 
-def unpack_ask(frame: bytes) -> Ask:
+def unpack_ask(frame: bytes) -> PlanAsk:
     """The inverse of `pack_ask`, its request left packed. Raises WireError."""
     if len(frame) < _ASK.size or len(frame) > MOST_BYTES or frame[:1] != ASK:
         raise WireError("not a request of this protocol")
     _, left_ms, digest = _ASK.unpack_from(frame)
-    return Ask(digest.hex(), left_ms * NS_PER_MS, frame[_ASK.size :])
+    return PlanAsk(digest.hex(), left_ms * NS_PER_MS, frame[_ASK.size :])
 
 
 def pack_welcome(offers: list[Offer]) -> bytes:

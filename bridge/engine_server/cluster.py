@@ -1,6 +1,6 @@
 """Ray and Ray Serve on this machine: started with every port on loopback, and ended.
 
-Whoever reaches one of Ray's ports can run code as this user. So Ray is told that its node is
+Whoever reaches one of Ray's ports can run code as this user. So Ray is set so that its node is
 127.0.0.1, its calls need a token that is drawn anew at each start, and no player is let in before
 the sockets of all its processes have been looked at.
 """
@@ -94,7 +94,7 @@ def local_ray(cpus: int) -> Iterator[None]:
 
 
 def start_model(model: Any, fleet: Fleet) -> tuple[Offer, AskEngine]:
-    """Serve one PinnedModel; gives what players are told of it, and whom to ask.
+    """Serve one PinnedModel; gives what players may know of it, and whom to ask.
 
     Returns when its replicas are warm. Raises ClusterError.
     """

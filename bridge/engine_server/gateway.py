@@ -61,7 +61,7 @@ class Door:
     players: int = 256
 
 
-class Slot:
+class PendingSlot:
     """A player's waiting request: the newest, and when it came. Owner: the event loop."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class Gateway:
             return
         raw = player.transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        slot = Slot()
+        slot = PendingSlot()
         self.players += 1
         answering = asyncio.create_task(self._answer_all(player, slot))
         try:
@@ -175,7 +175,7 @@ class Gateway:
             self.players -= 1
             answering.cancel()
 
-    async def _answer_all(self, player: ServerConnection, slot: Slot) -> None:
+    async def _answer_all(self, player: ServerConnection, slot: PendingSlot) -> None:
         """One after the other, so that nobody has more than one request among the engines'."""
         while True:
             frame, came_ns = await slot.take()

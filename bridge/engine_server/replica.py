@@ -60,7 +60,7 @@ class Replica:
             raise RuntimeError("a batch does not end")
 
     async def offer(self) -> dict[str, Any]:
-        """The model as players are told of it: the fields of `engine_link.wire.Offer`."""
+        """The model as players know it: the fields of `engine_link.wire.Offer`."""
         spec = self._model.spec
         metadata = plain(self._engine.metadata)
         return asdict(

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """Everything an engine server is told. delay_ms: the fixture's time a batch. credentials:
+    """The configuration of an engine server. delay_ms: the fixture's time a batch. credentials:
     None for those in `folder`, made where missing; names: hosts to put into that certificate."""
 
     folder: Path

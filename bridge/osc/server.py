@@ -144,21 +144,23 @@ class OscServer:
     def subscribe(self, peer: Address, on: bool, asker: Address | None = None) -> None:
         """Add `peer` for SUBSCRIBED_S, or remove it (or its reply address, if that subscribed).
 
-        Where somebody asked for that, they and the peer are told. Beyond MOST_SUBSCRIBERS a peer
-        is not added, and told that.
+        Where somebody asked for that, they and the peer are answered. Beyond MOST_SUBSCRIBERS a
+        peer is not added, and that is the answer.
         """
-        told = {peer, self.reply_address(asker)} if asker else set()
+        askers = {peer, self.reply_address(asker)} if asker else set()
         self._forget_expired()
         if not on:
             known = peer in self._subscribers
             self._subscribers.pop(peer if known else self.reply_address(peer), None)
-            self._send_to(told, OscOut(OUT_PREFIX + "done", ("unsubscribe",)))
+            self._send_to(askers, OscOut(OUT_PREFIX + "done", ("unsubscribe",)))
         elif len(self._subscribers) < MOST_SUBSCRIBERS or peer in self._subscribers:
             self._subscribers[peer] = self._clock.now_ns() + SUBSCRIBED_S * NS_PER_S
-            self._send_to(told, OscOut(OUT_PREFIX + "done", ("subscribe",)))
+            self._send_to(askers, OscOut(OUT_PREFIX + "done", ("subscribe",)))
         else:
             text = f"{MOST_SUBSCRIBERS} subscribers already; unsubscribe one first"
-            self._send_to({peer, *told}, OscOut(OUT_PREFIX + "error", ("/diffuse/subscribe", text)))
+            self._send_to(
+                {peer, *askers}, OscOut(OUT_PREFIX + "error", ("/diffuse/subscribe", text))
+            )
 
     def _forget_expired(self) -> None:
         now_ns = self._clock.now_ns()

@@ -66,11 +66,11 @@ def task_of(known: Mask, variation: float = 1.0) -> str:
     One voice known where the other is free: `harmonize`. Nothing known: `generate`, or `vary`
     below variation 1. Known up to a column and free from there: `continue`. Else `infill`.
     """
-    told = np.asarray(known.all(axis=(1, 2)))  # [V, S]
-    if bool((told[LEAD] != told[ACCOMPANIMENT]).any()):
+    known_steps = np.asarray(known.all(axis=(1, 2)))  # [V, S]
+    if bool((known_steps[LEAD] != known_steps[ACCOMPANIMENT]).any()):
         return "harmonize"
-    if not told.any():
+    if not known_steps.any():
         return "vary" if variation < 1.0 else "generate"
-    free = np.flatnonzero(~told[LEAD])
-    reaches_end = free.size and free[-1] == told.shape[-1] - 1
-    return "continue" if reaches_end and bool((~told[LEAD])[free[0] :].all()) else "infill"
+    free = np.flatnonzero(~known_steps[LEAD])
+    reaches_end = free.size and free[-1] == known_steps.shape[-1] - 1
+    return "continue" if reaches_end and bool((~known_steps[LEAD])[free[0] :].all()) else "infill"

@@ -87,10 +87,10 @@ class FixtureGenerator:
         if found is None and not request.known[LEAD, ..., column].all():
             found = _last_heard(np.logical_and(roll.cells[LEAD], request.known[LEAD])[..., :column])
         lead = _C4 + 12 if found is None else roll.pitches.low + found
-        told = next(
+        given = next(
             (c for c in reversed(request.chords) if c.first_step <= step < c.end_step), None
         )
-        chord = (lead - 12, lead - 8, lead - 5) if told is None else _spread(told, lead)
+        chord = (lead - 12, lead - 8, lead - 5) if given is None else _spread(given, lead)
         if not chord:
             return ()
         folded = [pitch + 12 * max(0, -(-(low - pitch) // 12)) for pitch in chord]
@@ -98,7 +98,7 @@ class FixtureGenerator:
 
 
 def _spread(chord: ChordCell, lead: int) -> tuple[int, ...]:
-    """The chord's notes in the octave below `lead`, the bass, where told, an octave lower still."""
+    """The chord's notes in the octave below `lead`, the bass, if given, an octave lower still."""
     below = [lead - 1 - (lead - 1 - each) % 12 for each in chord.classes]
     bass = [] if chord.bass is None else [lead - 13 - (lead - 13 - chord.bass) % 12]
     return tuple(sorted({*below, *bass}))

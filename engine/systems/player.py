@@ -76,7 +76,7 @@ class SystemPlayer:
         return self.fill(request), ()
 
     def recode(self, roll: PianoRoll) -> Recoded:
-        """A roll as the family's format and code hold it: what is heard of it at best."""
+        """A roll as the family's format and code hold it: what is so_far of it at best."""
         first = roll.first_step // STEPS_PER_BEAT * STEPS_PER_BEAT
         end = -(-roll.end_step // STEPS_PER_BEAT) * STEPS_PER_BEAT
         found = self.system.recode(self.network, roll.window(first, end))

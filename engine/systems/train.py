@@ -30,7 +30,7 @@ _MIXED_SEED = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
-class TrainSettings:
+class SystemTrainSettings:
     """One run. minutes: of processor time over all resumes. steps: end there if that is sooner.
 
     listen_every: steps between what a system logs of its own samples; 0 = never.
@@ -55,10 +55,10 @@ class TrainSettings:
 Report = Callable[[Progress, float], None]
 
 
-class Run:
+class SystemRun:
     """A run in memory."""
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(self, settings: SystemTrainSettings) -> None:
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -106,7 +106,7 @@ class Run:
 
     def save(self) -> None:
         """All that a resumed run or an export needs."""
-        told = asdict(self.settings)
+        stored = asdict(self.settings)
         state: dict[str, object] = {
             "format": checkpoint.FORMAT,
             "family": self.settings.family,
@@ -116,7 +116,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
             "facts": dict(self.facts),
-            "settings": {k: str(v) if isinstance(v, Path) else v for k, v in told.items()},
+            "settings": {k: str(v) if isinstance(v, Path) else v for k, v in stored.items()},
             "corpora": self.corpora,
         }
         checkpoint.save_atomically(state, self.path)
@@ -168,9 +168,9 @@ class Run:
             file.write(f"{line}\n")
 
 
-def train(settings: TrainSettings, report: Report) -> Run:
+def train(settings: SystemTrainSettings, report: Report) -> SystemRun:
     """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
-    run = Run(settings)
+    run = SystemRun(settings)
     checkpoint.make_folder(settings.out)
     run.resume()
     try:
@@ -185,7 +185,7 @@ def train(settings: TrainSettings, report: Report) -> Run:
     return run
 
 
-def _one_step(run: Run) -> None:
+def _one_step(run: SystemRun) -> None:
     """Step, count, and now and then save and listen; neither counts as training time."""
     progress, settings = run.progress, run.settings
     started = time.process_time()

@@ -43,7 +43,7 @@ def export_any(path: Path, out: Path, name: str | None, harmony: Path | None) ->
     if is_export(path) or str(checkpoint.load(path).get("family")) not in SYSTEMS:
         return export_program(path, out, name, harmony)
     if harmony is not None:
-        raise checkpoint.CheckpointError(f"{path} was not trained to be told a harmony plan")
+        raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
     return export(path, out, name or out.stem)
 
 
@@ -60,8 +60,8 @@ def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     system = system_of(str(state["family"]))
     network = system.build(system.config(**state["sizes"]))
     checkpoint.load_weights(network, state.get("weights", state.get("averaged")))
-    told = {key: value for key, value in state.items() if key not in _TENSORS}
-    return network.float().eval().to(device), {"name": path.stem, **told}
+    facts = {key: value for key, value in state.items() if key not in _TENSORS}
+    return network.float().eval().to(device), {"name": path.stem, **facts}
 
 
 _TENSORS = ("weights", "network", "averaged", "optimizer")

@@ -91,7 +91,7 @@ def reverse(
     The known part is written over the noise in each step, noised to its level; `mend` puts each
     guess of x0 right before it is used (a sum that must hold, for example).
     """
-    told = known > 0.5
+    fixed = known > 0.5
     noise = torch.randn(source.shape, generator=generator).to(source.device)
     falls = [walk.start * (1.0 - i / walk.steps) for i in range(walk.steps + 1)]
     x = diffuse(source, torch.full([len(source)], falls[0]), noise)
@@ -99,11 +99,11 @@ def reverse(
     for now, then in pairwise(falls):
         level = torch.full([len(source)], now, device=source.device)
         after = torch.full([len(source)], then, device=source.device)
-        x = torch.where(told, diffuse(source, level, noise), x)
+        x = torch.where(fixed, diffuse(source, level, noise), x)
         x0 = clean(x, level, predict(x, level)).clamp(-walk.limit, walk.limit)
-        x0 = mend(torch.where(told, source, x0))
+        x0 = mend(torch.where(fixed, source, x0))
         x = _next(x, x0, level, after, walk.way, generator)
-    return torch.where(told, source, x0)
+    return torch.where(fixed, source, x0)
 
 
 def _next(

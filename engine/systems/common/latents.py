@@ -16,12 +16,12 @@ from engine.requests.request import FillRequest
 from engine.systems.common.autoencoder import Coder
 from engine.systems.common.image import cells_of, image_of, orphans
 from engine.systems.common.settle import answered
-from engine.systems.common.spans import told_by
-from engine.systems.common.system import Answer
+from engine.systems.common.spans import given_by
+from engine.systems.common.system import SystemAnswer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class LatentWindow:
     """What a network is asked: codes [1, 2, Z, R, T] of both voices, and which beats of them are
     known, bool[2, T]. first_step: absolute; number: of the window in its request."""
 
@@ -31,7 +31,7 @@ class Window:
     number: int
 
 
-Sample = Callable[[Window], Tensor]
+Sample = Callable[[LatentWindow], Tensor]
 """From a window to its codes, all of them, [1, 2, Z, R, T]."""
 
 
@@ -65,7 +65,7 @@ def through_code(coder: Coder, roll: PianoRoll) -> PianoRoll:
     return PianoRoll(cells, roll.pitches, roll.first_step)
 
 
-def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Sample) -> Answer:
+def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Sample) -> SystemAnswer:
     """Fill windows of `beats`; each has the half before it as known."""
     sheet = _Sheet.of(request, beats)
     device = next(coder.parameters()).device
@@ -78,7 +78,7 @@ def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Samp
         if not known.all():
             image = torch.from_numpy(image_of(sheet.cells[..., part]))[None].float().to(device)
             with torch.inference_mode():
-                window = Window(
+                window = LatentWindow(
                     codes_of(coder, image), known, sheet.first_step + part.start, number
                 )
                 found = drawn_image(coder, sample(window))
@@ -126,12 +126,14 @@ class _Sheet:
         free = ~self.known[..., part] & ~self.done[:, None, None, part]
         self.cells[..., part] = np.where(free, filled, self.cells[..., part])
 
-    def answer(self, wrong: int) -> Answer:
+    def answer(self, wrong: int) -> SystemAnswer:
         """The notes that begin in free cells, by the request's register and locks."""
-        told, roll = told_by(self.request), PianoRoll(self.cells, first_step=self.first_step)
+        given, roll = given_by(self.request), PianoRoll(self.cells, first_step=self.first_step)
         new = [
             note
             for note in roll_to_notes(roll)
-            if any(note.voice in f.voices and f.first <= note.onset_step < f.end for f in told.free)
+            if any(
+                note.voice in f.voices and f.first <= note.onset_step < f.end for f in given.free
+            )
         ]
-        return answered(self.request, told, new, wrong)
+        return answered(self.request, given, new, wrong)

@@ -13,7 +13,7 @@ from engine.requests.constraints import LEAST_STEPS, allowed_pitches
 from engine.requests.request import SampleSettings
 
 _GRIDS = (6, 8)
-"""Sixteenths and triplet eighths, in steps; what players' notes are heard on too."""
+"""Sixteenths and triplet eighths, in steps; which players' notes are moved to, too."""
 
 
 def on_grid(step: int, grids: tuple[int, ...] = _GRIDS) -> int:

@@ -66,14 +66,14 @@ def listed(roll: PianoRoll) -> tuple[list[Note], Lost]:
     return notes, Lost(held=held_notes(roll), doubled=doubled)
 
 
-def voiced(notes: Iterable[Note], told: Iterable[Note] = ()) -> list[Note]:
+def voiced(notes: Iterable[Note], known: Iterable[Note] = ()) -> list[Note]:
     """New notes with a voice each: the highest that begin at an onset lead, the rest accompany.
 
-    A note below one of the lead's that still sounds accompanies. `told` are notes whose voice is
+    A note below one of the lead's that still sounds accompanies. `known` are notes whose voice is
     known; where any of these leads, nothing new does.
     """
     new = sorted(notes, key=lambda n: (n.onset_step, -n.pitch))
-    if any(note.voice == LEAD for note in told):
+    if any(note.voice == LEAD for note in known):
         return [replace(note, voice=ACCOMPANIMENT) for note in new]
     out: list[Note] = []
     leading: Note | None = None

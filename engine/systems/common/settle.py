@@ -12,24 +12,24 @@ from engine.music.roll import Note, notes_to_roll
 from engine.requests.request import FillRequest
 from engine.systems.common.mending import fitting
 from engine.systems.common.note_lists import voiced
-from engine.systems.common.spans import Free, Told
-from engine.systems.common.system import Answer, Mended
+from engine.systems.common.spans import Free, Given
+from engine.systems.common.system import Mended, SystemAnswer
 
 
-def in_voices(notes: Sequence[Note], free: Free, told: Told) -> list[Note]:
+def in_voices(notes: Sequence[Note], free: Free, given: Given) -> list[Note]:
     """New notes of a span with the voice that is free there; the top line leads if both are."""
     if free.voices == (LEAD, ACCOMPANIMENT):
         return voiced(notes)
     return [replace(note, voice=free.voices[0]) for note in notes]
 
 
-def answered(request: FillRequest, told: Told, new: Sequence[Note], mended: int) -> Answer:
+def answered(request: FillRequest, given: Given, new: Sequence[Note], mended: int) -> SystemAnswer:
     """The request's roll with the known notes and the new ones.
 
     mended: how many of the new ones were put right already.
     """
     roll = request.roll
     notes, moved = fitting(new, request.settings, roll.pitches)
-    drawn = notes_to_roll([*told.known, *notes], roll.first_step, roll.end_step, roll.pitches)
+    drawn = notes_to_roll([*given.known, *notes], roll.first_step, roll.end_step, roll.pitches)
     cells = np.where(request.known, roll.cells, drawn.cells)
-    return Answer(cells, Mended(len(new), min(mended + moved, len(new))))
+    return SystemAnswer(cells, Mended(len(new), min(mended + moved, len(new))))

@@ -22,7 +22,7 @@ class Free(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Given:
     """What a request tells: known notes, notes of the source that lie in free cells, and where
     it is free, in order of time."""
 
@@ -31,23 +31,25 @@ class Told:
     free: tuple[Free, ...]
 
 
-def told_by(request: FillRequest) -> Told:
+def given_by(request: FillRequest) -> Given:
     """A voice counts as known in a column where all its cells are."""
     roll = request.roll
-    told = np.asarray(request.known.all(axis=(1, 2)))  # [V, S]
+    known_steps = np.asarray(request.known.all(axis=(1, 2)))  # [V, S]
     known, source = list[Note](), list[Note]()
     for note in roll_to_notes(roll):
-        here = known if told[note.voice, note.onset_step - roll.first_step] else source
+        here = known if known_steps[note.voice, note.onset_step - roll.first_step] else source
         here.append(note)
-    return Told(tuple(known), tuple(source), tuple(_free(told, roll)))
+    return Given(tuple(known), tuple(source), tuple(_free(known_steps, roll)))
 
 
-def _free(told: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], roll: PianoRoll) -> list[Free]:
-    edges = np.flatnonzero((told[:, 1:] != told[:, :-1]).any(axis=0)) + 1
-    bounds = [0, *(int(edge) for edge in edges), told.shape[1]]
+def _free(
+    known_steps: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], roll: PianoRoll
+) -> list[Free]:
+    edges = np.flatnonzero((known_steps[:, 1:] != known_steps[:, :-1]).any(axis=0)) + 1
+    bounds = [0, *(int(edge) for edge in edges), known_steps.shape[1]]
     spans: list[Free] = []
     for first, end in pairwise(bounds):
-        voices = tuple(v for v in (LEAD, ACCOMPANIMENT) if not told[v, first])
+        voices = tuple(v for v in (LEAD, ACCOMPANIMENT) if not known_steps[v, first])
         if voices and end > first:
             spans.append(Free(roll.first_step + first, roll.first_step + end, voices))
     return spans

@@ -29,7 +29,7 @@ class Mended(NamedTuple):
         return Mended(self.made + other.made, self.mended + other.mended)
 
 
-class Answer(NamedTuple):
+class SystemAnswer(NamedTuple):
     """Cells bool[V, P, K, S] before the rules of `constraints`, and what was mended."""
 
     cells: Cells
@@ -75,7 +75,7 @@ class System:
     build: Callable[[Any], nn.Module]
     material: Callable[[Pack, int, Any], Material]
     loss: Loss
-    fill: Callable[[nn.Module, FillRequest, Facts], Answer]
+    fill: Callable[[nn.Module, FillRequest, Facts], SystemAnswer]
     recode: Callable[[nn.Module, PianoRoll], Recoded]
     listen: Callable[[nn.Module, Material, int], dict[str, float]] | None = None
     settle: Callable[[Any, Any, int], None] | None = None

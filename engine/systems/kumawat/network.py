@@ -33,7 +33,7 @@ class LatentUnetConfig:
     beats: int = 16
 
 
-class Block(nn.Module):
+class KumawatBlock(nn.Module):
     """Two convolutions, shifted by the noise level, and a way past them."""
 
     def __init__(self, channels_in: int, channels: int, level: int) -> None:
@@ -52,7 +52,7 @@ class Block(nn.Module):
         return out
 
 
-class Attention(nn.Module):
+class KumawatAttention(nn.Module):
     """Every place looks at every other."""
 
     def __init__(self, channels: int) -> None:
@@ -94,31 +94,31 @@ class LatentUnet(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x: [B, 2 Z, R, T], both voices' codes, level: [B]; gives v like x."""
-        told = self.level(level)
+        condition = self.level(level)
         h = self.enter(F.pad(x, (0, 0, 0, 1)))
         kept: list[Tensor] = []
         for i, rung in enumerate(self.down):
-            h = _through(rung, h, told)
+            h = _through(rung, h, condition)
             if i < len(self.shrink):
                 kept.append(h)
                 h = self.shrink[i](h)
         for i in reversed(range(len(self.up))):
             h = self.grow[i](F.interpolate(h, scale_factor=2.0, mode="nearest"))
-            h = _through(self.up[i], torch.cat([kept[i], h], dim=1), told)
+            h = _through(self.up[i], torch.cat([kept[i], h], dim=1), condition)
         out: Tensor = self.out(h)[:, :, :ROWS]
         return out
 
 
 def _rung(channels_in: int, channels: int, level: int, attention: bool) -> nn.ModuleList:
     blocks: list[nn.Module] = [
-        Block(channels_in, channels, level),
-        Block(channels, channels, level),
+        KumawatBlock(channels_in, channels, level),
+        KumawatBlock(channels, channels, level),
     ]
-    return nn.ModuleList([*blocks, Attention(channels)] if attention else blocks)
+    return nn.ModuleList([*blocks, KumawatAttention(channels)] if attention else blocks)
 
 
 def _through(rung: nn.Module, h: Tensor, level: Tensor) -> Tensor:
     assert isinstance(rung, nn.ModuleList)
     for layer in rung:
-        h = layer(h, level) if isinstance(layer, Block) else layer(h)
+        h = layer(h, level) if isinstance(layer, KumawatBlock) else layer(h)
     return h

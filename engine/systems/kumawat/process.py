@@ -14,12 +14,12 @@ from engine.music.roll import PianoRoll
 from engine.requests.request import FillRequest
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.image import encode
-from engine.systems.common.latents import Window, fill_by_windows, through_code
-from engine.systems.common.system import Answer, Facts, Recoded
+from engine.systems.common.latents import LatentWindow, fill_by_windows, through_code
+from engine.systems.common.system import Facts, Recoded, SystemAnswer
 from engine.systems.kumawat.network import LatentUnet
 
 
-def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
+def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
     """The request's cells."""
     assert isinstance(network, LatentUnet)
     settings = request.settings
@@ -27,7 +27,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
     way = "ancestral" if settings.sampler == "ancestral" else "ddim"
     walk = Walk(settings.steps, way, settings.variation)
 
-    def sample(window: Window) -> Tensor:
+    def sample(window: LatentWindow) -> Tensor:
         source = window.codes.flatten(1, 2)
         known = known_codes(window.known, window.codes).flatten(1, 2)
         found = reverse(network, source, known, walk, generator)

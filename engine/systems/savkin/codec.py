@@ -31,7 +31,7 @@ SHIFTS_PER_STEP = 2
 _SHIFT_S = 0.01
 
 
-class Event(NamedTuple):
+class SavkinEvent(NamedTuple):
     """Something at `tick`, in 0.01 s; offs come before ons that are as late."""
 
     tick: int
@@ -63,10 +63,10 @@ def ticks_of(step: int, bpm: float = BPM) -> int:
 def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float = BPM) -> Numbers:
     """The events of notes from `first_step` to `end_step`, where what still sounds goes off."""
     zero = ticks_of(first_step, bpm)
-    events = [Event(ticks_of(n.onset_step, bpm) - zero, True, n.pitch) for n in notes]
+    events = [SavkinEvent(ticks_of(n.onset_step, bpm) - zero, True, n.pitch) for n in notes]
     ends = (min(n.end_step, end_step) for n in notes)
     pairs = zip(ends, notes, strict=True)
-    events += [Event(ticks_of(end, bpm) - zero, False, n.pitch) for end, n in pairs]
+    events += [SavkinEvent(ticks_of(end, bpm) - zero, False, n.pitch) for end, n in pairs]
     numbers: list[int] = []
     now = 0
     for event in sorted(events):
@@ -80,13 +80,13 @@ def from_numbers(
     numbers: Iterable[int], first_step: int = 0, bpm: float = BPM
 ) -> tuple[list[Note], Faults]:
     """Notes of any sequence of numbers, however wrong, and what was wrong with it."""
-    reader = _Reader(first_step, bpm)
+    reader = _NumberReader(first_step, bpm)
     for number in numbers:
         reader.hear(int(number))
     return reader.finished()
 
 
-class _Reader:
+class _NumberReader:
     """Goes through a sequence with a clock and the notes that sound."""
 
     def __init__(self, first_step: int, bpm: float) -> None:

@@ -1,7 +1,7 @@
 """A 1-D U-Net over numbers: dim 64, multipliers 1, 2, 4, 8 in the document.
 
 The layers are those such networks have had since Ho et al. 2020, as the library the document uses
-describes them: at each level two residual blocks told of the noise level and a linear attention
+describes them: at each level two residual blocks given the noise level and a linear attention
 (Katharopoulos et al. 2020), attention in the middle, the length halved between levels.
 
     B batch, C channels, L length (a multiple of 8)
@@ -29,26 +29,26 @@ class Unet1dConfig:
     length: int = 1024
 
 
-class Block(nn.Module):
+class SavkinBlock(nn.Module):
     """Two convolutions, scaled and shifted by the noise level, and a way past them."""
 
-    def __init__(self, channels_in: int, channels: int, told: int) -> None:
+    def __init__(self, channels_in: int, channels: int, condition: int) -> None:
         super().__init__()
-        self.told = nn.Linear(told, 2 * channels)
+        self.told = nn.Linear(condition, 2 * channels)
         self.first = nn.Conv1d(channels_in, channels, 3, padding=1)
         self.second = nn.Conv1d(channels, channels, 3, padding=1)
         self.norms = nn.ModuleList(nn.GroupNorm(8, channels) for _ in range(2))
         self.past = nn.Conv1d(channels_in, channels, 1)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """[B, C, L], told [B, width]."""
-        scale, shift = self.told(F.silu(told))[..., None].chunk(2, dim=1)
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """[B, C, L], condition [B, width]."""
+        scale, shift = self.told(F.silu(condition))[..., None].chunk(2, dim=1)
         h = F.silu(self.norms[0](self.first(x)) * (1 + scale) + shift)
         out: Tensor = F.silu(self.norms[1](self.second(h))) + self.past(x)
         return out
 
 
-class Attention(nn.Module):
+class SavkinAttention(nn.Module):
     """Self-attention; `linear` costs no more than the length."""
 
     def __init__(self, channels: int, linear: bool) -> None:
@@ -77,52 +77,52 @@ class Unet1d(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.width * times for times in _WIDER]
-        told = 4 * config.width
-        self.level = Level(told)
+        condition = 4 * config.width
+        self.level = Level(condition)
         self.enter = nn.Conv1d(1, widths[0], 7, padding=3)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
         for width, wider in zip(widths, [*widths[1:], widths[-1]], strict=True):
-            self.down.append(_rung(width, width, told))
+            self.down.append(_rung(width, width, condition))
             self.shrink.append(nn.Conv1d(width, wider, 4, stride=2, padding=1))
             self.grow.append(nn.Conv1d(wider, width, 3, padding=1))
-            self.up.append(_rung(2 * width, width, told))
+            self.up.append(_rung(2 * width, width, condition))
         self.middle = nn.ModuleList(
             [
-                Block(widths[-1], widths[-1], told),
-                Attention(widths[-1], linear=False),
-                Block(widths[-1], widths[-1], told),
+                SavkinBlock(widths[-1], widths[-1], condition),
+                SavkinAttention(widths[-1], linear=False),
+                SavkinBlock(widths[-1], widths[-1], condition),
             ]
         )
         self.out = nn.Conv1d(widths[0], 1, 1)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x: [B, 1, L], level: [B]; gives v like x."""
-        told = self.level(level)
+        condition = self.level(level)
         h, kept = self.enter(x), list[Tensor]()
         for rung, shrink in zip(self.down, self.shrink, strict=True):
-            kept.append(_through(rung, h, told))
+            kept.append(_through(rung, h, condition))
             h = shrink(kept[-1])
-        h = _through(self.middle, h, told)
+        h = _through(self.middle, h, condition)
         for i in reversed(range(len(self.up))):
             h = self.grow[i](h.repeat_interleave(2, dim=2))
-            h = _through(self.up[i], torch.cat([kept[i], h], dim=1), told)
+            h = _through(self.up[i], torch.cat([kept[i], h], dim=1), condition)
         out: Tensor = self.out(h)
         return out
 
 
-def _rung(channels_in: int, channels: int, told: int) -> nn.ModuleList:
+def _rung(channels_in: int, channels: int, condition: int) -> nn.ModuleList:
     return nn.ModuleList(
         [
-            Block(channels_in, channels, told),
-            Block(channels, channels, told),
-            Attention(channels, linear=True),
+            SavkinBlock(channels_in, channels, condition),
+            SavkinBlock(channels, channels, condition),
+            SavkinAttention(channels, linear=True),
         ]
     )
 
 
-def _through(rung: nn.Module, h: Tensor, told: Tensor) -> Tensor:
+def _through(rung: nn.Module, h: Tensor, condition: Tensor) -> Tensor:
     assert isinstance(rung, nn.ModuleList)
     for layer in rung:
-        h = layer(h, told) if isinstance(layer, Block) else layer(h)
+        h = layer(h, condition) if isinstance(layer, SavkinBlock) else layer(h)
     return h

@@ -19,8 +19,8 @@ from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
 from engine.systems.common.note_lists import one_line
 from engine.systems.common.settle import answered, in_voices
-from engine.systems.common.spans import Free, told_by
-from engine.systems.common.system import Answer, Facts, Recoded
+from engine.systems.common.spans import Free, given_by
+from engine.systems.common.system import Facts, Recoded, SystemAnswer
 from engine.systems.savkin.codec import (
     SHIFT,
     SHIFTS_PER_STEP,
@@ -37,24 +37,24 @@ _SPARE_WINDOWS = 4
 """A sequence without a single shift would go on for ever; what is not reached stays silent."""
 
 
-def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
+def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
     """The request's cells; see the module."""
-    told, settings = told_by(request), request.settings
+    given, settings = given_by(request), request.settings
     generator = torch.Generator().manual_seed(settings.seed)
     made: list[Note] = []
     mended = 0
-    for span in told.free:
-        source = [n for n in told.source if span.first <= n.onset_step < span.end]
+    for span in given.free:
+        source = [n for n in given.source if span.first <= n.onset_step < span.end]
         if settings.variation < 1.0 and source:
             numbers = _varied(network, source, span, settings, generator)
         else:
-            numbers = _gone_on(network, [*told.known, *made], span, settings, generator)
+            numbers = _gone_on(network, [*given.known, *made], span, settings, generator)
         notes, faults = from_numbers(numbers, span.first)
         inside = [n for n in map(snapped, notes) if span.first <= n.onset_step < span.end]
         kept, doubled = one_line(inside)
-        made += in_voices(kept, span, told)
+        made += in_voices(kept, span, given)
         mended += doubled + faults.total
-    return answered(request, told, made, mended)
+    return answered(request, given, made, mended)
 
 
 def _gone_on(
@@ -72,12 +72,12 @@ def _gone_on(
         span.first - 2 * half // SHIFTS_PER_STEP, past[0].onset_step if past else span.first
     )
     recent = [n for n in past if n.onset_step >= start]
-    heard = to_numbers(recent, start, span.first)
-    silent = (span.first - start) * SHIFTS_PER_STEP - int((heard == SHIFT).sum())
-    heard = np.concatenate([heard, np.full(silent, SHIFT)])
+    so_far = to_numbers(recent, start, span.first)
+    silent = (span.first - start) * SHIFTS_PER_STEP - int((so_far == SHIFT).sum())
+    so_far = np.concatenate([so_far, np.full(silent, SHIFT)])
     new = np.zeros(0, np.int64)
     for _ in range(_SPARE_WINDOWS + 4 * wanted // half):
-        context = np.concatenate([heard, new])[-half:]
+        context = np.concatenate([so_far, new])[-half:]
         new = np.concatenate([new, _window(network, context, settings, generator)])
         if int((new == SHIFT).sum()) >= wanted:
             break

@@ -70,23 +70,23 @@ class CausalConv(nn.Module):
         return gated
 
 
-class Block(nn.Module):
+class SignorelliBlock(nn.Module):
     """Two convolutions around the noise level, and a way past them."""
 
-    def __init__(self, channels_in: int, channels: int, kernel: int, told: int) -> None:
+    def __init__(self, channels_in: int, channels: int, kernel: int, condition: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
             Norm(channels_in), nn.SiLU(), CausalConv(channels_in, channels, kernel)
         )
-        self.told = nn.Linear(told, channels)
+        self.told = nn.Linear(condition, channels)
         self.second = nn.Sequential(
             Norm(channels), nn.SiLU(), CausalConv(channels, channels, kernel)
         )
         self.past = nn.Conv1d(channels_in, channels, 1)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """[B, C, L], told [B, width]."""
-        out: Tensor = self.first(x) + self.told(F.silu(told))[..., None]
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """[B, C, L], condition [B, width]."""
+        out: Tensor = self.first(x) + self.told(F.silu(condition))[..., None]
         after: Tensor = self.second(out) + self.past(x)
         return after
 
@@ -116,52 +116,52 @@ class CausalUnet(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.width * times for times in _WIDER]
-        told = 2 * config.width
-        self.level = Level(told)
+        condition = 2 * config.width
+        self.level = Level(condition)
         self.place = nn.Conv1d(config.features, widths[0], 1)
         self.down, self.shrink = nn.ModuleList(), nn.ModuleList()
         self.up, self.grow = nn.ModuleList(), nn.ModuleList()
         for i, (width, kernel) in enumerate(zip(widths, _KERNELS, strict=True)):
-            self.down.append(_rung(width, width, kernel, told, attention=i >= 2))
+            self.down.append(_rung(width, width, kernel, condition, attention=i >= 2))
             if i + 1 < len(widths):
                 self.shrink.append(CausalConv(width, widths[i + 1], 4, stride=2))
                 self.grow.append(CausalConv(widths[i + 1], width, 3))
-                self.up.append(_rung(2 * width, width, kernel, told, attention=i >= 2))
+                self.up.append(_rung(2 * width, width, kernel, condition, attention=i >= 2))
         self.out = nn.Sequential(
             Norm(widths[0]), nn.SiLU(), nn.Conv1d(widths[0], config.features, 1)
         )
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x: [B, features, L], level: [B]; gives v like x."""
-        told = self.level(level)
+        condition = self.level(level)
         position = torch.arange(x.size(2), device=x.device)
         h = self.place(x) + waves(position, self.config.width).T
         kept: list[Tensor] = []
         for i, rung in enumerate(self.down):
-            h = _climb(rung, h, told)
+            h = _climb(rung, h, condition)
             if i < len(self.shrink):
                 kept.append(h)
                 h = self.shrink[i](h)
         for i in reversed(range(len(self.up))):
             h = self.grow[i](h.repeat_interleave(2, dim=2))
-            h = _climb(self.up[i], torch.cat([kept[i], h], dim=1), told)
+            h = _climb(self.up[i], torch.cat([kept[i], h], dim=1), condition)
         out: Tensor = self.out(h)
         return out
 
 
 def _rung(
-    channels_in: int, channels: int, kernel: int, told: int, attention: bool
+    channels_in: int, channels: int, kernel: int, condition: int, attention: bool
 ) -> nn.ModuleList:
     """One level's layers."""
     blocks: list[nn.Module] = [
-        Block(channels_in, channels, kernel, told),
-        Block(channels, channels, kernel, told),
+        SignorelliBlock(channels_in, channels, kernel, condition),
+        SignorelliBlock(channels, channels, kernel, condition),
     ]
     return nn.ModuleList([*blocks, LookBack(channels)] if attention else blocks)
 
 
-def _climb(rung: nn.Module, h: Tensor, told: Tensor) -> Tensor:
+def _climb(rung: nn.Module, h: Tensor, condition: Tensor) -> Tensor:
     assert isinstance(rung, nn.ModuleList)
     for layer in rung:
-        h = layer(h, told) if isinstance(layer, Block) else layer(h)
+        h = layer(h, condition) if isinstance(layer, SignorelliBlock) else layer(h)
     return h

@@ -25,8 +25,8 @@ from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
 from engine.systems.common.note_lists import one_line
 from engine.systems.common.settle import answered, in_voices
-from engine.systems.common.spans import Free, Told, told_by
-from engine.systems.common.system import Answer, Facts, Recoded
+from engine.systems.common.spans import Free, Given, given_by
+from engine.systems.common.system import Facts, Recoded, SystemAnswer
 from engine.systems.signorelli.codec import (
     DELTA,
     FURTHEST_BEATS,
@@ -76,7 +76,7 @@ class Player:
         """
         count, spare = len(triples), self.length - len(triples)
         values = np.pad(2.0 * triples - 1.0, ((0, spare), (0, 0)))
-        told = np.pad(known, ((0, spare), (0, 0)))
+        padded = np.pad(known, ((0, spare), (0, 0)))
         device = next(self.network.parameters()).device
 
         def as_input(array: NDArray[Any]) -> Tensor:
@@ -90,16 +90,16 @@ class Player:
 
         with torch.inference_mode():
             found = reverse(
-                self.network, as_input(values), as_input(told), self.walk(), self.generator, mend
+                self.network, as_input(values), as_input(padded), self.walk(), self.generator, mend
             )
         out: Triples = (found[0].cpu().numpy().T[:count].astype(np.float64) + 1.0) / 2.0
         return out
 
 
-def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
+def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
     """The request's cells; see the module."""
     config: Any = network.config
-    settings, told = request.settings, told_by(request)
+    settings, given = request.settings, given_by(request)
     player = Player(
         network,
         settings,
@@ -109,18 +109,18 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
     )
     made: list[Note] = []
     mended = 0
-    for span in told.free:
+    for span in given.free:
         both = len(span.voices) == 2
-        past, _ = one_line([*told.known, *made])
-        if settings.variation < 1.0 and any(_inside(n, span) for n in told.source):
-            voice = _varied(player, told, span)
+        past, _ = one_line([*given.known, *made])
+        if settings.variation < 1.0 and any(_inside(n, span) for n in given.source):
+            voice = _varied(player, given, span)
         elif both:
             voice = _gone_on(player, [n for n in past if n.onset_step < span.first], span)
         else:
             voice = _woven(player, past, span, facts)
-        made += in_voices(voice.notes, span, told)
+        made += in_voices(voice.notes, span, given)
         mended += voice.mended
-    return answered(request, told, made, mended)
+    return answered(request, given, made, mended)
 
 
 def _inside(note: Note, span: Free) -> bool:
@@ -129,16 +129,16 @@ def _inside(note: Note, span: Free) -> bool:
 
 def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
     """New notes of both voices from `span.first` on, until its end is reached."""
-    voice, heard = _Voice(), past[-_CONTEXT:]
+    voice, context_notes = _Voice(), past[-_CONTEXT:]
     reached = span.first
     for _ in range(4 + (span.end - span.first) // STEPS_PER_BEAT):
-        before = heard[0].onset_step if heard else span.first
-        context, _ = to_triples(heard, before)
+        before = context_notes[0].onset_step if context_notes else span.first
+        context, _ = to_triples(context_notes, before)
         triples = np.zeros((player.length, 3))
-        triples[: len(heard)] = context
+        triples[: len(context_notes)] = context
         known = np.zeros(triples.shape, np.bool_)
-        known[: len(heard)] = True
-        found = from_triples(player.sample(triples, known, []), before)[len(heard) :]
+        known[: len(context_notes)] = True
+        found = from_triples(player.sample(triples, known, []), before)[len(context_notes) :]
         # What the last known note still allows, but the span does not.
         late = max(reached - found[0].onset_step, 0)
         if late:
@@ -147,7 +147,7 @@ def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
         voice.notes += [snapped(n) for n in found]
         stuck = found[-1].onset_step <= reached
         reached = max(found[-1].onset_step, reached)
-        heard = [*heard, *found][-_CONTEXT:]
+        context_notes = [*context_notes, *found][-_CONTEXT:]
         if reached >= span.end or stuck:
             break
     return _settled(voice, span)
@@ -194,12 +194,12 @@ def _woven(player: Player, known: list[Note], span: Free, facts: Facts) -> _Voic
     return _settled(_made(player, slots, span), span)
 
 
-def _varied(player: Player, told: Told, span: Free) -> _Voice:
+def _varied(player: Player, given: Given, span: Free) -> _Voice:
     """The source's notes of a span made anew, one for one, from their noised triples."""
-    known = [n for n in told.known if n.onset_step < span.end]
+    known = [n for n in given.known if n.onset_step < span.end]
     past = sorted(n for n in known if n.onset_step < span.first)[-_CONTEXT // 2 :]
     rows = [Slot(n, True) for n in known if _inside(n, span)]
-    rows += [Slot(n, False) for n in told.source if _inside(n, span)]
+    rows += [Slot(n, False) for n in given.source if _inside(n, span)]
     rows.sort(key=lambda slot: (slot.note.onset_step, slot.note.pitch) if slot.note else (0, 0))
     return _settled(_made(player, [*(Slot(n, True) for n in past), *rows], span), span)
 
@@ -213,7 +213,7 @@ def _made(player: Player, slots: list[Slot], span: Free) -> _Voice:
         part = range(at, min(at + player.length, len(slots)))
         if not any(done[i] is None for i in part):
             continue
-        window = _Window.of(slots, done, part, begin, span)
+        window = _TripleWindow.of(slots, done, part, begin, span)
         found = player.sample(window.triples, window.known, window.sums)
         notes = from_triples(found, window.first_step)
         last = part.stop if part.stop == len(slots) else at + hop
@@ -228,7 +228,7 @@ def _made(player: Player, slots: list[Slot], span: Free) -> _Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class _TripleWindow:
     """What the network is asked of a row of slots."""
 
     triples: Triples
@@ -239,9 +239,9 @@ class _Window:
     @classmethod
     def of(
         cls, slots: list[Slot], done: list[Note | None], part: range, begin: int, span: Free
-    ) -> _Window:
+    ) -> _TripleWindow:
         rows = [done[i] or slots[i].note for i in part]
-        told = [done[i] is not None for i in part]
+        is_known = [done[i] is not None for i in part]
         before = next((done[i] for i in range(part.start - 1, -1, -1) if done[i]), None)
         first = before.onset_step if before is not None else begin
         # Free places without a source stand, for now, where the note before them does.
@@ -253,18 +253,18 @@ class _Window:
             for note, place in zip(rows, places[1:], strict=True)
         ]
         triples, _ = to_triples(notes, first)
-        known = np.repeat(np.array(told)[:, None], 3, axis=1)
-        sums = list(_sums(told, [p - first for p in places[1:]]))
+        known = np.repeat(np.array(is_known)[:, None], 3, axis=1)
+        sums = list(_sums(is_known, [p - first for p in places[1:]]))
         for start, end, _total in sums:
             known[start:end, DELTA] = False
         return cls(triples, known, sums, first)
 
 
-def _sums(told: list[bool], places: list[int]) -> list[tuple[int, int, float]]:
+def _sums(is_known: list[bool], places: list[int]) -> list[tuple[int, int, float]]:
     """(first, end, total) of each run of free places with the known one that ends it."""
     found: list[tuple[int, int, float]] = []
     start: int | None = None
-    for i, known in enumerate(told):
+    for i, known in enumerate(is_known):
         if not known and start is None:
             start = i
         if known and start is not None:

@@ -47,7 +47,7 @@ class TransformerConfig:
     beats: int = 16
 
 
-class Block(nn.Module):
+class ZikoMunimBlock(nn.Module):
     """Attention, then each patch by itself, both under the condition's scale, shift and gate."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -89,7 +89,9 @@ class AnticipatingTransformer(nn.Module):
         self.ahead = nn.Embedding(ALL + 1, width)
         self.in_bar = nn.Embedding(_LONGEST_BAR, width)
         self.bar = nn.Embedding(_LONGEST_BAR + 1, width)
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            ZikoMunimBlock(width, config.heads) for _ in range(config.layers)
+        )
         self.last_condition = nn.Linear(width, 2 * width)
         self.last_norm = nn.LayerNorm(width, elementwise_affine=False)
         self.last = nn.Linear(width, numbers)
@@ -100,14 +102,14 @@ class AnticipatingTransformer(nn.Module):
         """x: [B, 2, Z, R, T], clean where known is 1, [B, 2, T]. level: [B]. Gives v like x."""
         size, beats = len(x), x.shape[4]
         patches = x.permute(0, 1, 4, 2, 3).flatten(3).flatten(1, 2)
-        told = known.flatten(1)
-        levels = level[:, None] * (1.0 - told)
+        condition = known.flatten(1)
+        levels = level[:, None] * (1.0 - condition)
         voice = torch.arange(2, device=x.device).repeat_interleave(beats)
         beat = torch.arange(beats, device=x.device).repeat(2)
         in_bar = given.place[..., 0].clamp(0, _LONGEST_BAR - 1).repeat(1, 2)
         bar = given.place[..., 1].clamp(0, _LONGEST_BAR).repeat(1, 2)
         h = self.enter(patches) + self.voice(voice) + waves(beat, self.config.width)
-        h = h + self.given(told.long()) + self.in_bar(in_bar) + self.bar(bar)
+        h = h + self.given(condition.long()) + self.in_bar(in_bar) + self.bar(bar)
         whole = self.style(given.style) + self.density(given.density) + self.ahead(given.ahead)
         condition = self.level(levels.flatten()).unflatten(0, (size, -1)) + whole[:, None]
         sees = may_see(given.ahead, beats)[:, None]

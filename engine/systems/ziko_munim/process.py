@@ -12,15 +12,15 @@ from engine.music.roll import PianoRoll
 from engine.requests.request import STYLES, FillRequest
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.image import encode
-from engine.systems.common.latents import Window, fill_by_windows, through_code
-from engine.systems.common.system import Answer, Facts, Recoded
+from engine.systems.common.latents import LatentWindow, fill_by_windows, through_code
+from engine.systems.common.system import Facts, Recoded, SystemAnswer
 from engine.systems.ziko_munim.network import ALL, AnticipatingTransformer, Condition
 
 ANTICIPATION = "anticipation"
 """Among a player's facts: k, where the melody is to be known only so many beats ahead."""
 
 
-def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
+def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
     """The request's cells."""
     assert isinstance(network, AnticipatingTransformer)
     settings = request.settings
@@ -29,7 +29,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
     walk = Walk(settings.steps, way, settings.variation)
     ahead = int(facts.get(ANTICIPATION, ALL))
 
-    def sample(window: Window) -> Tensor:
+    def sample(window: LatentWindow) -> Tensor:
         given = _condition(request, window, ahead)
         known = torch.from_numpy(window.known).to(window.codes)[None]
 
@@ -39,8 +39,8 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
             if settings.guidance == 1.0:
                 out: Tensor = network(x, level, known, given)
                 return out
-            told, free = (network(x, level, known, each) for each in (given, given.free()))
-            guided: Tensor = free + settings.guidance * (told - free)
+            conditional, free = (network(x, level, known, each) for each in (given, given.free()))
+            guided: Tensor = free + settings.guidance * (conditional - free)
             return guided
 
         mask = known[:, :, None, None].expand_as(window.codes)
@@ -49,7 +49,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> Answer:
     return fill_by_windows(network.coder, request, network.config.beats, sample)
 
 
-def _condition(request: FillRequest, window: Window, ahead: int) -> Condition:
+def _condition(request: FillRequest, window: LatentWindow, ahead: int) -> Condition:
     settings, beats = request.settings, window.known.shape[1]
     steps = window.first_step + STEPS_PER_BEAT * np.arange(beats)
     phase, bar = request.meters.phase(steps)

@@ -30,7 +30,7 @@ from bridge.engine_link.wire import (
     offers_of,
     pack_ask,
 )
-from bridge.engine_server.gateway import Slot
+from bridge.engine_server.gateway import PendingSlot
 from engine.requests.request import PlanRequest, SampleSettings
 from tests.gateway_rig import OFFER, RunningGateway, gateway, sound
 
@@ -299,7 +299,7 @@ def test_draining_answers_who_waits_and_lets_nobody_in(server: RunningGateway) -
 
 def test_a_slot_keeps_the_newest_and_when_it_came() -> None:
     async def use() -> tuple[bytes, int]:
-        slot = Slot()
+        slot = PendingSlot()
         assert not slot.put(b"old", 1)
         assert slot.put(b"new", 2)
         return await slot.take()

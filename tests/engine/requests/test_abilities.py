@@ -19,9 +19,9 @@ def test_masks_say_which_task_they_are() -> None:
 
 
 def test_what_a_family_cannot_do_names_a_preset_that_can() -> None:
-    with pytest.raises(AbilityError) as told:
+    with pytest.raises(AbilityError) as known_steps:
         require("savkin", "harmonize")
-    assert str(told.value) == (
+    assert str(known_steps.value) == (
         "savkin cannot harmonize (it can continue, vary, generate); --preset default can"
     )
 

@@ -10,18 +10,18 @@ from engine.model.export import ModelError
 from engine.requests.abilities import SYSTEMS
 from engine.systems import weights
 from engine.systems.player import SystemPlayer, load_player
-from engine.systems.train import Run, TrainSettings, train
+from engine.systems.train import SystemRun, SystemTrainSettings, train
 from tests.engine.systems.small import SMALL
 
 
-def settings(pack: Path, out: Path, family: str, steps: int) -> TrainSettings:
-    return TrainSettings(
+def settings(pack: Path, out: Path, family: str, steps: int) -> SystemTrainSettings:
+    return SystemTrainSettings(
         pack, out, family, steps=steps, batch=2, save_every=1, listen_every=2, threads=1,
         valid_windows=16, sizes=SMALL[family],
     )  # fmt: skip
 
 
-def run(pack: Path, out: Path, family: str, steps: int) -> Run:
+def run(pack: Path, out: Path, family: str, steps: int) -> SystemRun:
     return train(settings(pack, out, family, steps), lambda progress, share: None)
 
 
