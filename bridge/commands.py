@@ -69,7 +69,8 @@ class PlanArrived:
 class EngineState:
     """The engine process is now `starting`, `ready`, `error` (one request failed) or `down`.
 
-    `loading`: another engine is on its way, while the one that serves goes on.
+    `loading`: another engine is on its way, while the one that serves goes on. `refused`: the one
+    that was on its way cannot be loaded, and the settings that came with it are to be taken back.
 
     plan_ns, calls: of a `ready` and warm one, how long a plan took it and in how many sampler
     calls; else 0. news: what the musician is to know of it, such as that another machine's

@@ -12,6 +12,11 @@ def one_of(choices: Iterable[str]) -> str:
     return f"{', '.join(head)} or {last}" if head else last
 
 
+def shorten(text: str, most: int = 80) -> str:
+    """The text, or its beginning and `...`."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """` (did you mean X?)` or nothing."""
     close = difflib.get_close_matches(word, list(choices), n=1)

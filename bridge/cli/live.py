@@ -14,6 +14,8 @@ from bridge.commands import Value
 from bridge.settings.parameters import DEFAULTS, PARAMETERS, Parameter, ParameterError, check
 
 _OWN_OPTIONS = ("preset",)
+FAULT_EXIT = 70
+"""Exit code where a part of the daemon ended that should not: it may be started again."""
 
 
 def _parameter_option(row: Parameter) -> click.Option:
@@ -145,15 +147,16 @@ def serve(
     notes out, settings, OSC commands, plans. `--no-log` keeps none.
     """
     settings = read_settings(options, assignments)
+    from bridge.runtime.terminal import LogHandler, Terminal
+
+    out, errors = Terminal(1), Terminal(2)
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, handlers=[LogHandler(errors)]
+    )
     from bridge.engine_link.address import server_address
     from bridge.event_log.writer import default_folder
-    from bridge.runtime.daemon import Daemon, DaemonConfig, StartError
+    from bridge.runtime.daemon import Daemon, DaemonConfig, StartError, ThreadEndedError
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
     config = DaemonConfig(
         host=host,
         port=port,
@@ -172,9 +175,15 @@ def serve(
         server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
     )
     try:
-        Daemon(config, click.echo).run()
+        Daemon(config, out.put).run()
     except StartError as err:
         raise click.UsageError(str(err)) from None
+    except ThreadEndedError as err:
+        logging.error("%s", err)
+        raise SystemExit(FAULT_EXIT) from None
+    finally:
+        out.close()
+        errors.close()
 
 
 def _given_chords(path: Path | None, meter: str) -> tuple[tuple[int, float, str], ...]:

@@ -105,6 +105,7 @@ def lines(found: Status) -> list[str]:
     def count(name: str) -> str:
         return f"{figures.get(name, 0):.0f}"
 
+    faults = figures.get("faults", 0) + figures.get("thread_faults", 0)
     return [
         f"state     {found.state}   ({settings})",
         f"beats     {beats}",
@@ -114,7 +115,7 @@ def lines(found: Status) -> list[str]:
         f"most {ms('send_late_max_ms')}",
         f"engine    {count('plans')} plans, p50 {ms('plan_p50_ms')}, p95 {ms('plan_p95_ms')}, "
         f"{count('engine_restarts')} restarts",
-        f"OSC       {count('osc_dropped')} dropped, {count('osc_malformed')} malformed, "
-        f"{count('osc_refused')} refused",
-        f"faults    {count('faults')}, steps missing from the log {count('log_lost')}",
+        f"OSC       {count('osc_dropped')} dropped, {count('osc_lost')} lost, "
+        f"{count('osc_malformed')} malformed, {count('osc_refused')} refused",
+        f"faults    {faults:.0f}, steps missing from the log {count('log_lost')}",
     ]

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
 
-from bridge.commands import Command, EngineState, PlanArrived, SetParameter
+from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.child import EngineChild, end, spawn
 from bridge.engine_host.main import Cue, EngineSpec
 from bridge.engine_host.wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
 from bridge.inbox import Wake
-from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import Plan, PlanRequest
 
@@ -37,6 +36,9 @@ LOAD_NS = 120 * NS_PER_S
 NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error)
 """What reading a damaged answer may raise."""
 NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
+SPAWN_NS = NS_PER_S // 2
+"""Pause after a process could not be begun."""
+LONGEST_WAIT_NS = NS_PER_S
 STANDBY_NS = 10 * NS_PER_S
 """Pause before another standby when one died."""
 HISTORY = 4096
@@ -48,8 +50,8 @@ class EngineSupervisor:
 
     One request is in flight and one pending; the newest wins. `submit` and `switch` are safe from
     any thread and never block; everything else happens on the supervisor's own thread, which calls
-    `report` with PlanArrived and EngineState, and with SetParameter when a preset that was
-    switched to cannot be loaded and the old one stays.
+    `report` with PlanArrived and EngineState. Where a preset that was switched to cannot be loaded
+    (`refused`), the engine from before goes on, or is started again.
 
     A first engine is `starting` and then `ready`; another, while one serves, `loading` and then
     `ready`, also where the switch is taken back and the one that serves stays.
@@ -72,10 +74,15 @@ class EngineSupervisor:
         self._standby: EngineChild | None = None
         self._standby_ns = 0
         self._loading = False
-        self._stopping = False
+        self._good: EngineSpec | None = None  # the last that served
         self._retry: tuple[int, EngineSpec] | None = None
         self._backoff_ns = FIRST_BACKOFF_NS
-        self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
+        self._thread = ServiceThread("engine", self._turn, end=self._end_all)
+
+    @property
+    def health(self) -> Health:
+        """How its thread does."""
+        return self._thread.health
 
     # -- From other threads ------------------------------------------------------------------------
 
@@ -101,31 +108,28 @@ class EngineSupervisor:
 
     def stop(self) -> None:
         """End the engine process and the thread. Returns when both are gone."""
-        self._stopping = True
+        self._thread.halt()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
         self._wake.close()
 
     # -- On the supervisor's thread ----------------------------------------------------------------
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
-        try:
-            while True:
-                # Clear first, then look: what is set in between wakes the wait below.
-                self._wake.clear()
-                if self._stopping:
-                    break
-                now_ns = time.perf_counter_ns()
-                self._start_wanted(now_ns)
-                self._send_pending(now_ns)
-                self._keep_standby(now_ns)
-                self._wait(now_ns)
-                self._replace_hung(time.perf_counter_ns())
-        finally:
-            for child in self._children:
-                end(child)
+    def _turn(self) -> None:
+        # Clear first, then look: what is set in between wakes the wait below.
+        self._wake.clear()
+        if self._thread.halted.is_set():
+            return
+        now_ns = time.perf_counter_ns()
+        self._start_wanted(now_ns)
+        self._send_pending(now_ns)
+        self._keep_standby(now_ns)
+        self._wait(now_ns)
+        self._replace_hung(time.perf_counter_ns())
+
+    def _end_all(self) -> None:
+        for child in self._children:
+            end(child)
 
     @property
     def _children(self) -> list[EngineChild]:
@@ -137,7 +141,8 @@ class EngineSupervisor:
         children = self._children
         deadlines = [self._hang_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
-        seconds = max(0, min(deadlines) - now_ns) / NS_PER_S if deadlines else None
+        next_ns = min(deadlines, default=now_ns + LONGEST_WAIT_NS)
+        seconds = min(max(0, next_ns - now_ns) / NS_PER_S, TURN_S)
         # On Windows only an object with `fileno` may stand for a socket here, not its number.
         waited: list[Any] = [self._wake, *(child.conn for child in children)]
         ready = wait(waited, seconds)
@@ -168,7 +173,12 @@ class EngineSupervisor:
             return
         # One that serves goes on meanwhile.
         self._loading = serving is not None
-        self._coming = self._call_up(cue) or spawn(cue)
+        try:
+            self._coming = self._call_up(cue) or spawn(cue)
+        except OSError as err:  # out of descriptors, processes or memory: that may pass
+            self._retry = now_ns + SPAWN_NS, spec
+            self._say("error" if self._loading else "down", f"no engine process: {err}")
+            return
         self._say("loading" if self._loading else "starting", spec.name)
 
     def _call_up(self, cue: Cue) -> EngineChild | None:
@@ -191,7 +201,10 @@ class EngineSupervisor:
         if serving is None or serving.spec is None or not serving.spec.standby:
             return
         if self._coming is None and self._standby is None and now_ns >= self._standby_ns:
-            self._standby = spawn(None)
+            try:
+                self._standby = spawn(None)
+            except OSError:
+                self._standby_ns = now_ns + STANDBY_NS
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
@@ -233,6 +246,7 @@ class EngineSupervisor:
 
     def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
         old, self._serving, self._coming = self._serving, child, None
+        self._good = child.spec
         child.ready, child.metadata = True, head["metadata"]
         child.plan_ns, child.calls = int(head["plan_ns"]), int(head["calls"])
         self.metadata = child.metadata
@@ -262,15 +276,15 @@ class EngineSupervisor:
         end(child)
         if child is self._coming:
             self._coming = None
-        if self._serving is None:
+        if self._serving is None and self._good is not None:
+            # The engine from before died while this one was loading: it is wanted again.
+            self._retry = time.perf_counter_ns(), self._good
+        elif self._serving is None:
             self.refused = text
             self._say("down", text)
             return
         self._loading = False
-        self._say("error", text)
-        if self._serving.spec and self._serving.spec.preset:
-            now_ns = time.perf_counter_ns()
-            self._report(SetParameter(now_ns, "preset", self._serving.spec.preset))
+        self._say("refused", text)
 
     def _lost(self, child: EngineChild, why: str) -> None:
         """A process ended by itself: start it anew, later each time that it does not come up."""

@@ -102,7 +102,10 @@ class Connection:
             except Exception as err:  # a fault here must not cost the musician the way back
                 _log.exception("engine link")
                 why = f"failed ({type(err).__name__})"
-            self._listener.lost(why)
+            try:
+                self._listener.lost(why)
+            except Exception:
+                _log.exception("engine link")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

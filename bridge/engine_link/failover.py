@@ -19,6 +19,7 @@ from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
 from bridge.engine_link.wire import DROPPED, WELCOME, Offer, digest_of, offers_of, pack_ask
+from bridge.service_thread import Health
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import PlanRequest
 
@@ -96,6 +97,11 @@ class FailoverEngine:
     def pids(self) -> tuple[int, ...]:
         """Process ids of the local engines, the serving one first."""
         return self._local.pids
+
+    @property
+    def health(self) -> Health:
+        """How the local engine's thread does."""
+        return self._local.health
 
     @property
     def restarts(self) -> int:
@@ -270,7 +276,7 @@ class FailoverEngine:
 
     def _local_says(self, command: Command) -> None:
         if isinstance(command, EngineState):
-            if command.state not in ("error", "loading"):
+            if command.state not in ("error", "loading", "refused"):
                 self._local_state = command
             if self.well:  # what happens here is not heard
                 return

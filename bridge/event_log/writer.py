@@ -10,7 +10,6 @@ import gzip
 import json
 import logging
 import os
-import threading
 import time
 import zlib
 from collections import deque
@@ -25,7 +24,7 @@ import platformdirs
 from bridge.commands import Command, Effect, Value
 from bridge.event_log.lines import MOST_LINE, Header, LogError, command_line
 from bridge.event_log.outcomes import outcome, outcome_line
-from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import Health, ServiceThread
 from engine.atomic_file import replacing
 
 PART_BYTES = 8 << 20
@@ -39,6 +38,8 @@ FLUSH_S = 0.25
 BREATH = 16
 """Steps written, some 0.1 ms, before Python's lock is left to others for BREATH_S."""
 BREATH_S = 0.0002
+STOP_S = 1.5
+"""How long the end of the log may take; then it is left as it is."""
 CHUNK_S = 0.004
 """Pause after compressing 64 KB, which takes about as long: half of one core at most."""
 
@@ -80,8 +81,12 @@ class EventLog:
         self._part = -1
         self._size = 0
         self._open = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
+        self._thread = ServiceThread("event-log", self._turn, end=self._finish)
+
+    @property
+    def health(self) -> Health | None:
+        """How its thread does; None while there is no log to write."""
+        return self._thread.health if self._open else None
 
     def start(self) -> None:
         """Begin to write; without a usable folder say so, and keep no log."""
@@ -106,17 +111,22 @@ class EventLog:
 
     def stop(self) -> None:
         """Write what is left and close."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
+        self._thread.halt()
+        self._thread.join(STOP_S)
 
     # -- On the box's own thread ---------------------------------------------------------------
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
+    def _turn(self) -> None:
+        self._thread.halted.wait(FLUSH_S)
         try:
-            while not self._stop.wait(FLUSH_S):
-                self._write_all()
+            self._write_all()
+        except OSError as err:
+            self._give_up(err)
+
+    def _finish(self) -> None:
+        if not self._open:
+            return
+        try:
             self._write_all()
             self._put('{"end":"stopped"}')
             self._close_part()
@@ -125,6 +135,7 @@ class EventLog:
 
     def _give_up(self, err: OSError) -> None:
         self._open = False
+        self._thread.halt()
         self.lost += len(self._queue)
         self._queue.clear()
         with contextlib.suppress(OSError):
@@ -183,21 +194,22 @@ class EventLog:
         """Close the part and compress it; the plain one goes when the other is whole."""
         assert self._file is not None
         self._file.close()
-        _compress(self._path)
+        # At the end there is no music to be held up, and somebody waits.
+        _compress(self._path, 0.0 if self._thread.halted.is_set() else CHUNK_S)
 
     @property
     def _path(self) -> Path:
         return self.folder / f"{self.session}.{self._part:03}{_SUFFIX}"
 
 
-def _compress(plain: Path) -> None:
+def _compress(plain: Path, pause_s: float) -> None:
     try:
         with replacing(plain.with_suffix(f"{_SUFFIX}.gz")) as half, plain.open("rb") as source:
             handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as raw, gzip.open(raw, "wb", 6) as target:
                 while chunk := source.read(1 << 16):
                     target.write(chunk)
-                    time.sleep(CHUNK_S)
+                    time.sleep(pause_s)
     except OSError:  # no room: the plain one is as good
         return
     plain.unlink()

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bridge.commands import Command, FollowLink, LinkHeard
 from bridge.link.neighbours import Neighbours
+from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
 POLL_S = 0.01
@@ -78,22 +78,27 @@ class LinkClient:
         self.peers = 0
         self._put, self._tell = put, tell
         self._quantum_beats: float | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = ServiceThread("link", self._run)
+        self._begun = False
         self._told: LinkHeard | None = None
 
     def follow(self, wanted: FollowLink) -> None:
         """Be in a session, counted in bars of so many beats, or (None) in none."""
         self._quantum_beats = wanted.quantum_beats
-        if self._thread is None and wanted.quantum_beats is not None:
-            self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+        if not self._begun and wanted.quantum_beats is not None:
+            self._begun = True
             self._thread.start()
+
+    @property
+    def health(self) -> Health | None:
+        """How its thread does; None where it was never asked for, or has nothing to follow with."""
+        health = self._thread.health
+        return health if self._begun and not self._thread.halted.is_set() else None
 
     def stop(self) -> None:
         """Leave, and end the thread."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(SECONDS_TO_STOP)
+        self._thread.halt()
+        self._thread.join(SECONDS_TO_STOP)
 
     # -- On the thread -----------------------------------------------------------------------------
 
@@ -102,11 +107,12 @@ class LinkClient:
             from aalink import Link
         except ImportError as err:
             self._tell(logging.ERROR, MISSING if not link_is_installed() else f"aalink: {err}")
+            self._thread.halt()
             return
         asyncio.run(self._attend(Link))
 
     async def _attend(self, make_link: Callable[[float], Any]) -> None:
-        while not self._stopping.is_set():
+        while not self._thread.halted.is_set():
             if self._wanted() and await self._meet():
                 link = make_link(120.0)  # the session's tempo takes its place
                 link.start_stop_sync_enabled = True
@@ -116,10 +122,14 @@ class LinkClient:
                 finally:
                     link.enabled = False
                     self._leave()
-            await asyncio.sleep(POLL_S)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        self._thread.tick()
+        await asyncio.sleep(POLL_S)
 
     def _wanted(self) -> bool:
-        return self._quantum_beats is not None and not self._stopping.is_set()
+        return self._quantum_beats is not None and not self._thread.halted.is_set()
 
     async def _meet(self) -> bool:
         """Wait until a peer is there and its session old enough; False when not wanted any more."""
@@ -136,7 +146,7 @@ class LinkClient:
                     announced_ns = time.perf_counter_ns()
                 if announced_ns is not None and time.perf_counter_ns() - announced_ns > SETTLE_NS:
                     return True
-                await asyncio.sleep(POLL_S)
+                await self._pause()
         finally:
             neighbours.close()
         return False
@@ -152,7 +162,7 @@ class LinkClient:
                 met = True
             elif met or seen.at_ns - begun_ns > LONELY_NS:
                 return
-            await asyncio.sleep(POLL_S)
+            await self._pause()
 
     def _meet_told(self, seen: LinkHeard, met: bool) -> None:
         if not met:

@@ -56,6 +56,8 @@ class Session:
         self._lag_bars = 0
         self._link_beats: float | None = None
         self._engine_trouble = ""
+        self._switched_ns: int | None = None
+        self._before_switch: dict[str, Value] = {}
         self._actions = Actions(self.knobs, self.conductor, self._midi)
         self._listen_as_asked(0)
 
@@ -173,6 +175,9 @@ class Session:
         return effects
 
     def _engine(self, command: EngineState) -> list[Effect]:
+        if command.state == "refused":
+            failed = self._engine_fails(command.detail, f"engine: {command.detail}")
+            return failed + self._take_back(command.at_ns)
         before, self.engine_state = self.engine_state, command.state
         self.conductor.replanner.engine(command.state, command.plan_ns, command.calls)
         news: list[Effect] = []
@@ -182,6 +187,7 @@ class Session:
                 LogLine(logging.WARNING, command.news),
             ]
         if command.state == "ready":
+            self._before_switch.clear()
             return [OscOut("/diffuse/out/ready", ()), *news]
         if command.state == "error":
             self.engine_state = before
@@ -203,6 +209,7 @@ class Session:
     # -- Parameters --------------------------------------------------------------------------------
 
     def _set(self, command: SetParameter) -> list[Effect]:
+        self._remember(command)
         try:
             changed = self.knobs.set(command.name, command.value)
         except ParameterError as err:
@@ -213,6 +220,19 @@ class Session:
             self._answer(command.name, command.sender),
             *self._apply(command.name, command.at_ns),
         ]
+
+    def _remember(self, command: SetParameter) -> None:
+        """Keep what a preset's own settings, which come in the same instant, replace."""
+        if command.name == "preset":
+            self._switched_ns = command.at_ns
+        if command.at_ns == self._switched_ns:
+            self._before_switch.setdefault(command.name, self.knobs.value(command.name))
+
+    def _take_back(self, at_ns: int) -> list[Effect]:
+        """Put in force again what was before a preset that cannot be had."""
+        before, self._before_switch, self._switched_ns = self._before_switch, {}, None
+        commands = (SetParameter(at_ns, name, value) for name, value in before.items())
+        return [effect for command in commands for effect in self._set(command)]
 
     def _answer(self, name: str, to: Address | None) -> OscOut:
         return OscOut(f"/diffuse/out/param/{name}", (self.knobs.value(name),), to)

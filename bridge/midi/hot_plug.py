@@ -5,7 +5,6 @@ A thread of its own, off the transport's. Knows nothing of music.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ from bridge.midi.jack_watch import INPUT, OUTPUT, JackWatch, load_libjack
 from bridge.midi.port_names import PortError, same_port
 from bridge.midi.ports import RtMidiPorts
 from bridge.midi.systems import IN_NAME, OUT_NAME
-from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import Health, ServiceThread
 
 RTMIDI_EVERY_S, JACK_EVERY_S = 1.0, 0.25
 """How often to look: libjack's lists of ports are cheap, and it lets go of Python's lock."""
@@ -187,19 +186,23 @@ class HotPlug:
     """
 
     def __init__(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> None:
-        self._stopping = threading.Event()
         self._watcher = self._made(ports, named, tell)
-        self._thread = threading.Thread(target=self._run, name="hot-plug", daemon=True)
+        self._thread = ServiceThread("hot-plug", self._turn)
+
+    @property
+    def health(self) -> Health | None:
+        """How its thread does; None where there is nothing to watch."""
+        return None if self._watcher is None else self._thread.health
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread.start()
+        if self._watcher is not None:
+            self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.halt()
+        self._thread.join()
         if self._watcher is not None:
             self._watcher.close()
 
@@ -211,8 +214,6 @@ class HotPlug:
                 return JackWatcher(ports, wanted, tell, library)
         return RtMidiWatcher(ports, wanted, tell) if wanted else None
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
-        watcher = self._watcher
-        while watcher is not None and not self._stopping.wait(watcher.every_s):
-            watcher.look()
+    def _turn(self) -> None:
+        if self._watcher is not None and not self._thread.halted.wait(self._watcher.every_s):
+            self._watcher.look()

@@ -13,9 +13,8 @@ import logging
 import selectors
 import socket
 import sys
-import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +23,24 @@ from bridge.commands import Act, Address, Command, OscOut
 from bridge.osc.peers import Peers
 from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse
 from bridge.osc.wire import MOST_PACKET_BYTES, encode
-from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 
 MOST_PER_WINDOW = 200
 WINDOW_NS = 10 * NS_PER_MS
 MOST_ERRORS_PER_WINDOW = 5
 """Looking for what was meant costs about a millisecond; a flood of nonsense must not."""
+MOST_WAITING = 256
+"""Datagrams that wait to be parsed; what comes beyond them is dropped."""
+SLICE = 16
+"""Datagrams parsed, some 2 ms, before the socket is emptied again."""
+URGENT = tuple(f"{PREFIX}{name}\0".encode() for name in ("panic", "stop"))
+"""These are acted on before what came earlier, and beyond the limit of a flood."""
+MOST_URGENT_PER_WINDOW = 4
+RECEIVE_BYTES = 1 << 20
+"""Asked of the system, which may give less: what comes while another thread runs waits there."""
+SO_RXQ_OVFL = 40
+"""Linux: how many datagrams found the socket full comes along with the next one."""
 MOST_HELD = 1024
 """Commands timed in the future that wait at once."""
 MOST_SUBSCRIBERS = 16
@@ -52,7 +62,8 @@ class OscPortError(OSError):
 class OscCounts:
     """What the server has seen so far.
 
-    received: datagrams. acted: commands passed on. dropped: messages over the limits.
+    received: datagrams. acted: commands passed on. dropped: messages over the limits. lost:
+    datagrams that found the system's queue full (Linux).
     malformed: messages not understood. refused: datagrams of peers that may not talk to us.
     sent, unsent: datagrams out, and those that failed.
     """
@@ -60,6 +71,7 @@ class OscCounts:
     received: int = 0
     acted: int = 0
     dropped: int = 0
+    lost: int = 0
     malformed: int = 0
     refused: int = 0
     sent: int = 0
@@ -100,8 +112,12 @@ class OscServer:
         self._clock = clock or SystemClock()
         self._peers = peers or Peers()
         self._wake, self._woken = socket.socketpair()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = ServiceThread("osc", self._turn)
+        self._closed = False
+        self._waiting: deque[tuple[bytes, int, Address]] = deque()
         self._subscribers: dict[Address, int] = {}  # until when, monotonic ns
         # One a thread, so that no count is lost: the reader's own, and what the outbox sent.
         self._in = OscCounts()
@@ -111,6 +127,7 @@ class OscServer:
         self._window_start_ns = 0
         self._in_window = 0
         self._errors_in_window = 0
+        self._urgent_in_window = 0
         self._second_start_ns = 0
         self._in_second: Counter[str] = Counter()
 
@@ -120,13 +137,19 @@ class OscServer:
 
     def stop(self) -> None:
         """Close the socket and end the thread; commands still held are forgotten."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            self._wake.send(b"\0")
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
-        for each in (self._socket, self._wake, self._woken):
+        if self._closed:
+            return
+        self._thread.halt()
+        self._wake.send(b"\0")
+        self._thread.join()
+        self._closed = True
+        for each in (self._selector, self._socket, self._wake, self._woken):
             each.close()
+
+    @property
+    def health(self) -> Health:
+        """How its thread does."""
+        return self._thread.health
 
     @property
     def counts(self) -> OscCounts:
@@ -188,59 +211,78 @@ class OscServer:
         try:
             self._socket.sendto(packet, peer)
         except OSError as err:
-            if not self._stopping.is_set():
+            if not self._closed:
                 _log.debug("nothing sent to %s:%d: %s", *peer, err)
             return replace(counts, unsent=counts.unsent + 1)
         return replace(counts, sent=counts.sent + 1)
 
     # -- the reading thread --------------------------------------------------------------------
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while not self._stopping.is_set():
-                selector.select(self._wait_s())
-                self._deliver_held(self._clock.now_ns())
-                self._read_all()
+    def _turn(self) -> None:
+        if not self._waiting:
+            self._selector.select(self._wait_s())
+        self._deliver_held(self._clock.now_ns())
+        self._empty_socket()
+        for _ in range(min(SLICE, len(self._waiting))):
+            self._take(*self._waiting.popleft())
 
-    def _wait_s(self) -> float | None:
+    def _wait_s(self) -> float:
         if not self._held:
-            return None
-        return max(self._held[0][0] - self._clock.now_ns(), 0) / NS_PER_S
+            return TURN_S
+        return min(max(self._held[0][0] - self._clock.now_ns(), 0) / NS_PER_S, TURN_S)
 
-    def _read_all(self) -> None:
-        """Read until the socket is empty or held commands are due."""
-        while not self._stopping.is_set():
+    def _empty_socket(self) -> None:
+        """Take what has come, as far as there is room; what is urgent is acted on at once."""
+        while not self._thread.halted.is_set():
             try:
                 # One byte more than is allowed, so that a longer one shows.
-                packet, sender = self._socket.recvfrom(MOST_PACKET_BYTES + 1)
+                packet, sender = self._receive(MOST_PACKET_BYTES + 1)
             except BlockingIOError:
                 return
             except OSError:  # Windows reports here that an earlier answer was not wanted.
-                if self._socket.fileno() < 0:
-                    return
                 continue
+            self._in = replace(self._in, received=self._in.received + 1)
             now_ns = self._clock.now_ns()
-            self._take(packet, now_ns, sender)
-            if self._held and self._held[0][0] <= now_ns:
-                return
+            if not self._peers.may_ask(sender[0]):
+                self._in = replace(self._in, refused=self._in.refused + 1)
+            elif packet.startswith(URGENT) and self._may_be_urgent(now_ns):
+                self._act(packet, now_ns, sender)
+            elif len(self._waiting) < MOST_WAITING:
+                self._waiting.append((packet, now_ns, sender))
+            else:
+                self._drop(1)
+
+    def _receive(self, most_bytes: int) -> tuple[bytes, Address]:
+        if not sys.platform.startswith("linux"):
+            return self._socket.recvfrom(most_bytes)
+        packet, extra, _, sender = self._socket.recvmsg(most_bytes, socket.CMSG_SPACE(4))
+        for level, kind, data in extra:
+            if (level, kind) == (socket.SOL_SOCKET, SO_RXQ_OVFL):
+                self._in = replace(self._in, lost=int.from_bytes(data, sys.byteorder))
+        return packet, sender
+
+    def _may_be_urgent(self, now_ns: int) -> bool:
+        self._begin_window(now_ns)
+        self._urgent_in_window += 1
+        return self._urgent_in_window <= MOST_URGENT_PER_WINDOW
+
+    def _begin_window(self, now_ns: int) -> None:
+        if now_ns - self._window_start_ns >= WINDOW_NS:
+            self._window_start_ns = now_ns
+            self._in_window = self._errors_in_window = self._urgent_in_window = 0
 
     def _take(self, packet: bytes, now_ns: int, sender: Address) -> None:
         """Act on one datagram within the limits."""
-        self._in = replace(self._in, received=self._in.received + 1)
-        if not self._peers.may_ask(sender[0]):
-            self._in = replace(self._in, refused=self._in.refused + 1)
-            return
-        if now_ns - self._window_start_ns >= WINDOW_NS:
-            self._window_start_ns, self._in_window, self._errors_in_window = now_ns, 0, 0
+        self._begin_window(now_ns)
         if self._in_window >= MOST_PER_WINDOW:
             self._drop(1)
-            return
+        else:
+            self._in_window += self._act(packet, now_ns, sender)
+
+    def _act(self, packet: bytes, now_ns: int, sender: Address) -> int:
+        """Pass on what the datagram asks for; how many messages of it were looked at."""
         found = parse(packet, now_ns, sender, time.time_ns())
-        room = MOST_PER_WINDOW - self._in_window
-        self._in_window += min(len(found), room)
+        room = max(MOST_PER_WINDOW - self._in_window, 1)
         for each in found[:room]:
             if isinstance(each, OscProblem):
                 self._refuse(each, sender)
@@ -253,6 +295,7 @@ class OscServer:
             else:
                 self._pass_on(each)
         self._drop(len(found) - len(found[:room]))
+        return len(found[:room])
 
     def _misdirected(self, act: Act, sender: Address) -> OscProblem | None:
         """A subscription that would send our answers to somebody who did not ask for them."""
@@ -323,6 +366,10 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         udp.bind((host, port))
         udp.setblocking(False)
+        with contextlib.suppress(OSError):
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        if sys.platform.startswith("linux"):
+            udp.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     except (OSError, OverflowError) as err:
         udp.close()
         raise OscPortError(_explain(host, port, err)) from None

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
 from bridge.engine_host.main import FIXTURE, EngineSpec
@@ -36,10 +36,12 @@ from bridge.osc.schema import OUT_PREFIX
 from bridge.osc.server import OscServer
 from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.runtime.outbox import Outbox
+from bridge.runtime.preset_switch import PresetSwitch
 from bridge.runtime.transport_thread import TransportThread
+from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
-from bridge.timebase import NS_PER_MS
+from bridge.timebase import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from bridge.engine_link.failover import FailoverEngine
@@ -47,12 +49,30 @@ if TYPE_CHECKING:
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
 FORCED_EXIT = 130
+WATCH_S = 0.5
+HUNG_S = 10
+"""A thread whose turn takes so long hangs; that is said, once."""
+CLOSE_S, EXIT_S = 6.0, 2.0
+"""The process ends so long after the last note-off, and after its ports are closed, at most."""
 
 Say = Callable[[str], None]
 
 
 class StartError(Exception):
     """The daemon cannot start; the message is one line."""
+
+
+class Watched(Protocol):
+    """A part of the daemon with a thread of its own; None while that is not to be there."""
+
+    @property
+    def health(self) -> Health | None:
+        """How its thread does."""
+        ...
+
+
+class ThreadEndedError(Exception):
+    """A thread of the daemon has ended by itself; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +125,16 @@ class Daemon:
             raise StartError(MISSING)
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
+        self._hung: set[str] = set()
+        self._hot_plug: HotPlug | None = None
         self._event_log = EventLog(config.log, values, self._late_since) if config.log else None
+        # The first line comes before any system is asked that may take its time, or hang.
+        say(f"midi-diffuse starts: preset {preset.name}, OSC port {config.port}; looks for MIDI")
         self._inbox = Inbox()
+        self._presets = PresetSwitch(self._inbox.put, self._switch)
         with ExitStack() as undo:
             self._osc = OscServer(
-                config.host, config.port, config.reply_port, self.accept, peers=peers
+                config.host, config.port, config.reply_port, self._presets.accept, peers=peers
             )
             undo.callback(self._osc.stop)
             self._ports = open_ports(
@@ -130,7 +155,10 @@ class Daemon:
         )
 
     def run(self) -> None:
-        """Play until a signal comes; every note is off when this returns. Raises StartError."""
+        """Play until a signal comes; every note is off when this returns.
+
+        Raises StartError, and ThreadEndedError where a thread is gone that nothing should end.
+        """
         sys.setswitchinterval(SWITCH_S)
         raise_priority(HELPER_PRIORITY)
         self._catch_signals()
@@ -139,8 +167,10 @@ class Daemon:
                 stack.callback(self._event_log.stop)
                 self._event_log.start()
             stack.callback(self._inbox.close)
+            stack.callback(end_within, EXIT_S)
             stack.callback(self._ports.close)
             stack.callback(self._osc.stop)
+            stack.callback(self._presets.stop)
             stack.callback(self._outbox.stop)
             self._outbox.start()
             stack.callback(self._supervisor.stop)
@@ -149,23 +179,18 @@ class Daemon:
             self._end_old_notes()
             for place in self._config.chords:
                 self._inbox.put(Act(self._begun_ns, "chord_at", place))
+            stack.callback(end_within, CLOSE_S)
             # Last to start, first to stop: when the transport thread has ended every note is off.
             stack.callback(self._transport.stop)
             self._transport.start()
+            self._presets.start()
             self._osc.start()
             self._watch_ports(stack)
             self._wait_for_engine()
             if not self._stop.is_set():
                 self._announce()
-            while not self._stop.wait(1.0):
-                pass
-
-    def accept(self, command: Command) -> None:
-        """A command from OSC. A preset is more than a parameter: its settings come with it."""
-        if isinstance(command, SetParameter) and command.name == "preset":
-            self._switch(command)
-        else:
-            self._inbox.put(command)
+            while not self._stop.wait(WATCH_S):
+                self._watch_threads()
 
     def _late_since(self, count: int) -> Sequence[int]:
         return self._transport.lateness.since(count)
@@ -185,6 +210,7 @@ class Daemon:
         )
 
     def _switch(self, command: SetParameter) -> None:
+        """A preset is more than a parameter: its settings come with it, and its engine."""
         try:
             preset = presets.load(str(command.value))
         except presets.PresetError as err:
@@ -225,6 +251,9 @@ class Daemon:
             "osc_dropped": counts.dropped,
             "osc_malformed": counts.malformed,
             "osc_refused": counts.refused,
+            "osc_lost": counts.lost,
+            "outbox_dropped": self._outbox.dropped,
+            "thread_faults": sum(each.faults for each in self._healths()),
             "log_lost": self._event_log.lost if self._event_log else 0,
             "unsent": self._transport.unsent,
             "faults": self._transport.faults,
@@ -234,6 +263,35 @@ class Daemon:
             yield OscOut(OUT_PREFIX + "stats", (name, float(value)), to)
         # Last, so that who asked knows that all have come.
         yield OscOut(OUT_PREFIX + "stats", ("end", float(len(figures))), to)
+
+    def _healths(self) -> list[Health]:
+        """Of every thread that runs until the end."""
+        parts: tuple[Watched, ...] = (
+            self._transport,
+            self._outbox,
+            self._osc,
+            self._presets,
+            self._supervisor,
+            self._link,
+            *([self._event_log] if self._event_log else []),
+            *([self._hot_plug] if self._hot_plug else []),
+        )
+        return [health for part in parts if (health := part.health) is not None]
+
+    def _watch_threads(self) -> None:
+        """Leave when a thread has ended; say so when one hangs. Raises ThreadEndedError."""
+        now_ns = time.perf_counter_ns()
+        for health in self._healths():
+            if not health.alive:
+                raise ThreadEndedError(f"the {health.name} thread has ended; leaving")
+            hangs = now_ns - health.turned_ns > HUNG_S * NS_PER_S
+            if hangs and health.name not in self._hung:
+                self._hung.add(health.name)
+                text = f"the {health.name} thread has not moved for {HUNG_S} s"
+                self._outbox.put(LogLine(logging.ERROR, text))
+                self._outbox.put(OscOut(OUT_PREFIX + "error", (health.name, text)))
+            elif not hangs:
+                self._hung.discard(health.name)
 
     def _end_old_notes(self) -> None:
         """A run before this one may have been killed while its notes sounded on that port."""
@@ -248,9 +306,9 @@ class Daemon:
         if isinstance(self._ports, RtMidiPorts):
             given = {"in": self._config.in_name, "out": self._config.out_name}
             named = {direction for direction, name in given.items() if name}
-            watch = HotPlug(self._ports, named, self._tell)
-            stack.callback(watch.stop)
-            watch.start()
+            self._hot_plug = HotPlug(self._ports, named, self._tell)
+            stack.callback(self._hot_plug.stop)
+            self._hot_plug.start()
 
     def _tell(self, text: str) -> None:
         """What happened to the ports."""
@@ -266,6 +324,7 @@ class Daemon:
     def _wait_for_engine(self) -> None:
         """Until the engine is warm, or cannot be loaded, or a signal comes."""
         while not self._engine_up.wait(0.02) and not self._stop.is_set():
+            self._watch_threads()
             if self._supervisor.refused:
                 raise StartError(f"preset {self._config.preset!r}: {self._supervisor.refused}")
 
@@ -303,6 +362,13 @@ def engine_keeper(
     from bridge.engine_link.failover import FailoverEngine
 
     return FailoverEngine(server, report)
+
+
+def end_within(seconds: float) -> None:
+    """Whatever hangs from now on, the system ends this process after so long (not on Windows)."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:

@@ -6,13 +6,12 @@ A slow terminal or network must not hold up the transport. Knows nothing of thei
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from bridge.commands import Address, LogLine, OscOut, Subscribe
-from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import TURN_S, Health, ServiceThread
 
 _log = logging.getLogger("midi-diffuse")
 
@@ -20,6 +19,9 @@ Deferred = Callable[[], Iterable[OscOut]]
 """Messages that take time to make, such as statistics: made on the outbox thread."""
 
 Outgoing = OscOut | Subscribe | LogLine | Deferred
+MOST_WAITING = 4096
+"""What waits to go out; beyond it is dropped and counted."""
+STOP_S = 2.0
 
 
 class OscSender(Protocol):
@@ -35,12 +37,21 @@ class OscSender(Protocol):
 
 
 class Outbox:
-    """A queue and its thread. `put` is safe from any thread and never blocks."""
+    """A queue and its thread. `put` is safe from any thread and never blocks.
+
+    dropped: what found the queue full.
+    """
 
     def __init__(self, osc: OscSender) -> None:
+        self.dropped = 0
         self._osc = osc
         self._queue: SimpleQueue[Outgoing | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread = ServiceThread("outbox", self._turn, end=self._send_rest)
+
+    @property
+    def health(self) -> Health:
+        """How its thread does."""
+        return self._thread.health
 
     def start(self) -> None:
         """Begin to send."""
@@ -48,23 +59,30 @@ class Outbox:
 
     def put(self, item: Outgoing) -> None:
         """Queue something to go out."""
-        self._queue.put(item)
+        if self._queue.qsize() < MOST_WAITING:
+            self._queue.put(item)
+        else:
+            self.dropped += 1
 
     def stop(self) -> None:
         """Send what is queued, then end."""
+        self._thread.halt()
         self._queue.put(None)
-        if self._thread.is_alive():
-            self._thread.join(timeout=2)
+        self._thread.join(STOP_S)
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
-        while (item := self._queue.get()) is not None:
-            try:
-                self._send(item)
-            except Exception:  # one bad message must not silence all that follow
-                _log.exception("could not send %r", item)
+    def _turn(self) -> None:
+        try:
+            self._send(self._queue.get(timeout=TURN_S))
+        except Empty:
+            return
 
-    def _send(self, item: Outgoing) -> None:
+    def _send_rest(self) -> None:
+        while not self._queue.empty():
+            self._send(self._queue.get())
+
+    def _send(self, item: Outgoing | None) -> None:
+        if item is None:
+            return
         if isinstance(item, OscOut):
             self._osc.send(item)
         elif isinstance(item, Subscribe):

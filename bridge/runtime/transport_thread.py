@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 import traceback
 from array import array
 from collections.abc import Callable, Sequence
@@ -35,8 +34,9 @@ from bridge.commands import (
 from bridge.inbox import Inbox
 from bridge.midi.ports import PortAwayError, Ports
 from bridge.midi_messages import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
-from bridge.realtime import raise_priority, sleep_until, wait_until
+from bridge.realtime import REALTIME_PRIORITY, sleep_until, wait_until
 from bridge.runtime.outbox import Deferred, Outgoing
+from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from engine.requests.request import PlanRequest
 
@@ -132,9 +132,19 @@ class TransportThread:
         self._sounding: set[tuple[int, int]] = set()
         self._outgoing: list[Outgoing] = []
         self._taken: list[Command] = []
-        self._stopping = False
         self._collected_ns = 0
-        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+        self._thread = ServiceThread(
+            "transport",
+            self._play_on,
+            begin=self._begin,
+            end=self._end,
+            priority=REALTIME_PRIORITY,
+        )
+
+    @property
+    def health(self) -> Health:
+        """How its thread does."""
+        return self._thread.health
 
     def start(self) -> None:
         """Begin to play."""
@@ -142,10 +152,9 @@ class TransportThread:
 
     def stop(self) -> None:
         """End the thread; every note is off when this returns."""
-        self._stopping = True
+        self._thread.halt()
         self._inbox.wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def silence(self) -> None:
         """Note-offs for all that sounds, as far as this object knows. For an exit by force."""
@@ -177,22 +186,20 @@ class TransportThread:
 
     # -- Inside ------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        priority = raise_priority()
-        self._out(LogLine(logging.DEBUG, f"transport thread: {priority} priority"))
+    def _begin(self) -> None:
+        text = f"transport thread: {self._thread.priority} priority"
+        self._out(LogLine(logging.DEBUG, text))
         # A collection of everything that was ever imported takes some 30 ms: leave that out, and
         # choose the moment for what is new.
         gc.collect()
         gc.freeze()
         gc.disable()
-        try:
-            while not self._stopping:
-                due_ns = self.turn()
-                self._collect(due_ns)
-                wait_until(self._early(due_ns), self._inbox.wake)
-                self._send_what_is_near()
-        finally:
-            self._end()
+
+    def _play_on(self) -> None:
+        due_ns = self.turn()
+        self._collect(due_ns)
+        wait_until(self._early(due_ns), self._inbox.wake)
+        self._send_what_is_near()
 
     def _end(self) -> None:
         self._step(Act(self._clock.now_ns(), "panic"))

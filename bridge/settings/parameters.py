@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridge.commands import Value
 from bridge.settings.pitch_locks import KEYS, SCALES, chord_pitch_classes
-from bridge.text import did_you_mean, one_of
+from bridge.text import did_you_mean, one_of, shorten
 from engine.music.chord_names import ChordError
 from engine.music.grid import GridError, Meter
 from engine.requests.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
@@ -345,14 +345,15 @@ def find(name: str) -> Parameter:
 def check(name: str, value: object) -> Value:
     """The value as the table wants it, or ParameterError with the valid range in words."""
     row = find(name)
-    wrong = ParameterError(f"{name} wants {row.describe_range()}, not {value!r}")
+    given = shorten(_in_words(value))
+    wrong = ParameterError(f"{name} wants {row.describe_range()}, not {given}")
     if row.kind == "choice":
         text = str(value)
         if isinstance(value, int) and not isinstance(value, bool) and value < len(row.choices):
             text = row.choices[value] if value >= 0 else text
         if text not in row.choices:
             hint = did_you_mean(text, row.choices)
-            raise ParameterError(f"{name} wants {row.describe_range()}, not {value!r}{hint}")
+            raise ParameterError(f"{name} wants {row.describe_range()}, not {given}{hint}")
         return text
     if row.kind == "text":
         if not isinstance(value, str | int | float):
@@ -361,13 +362,20 @@ def check(name: str, value: object) -> Value:
     return _check_number(row, value, wrong)
 
 
+def _in_words(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # of an int of thousands of digits, of a list in itself
+        return f"such {type(value).__name__}"
+
+
 def _check_number(row: Parameter, value: object, wrong: ParameterError) -> Value:
     if row.kind == "bool" and isinstance(value, str):
         words = {"0": 0, "1": 1, "off": 0, "on": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
         value = words.get(value.lower(), value)
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise wrong from None
     if not math.isfinite(number) or not row.low <= number <= row.high:
         raise wrong

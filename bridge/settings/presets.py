@@ -14,13 +14,15 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from bridge.commands import Value
 from bridge.settings import model_trust
 from bridge.settings.parameters import BY_NAME, DEFAULTS, ParameterError, check
-from bridge.text import did_you_mean, one_of
+from bridge.text import did_you_mean, one_of, shorten
+from engine.bounded_file import read_bounded
 
 FIXTURE = "fixture"
 """The model name that stands for `engine.requests.fixture`: no file, no network."""
@@ -53,6 +55,7 @@ _IN_CHARGE = (
 )
 _KEYS = ("description", "model", "settings")
 _MOST_BYTES = 64 * 1024
+_MOST_NAME = 200
 
 
 class PresetError(ValueError):
@@ -146,14 +149,18 @@ def _files() -> Iterator[tuple[str, Path]]:
 
 def _read(path: Path) -> Preset:
     try:
-        raw = path.read_bytes()
-        if len(raw) > _MOST_BYTES:
-            raise PresetError(f"preset {path}: {len(raw)} bytes is no preset")
-        document = tomllib.loads(raw.decode())
+        return _checked(path, tomllib.loads(read_bounded(path, _MOST_BYTES).decode()))
+    except PresetError:
+        raise
     except OSError as err:
         raise PresetError(f"preset {path}: {err.strerror or err}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise PresetError(f"preset {path}: not TOML: {err}") from None
+    except RecursionError:
+        raise PresetError(f"preset {path}: not TOML: nested too deeply") from None
+    except ValueError as err:  # of tomllib, of UTF-8, or of a number with too many digits
+        raise PresetError(f"preset {path}: not TOML: {shorten(str(err))}") from None
+
+
+def _checked(path: Path, document: dict[str, Any]) -> Preset:
     mistakes: list[str] = []
     for key in document:
         if key in BY_NAME:
@@ -175,6 +182,9 @@ def _model(path: Path, value: object, mistakes: list[str]) -> Path | None:
         return None
     if not isinstance(value, str) or not value:
         mistakes.append(f"model wants a file name such as 'default.pt', or {FIXTURE!r}")
+        return None
+    if len(value) > _MOST_NAME:
+        mistakes.append(f"model wants a file name of at most {_MOST_NAME} characters")
         return None
     beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
     for candidate in (beside, shipped):

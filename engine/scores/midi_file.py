@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
+from engine.bounded_file import read_bounded
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, GridError, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_events import (
@@ -160,7 +161,7 @@ def read(path: Path) -> Score:
             raise MidiFileError("is a folder, not a MIDI file")
         if path.stat().st_size > LARGEST_BYTES:
             raise MidiFileError(f"is larger than {LARGEST_BYTES // 1_000_000} MB")
-        return parse(path.read_bytes())
+        return parse(read_bounded(path, LARGEST_BYTES))
     except FileNotFoundError:
         raise MidiFileError(f"{path}: no such file") from None
     except OSError as err:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.commands import Command, EngineState, PlanArrived, SetParameter
-from bridge.engine_host.main import EngineSpec, default_threads, warm_up_request
+from bridge.commands import Command, EngineState, PlanArrived
+from bridge.engine_host.child import EngineChild, spawn
+from bridge.engine_host.main import Cue, EngineSpec, default_threads, warm_up_request
 from bridge.engine_host.supervisor import EngineSupervisor
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
@@ -209,13 +211,50 @@ def test_a_switch_to_a_broken_model_leaves_the_old_one_and_says_so(
     supervisor.start(fixture_spec())
     reports.wait(lambda: "ready" in reports.states())
     supervisor.switch(EngineSpec(str(tmp_path / "none.pt"), device="cpu", preset="broken"))
-    reports.wait(lambda: "error" in reports.states(), 60)
-    back = [command for command in reports if isinstance(command, SetParameter)]
-    reports.wait(lambda: bool(back) or any(isinstance(c, SetParameter) for c in reports))
-    restored = next(command for command in reports if isinstance(command, SetParameter))
-    assert (restored.name, restored.value) == ("preset", "fixture")
+    reports.wait(lambda: "refused" in reports.states(), 60)
     supervisor.submit(replace(REQUEST, id=3))
     reports.wait(lambda: reports.plans() == [3])
+
+
+def test_an_engine_that_died_while_a_broken_one_was_loading_comes_back(
+    supervisor: EngineSupervisor, reports: Reports, tmp_path: Path
+) -> None:
+    supervisor.start(fixture_spec())
+    reports.wait(lambda: "ready" in reports.states())
+    supervisor.switch(EngineSpec(str(tmp_path / "none.pt"), device="cpu", preset="broken"))
+    reports.wait(lambda: "loading" in reports.states())
+    os.kill(supervisor.pids[0], signal.SIGKILL)
+    reports.wait(lambda: reports.states().count("ready") == 2, 60)
+    assert reports.states() == [
+        *("starting", "ready", "loading", "down", "refused", "starting", "ready"),
+    ]
+    supervisor.submit(replace(REQUEST, id=3))
+    reports.wait(lambda: reports.plans() == [3])
+
+
+def test_a_process_that_cannot_be_begun_is_tried_again(
+    supervisor: EngineSupervisor, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when no file descriptor is free."""
+    supervisor.start(fixture_spec())
+    reports.wait(lambda: "ready" in reports.states())
+    failed: list[object] = []
+
+    def spawn_later(cue: Cue | None) -> EngineChild:
+        if len(failed) < 3:
+            failed.append(cue)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return spawn(cue)
+
+    monkeypatch.setattr("bridge.engine_host.supervisor.spawn", spawn_later)
+    os.kill(supervisor.pids[0], signal.SIGKILL)
+    begun_s = time.monotonic()
+    reports.wait(lambda: reports.states().count("ready") == 2)
+    assert time.monotonic() - begun_s < 5.0
+    assert "no engine process: [Errno 24] Too many open files" in [
+        each.detail for each in reports.engine()
+    ]
+    assert supervisor.health.faults == 0
 
 
 def test_the_engine_does_not_outlive_a_killed_daemon() -> None:

@@ -387,6 +387,33 @@ def test_an_action_that_cannot_be_done_is_answered_with_the_reason_only() -> Non
     ]
 
 
+def test_a_preset_that_cannot_be_had_takes_its_settings_back() -> None:
+    session = Session({"voices": 3, "temperature": 0.9})
+    session.step(SetParameter(5, "preset", "broken"))
+    for name, value in (("voices", 6), ("temperature", 1.5), ("steps", 20)):
+        session.step(SetParameter(5, name, value))
+    session.step(SetParameter(9, "steps", 12))  # by hand, after it
+    session.step(SetParameter(9, "seed", 7))
+    effects = session.step(EngineState(10, "refused", "broken.pt is damaged"))
+    told = {each.address: each.arguments for each in effects if isinstance(each, OscOut)}
+    assert told["/diffuse/out/error"] == ("engine", "broken.pt is damaged")
+    assert told["/diffuse/out/param/preset"] == ("default",)
+    assert session.knobs.integer("voices") == 3
+    assert session.knobs.number("temperature") == 0.9
+    assert session.knobs.integer("steps") == DEFAULTS["steps"]
+    assert session.knobs.integer("seed") == 7
+    assert session.engine_state == "ready"
+
+
+def test_a_preset_whose_engine_came_keeps_its_settings() -> None:
+    session = Session({"voices": 3})
+    session.step(SetParameter(5, "preset", "hymn"))
+    session.step(SetParameter(5, "voices", 4))
+    session.step(EngineState(7, "ready"))
+    session.step(EngineState(9, "refused", "another"))
+    assert session.knobs.integer("voices") == 4
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(ParameterError, match="did you mean 'tempo'"):
         Session({"tempoo": 3})

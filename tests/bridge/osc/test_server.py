@@ -8,6 +8,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -100,7 +101,7 @@ def frozen_rig() -> Iterator[Rig]:
 def test_commands_reach_the_inbox_in_order(rig: Rig) -> None:
     rig.tell(encode("/diffuse/seed", (4,)))
     rig.tell(encode("/diffuse/seed", ()))
-    rig.tell(encode("/diffuse/panic", ()))
+    rig.tell(encode("/diffuse/start", ()))
     first, second, third = rig.next(), rig.next(), rig.next()
     assert isinstance(first, SetParameter)
     assert (first.value, first.sender) == (4, rig.sender)
@@ -147,6 +148,50 @@ def test_subscribers_are_bounded(rig: Rig) -> None:
     address, (what, text) = received(rig.replies)
     assert (address, what) == ("/diffuse/out/error", "/diffuse/subscribe")
     assert f"{MOST_SUBSCRIBERS} subscribers" in str(text)
+
+
+FLOOD = """
+import socket, sys, time
+from bridge.osc.wire import encode
+to = ("127.0.0.1", int(sys.argv[1]))
+peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+packets = [encode("/diffuse/temperature", (0.5 + i / 1000,)) for i in range(500)]
+begun_s = time.perf_counter()
+for i in range(20_000):
+    peer.sendto(packets[i % 500], to)
+    if i % 20 == 0:
+        time.sleep(max(0, begun_s + i / 20_000 - time.perf_counter()))
+print(time.perf_counter_ns())
+for _ in range(3):
+    peer.sendto(encode("/diffuse/panic", ()), to)
+"""
+
+
+def test_panic_gets_through_a_flood_of_settings(rig: Rig) -> None:
+    """20,000 valid ones a second, for a second."""
+    words = [sys.executable, "-c", FLOOD, str(rig.server.port)]
+    flood = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    found: list[Command] = []
+    while not (found and isinstance(found[-1], Act)):
+        found.append(rig.next())
+    assert found[-1].at_ns - int(flood.stdout) < 100_000_000
+    wait_until(lambda: rig.server.counts.acted + rig.server.counts.dropped + rig.server.counts.lost
+               >= 20_003)  # fmt: skip
+
+
+def test_what_the_system_had_no_room_for_is_counted() -> None:
+    heard: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    server = OscServer("127.0.0.1", 0, None, heard.put)
+    with udp() as peer:
+        for _ in range(20_000):  # nobody reads yet
+            peer.sendto(encode("/diffuse/ping", ()), (server.host, server.port))
+        server.start()
+        wait_until(lambda: server.counts.received > 0)
+        wait_until(lambda: not server.health.faults and heard.qsize() > 0)
+        peer.sendto(encode("/diffuse/ping", ()), (server.host, server.port))
+        wait_until(lambda: server.counts.received + server.counts.lost == 20_001)
+    assert (server.counts.lost > 0) == sys.platform.startswith("linux")
+    server.stop()
 
 
 def test_a_subscription_that_is_not_renewed_ends(frozen_rig: Rig) -> None:

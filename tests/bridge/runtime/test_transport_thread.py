@@ -21,7 +21,7 @@ from bridge.engine_host.main import warm_up_request
 from bridge.inbox import Inbox, Wake
 from bridge.midi.ports import NullPorts
 from bridge.realtime import wait_until
-from bridge.runtime.outbox import Outbox, Outgoing
+from bridge.runtime.outbox import MOST_WAITING, Outbox, Outgoing
 from bridge.runtime.transport_thread import Lateness, TransportThread
 from bridge.timebase import ManualClock, SystemClock
 from engine.requests.request import PlanRequest, SampleSettings
@@ -338,7 +338,18 @@ def test_the_outbox_goes_on_after_a_message_that_cannot_be_sent(
     outbox.put(lambda: [OscOut("/made/later", ())])
     outbox.stop()
     assert osc.sent == ["/good", "/made/later"]
-    assert "could not send" in caplog.text
+    assert "fault in the outbox thread" in caplog.text
+
+
+def test_an_outbox_that_nobody_empties_drops_and_counts() -> None:
+    osc = Osc()
+    outbox = Outbox(osc)
+    for _ in range(MOST_WAITING + 3):
+        outbox.put(OscOut("/good", ()))
+    assert outbox.dropped == 3
+    outbox.start()
+    outbox.stop()
+    assert len(osc.sent) == MOST_WAITING
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         (b"model = 3", "model wants a file name"),
         (b'model = "fixture"\nsettings = 3', "settings wants a table"),
         (b"\xff\xfe", "not TOML"),
-        (b"#" * 70_000, "is no preset"),
+        (b"#" * 70_000, "longer than 65536 bytes"),
     ],
 )
 def test_odd_files_are_refused(tmp_path: Path, text: bytes, error: str) -> None:
@@ -147,6 +148,39 @@ def test_odd_files_are_refused(tmp_path: Path, text: bytes, error: str) -> None:
     path.write_bytes(text)
     with pytest.raises(PresetError, match=error):
         load(path)
+
+
+HOSTILE = {
+    "meter": b'model = "fixture"\n[settings]\nmeter = "\xc2\xb2/4"',
+    "digits-400": b'model = "fixture"\n[settings]\nseed = ' + b"9" * 400,
+    "digits-5000": b'model = "fixture"\n[settings]\nseed = ' + b"9" * 5000,
+    "float-400": b'model = "fixture"\n[settings]\ntempo = ' + b"9" * 400 + b".0",
+    "nested": b"x = " + b"[" * 20_000 + b"]" * 20_000,
+    "long-name": b'model = "' + b"m" * 5_000 + b'"',
+    "nul": b'model = "a\\u0000b"',
+}
+
+
+def test_hostile_presets_cost_a_line_each_and_the_others_are_listed(own: Path) -> None:
+    for name, text in HOSTILE.items():
+        (own / f"{name}.toml").write_bytes(text)
+    os.mkfifo(own / "fifo.toml")
+    (own / "zero.toml").symlink_to("/dev/zero")
+    (own / "away.toml").symlink_to(own / "nowhere")
+    listed = {each.name: each for each in list_presets()}
+    assert set(SHIPPED) < set(listed)
+    assert all(listed[name].preset is not None for name in SHIPPED)
+    for name in (*HOSTILE, "fifo", "zero", "away"):
+        error = listed[name].error
+        assert error
+        assert "\n" not in error
+        assert len(error) < 400
+    assert "not a regular file" in listed["fifo"].error
+    assert "not a regular file" in listed["zero"].error
+    assert "want two numbers" in listed["meter"].error
+    assert "nested too deeply" in listed["nested"].error
+    with pytest.raises(PresetError, match="not a regular file"):
+        load("fifo")
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
