@@ -18,7 +18,7 @@ def table(found: dict[str, Any]) -> str:
     if merged := nll.get("merged"):
         lines += ["", *_likelihoods("-log p of merged rolls, 33 to 88", merged)]
     if harmony := found.get("harmony"):
-        lines += ["", *_replies(harmony)]
+        lines += ["", *_replies(harmony), "", *_by_ear(harmony["by_ear"])]
     if horizons := found.get("horizons"):
         lines += ["", *_horizons(horizons)]
     return "\n".join(lines)
@@ -66,6 +66,17 @@ def _consistencies(players: Mapping[str, Mapping[str, float]]) -> list[str]:
         return []
     rows = [_row(name, ["", *(each.get(name, "-") for each in players.values())]) for name in names]
     return ["", _row("like the composer's", ["", *players]), *rows]
+
+
+def _by_ear(found: Mapping[str, Any]) -> list[str]:
+    human, players = found["human"], found["replies"]
+    lines = [_row("by ear (ratio)", ["composer", "half split", *players])]
+    for name, half in human["half_split"].items():
+        cells = [f"{each['profile'][name]:.3f} ({_times(each['ratio'][name])})"
+                 for each in players.values()]  # fmt: skip
+        lines.append(_row(name, [human["profile"][name], half, *cells]))
+    means = [_times(each["mean_ratio"]) for each in players.values()]
+    return [*lines, _row("mean ratio", ["", "", *means])]
 
 
 def _horizons(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -163,6 +163,12 @@ def mctd(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floats
     return np.array([_DISTANCE[classes, chord].sum(), len(chord)], np.float64)
 
 
+def note_in_chord(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floats:
+    """Steps in which the melody's pitch class is of the chord, and steps that have both, [2]."""
+    classes, chord = _together(lead, chords, low)
+    return np.array([TEMPLATES[chord, classes].sum(), len(chord)], np.float64)
+
+
 def _together(
     lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation import distances, metrics
+from engine.evaluation import by_ear, distances, metrics
 from engine.evaluation.consistency import consistency
 from engine.evaluation.metrics import Counts, Pair
 
@@ -42,6 +42,48 @@ def compare(
             }
             for name, pairs in players.items()
         },
+    }
+
+
+def compare_by_ear(
+    replies: Mapping[str, Sequence[Pair]],
+    human: Sequence[Pair],
+    bars: Sequence[Sequence[int]],
+    low: int,
+) -> dict[str, Any]:
+    """The measures of `by_ear`, for the same players as `compare`, as plain JSON values.
+
+    bars: bar lines of each window, in steps from its column 0.
+
+    {"human": {"profile", "half_split"}, "replies": {name: {"profile", "distance", "ratio",
+    "mean_ratio"}}}; mean_ratio: of the measures that have a ratio, None where none has.
+    """
+    scales = [_scale(pair, low) for pair in human]
+
+    def counted(pairs: Sequence[Pair]) -> Counts:
+        return by_ear.count(pairs, scales, bars, low)
+
+    truth = counted(human)
+    half_split = distances.across(truth, truth, by_ear.BY_EAR)
+    players = {**replies, WRONG_PIECE: wrong_piece(human)}
+    return {
+        "human": {"profile": metrics.rates(truth), "half_split": half_split},
+        "replies": {
+            name: _ear_distances(counted(pairs), truth, half_split)
+            for name, pairs in players.items()
+        },
+    }
+
+
+def _ear_distances(ours: Counts, truth: Counts, half_split: dict[str, float]) -> dict[str, Any]:
+    found = distances.across(ours, truth, by_ear.BY_EAR)
+    ratio = distances.ratios(found, half_split)
+    known = {name: value for name, value in ratio.items() if value is not None}
+    return {
+        "profile": metrics.rates(ours),
+        "distance": found,
+        "ratio": ratio,
+        "mean_ratio": distances.mean_ratio(known) if known else None,
     }
 
 

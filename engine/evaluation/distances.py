@@ -12,9 +12,12 @@ has exactly the half-split distance, ratio 1.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from statistics import fmean
+
 import numpy as np
 
-from engine.evaluation.metrics import COMPARED, NINE, Counts, Floats, rate
+from engine.evaluation.metrics import HISTOGRAMS, NINE, Counts, Floats, rate
 
 SPLITS = 50
 _SEED = 0
@@ -24,9 +27,9 @@ def distance(name: str, a: Floats, b: Floats) -> Floats:
     """Between two sums of a measure [..., classes]: total variation, 0 to 1, of a histogram's
     shares; absolute difference of rates.
     """
-    if name in COMPARED:
-        return np.asarray(np.abs(rate(a) - rate(b)))
-    return np.asarray(np.abs(_shares(a) - _shares(b)).sum(axis=-1) / 2)
+    if name in HISTOGRAMS:
+        return np.asarray(np.abs(_shares(a) - _shares(b)).sum(axis=-1) / 2)
+    return np.asarray(np.abs(rate(a) - rate(b)))
 
 
 def whole(ours: Counts, human: Counts) -> dict[str, float]:
@@ -55,14 +58,14 @@ def halves(windows: int, splits: int = SPLITS) -> tuple[Floats, Floats]:
     return sides[0], sides[1]
 
 
-def across(ours: Counts, human: Counts) -> dict[str, float]:
-    """Median over splits of d(ours A, human B), in each of the nine measures.
+def across(ours: Counts, human: Counts, names: Collection[str] = NINE) -> dict[str, float]:
+    """Median over splits of d(ours A, human B), in each of the measures.
 
     `across(human, human)` is the half-split distance.
     """
-    a, b = halves(len(human["dissonant"]))
+    a, b = halves(len(next(iter(human.values()))))
     return {
-        name: float(np.median(distance(name, a @ ours[name], b @ human[name]))) for name in NINE
+        name: float(np.median(distance(name, a @ ours[name], b @ human[name]))) for name in names
     }
 
 
@@ -75,6 +78,12 @@ def ratios(ours: dict[str, float], half_split: dict[str, float]) -> dict[str, fl
         else:
             found[name] = 1.0 if ours[name] == 0 else None
     return found
+
+
+def mean_ratio(found: Mapping[str, float | None]) -> float | None:
+    """Mean of the ratios; None where one of them has no value."""
+    known = [ratio for ratio in found.values() if ratio is not None]
+    return fmean(known) if len(known) == len(found) else None
 
 
 def within(found: dict[str, float | None], times: float) -> int:

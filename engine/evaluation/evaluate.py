@@ -14,8 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch
-from engine.evaluation.compare import compare
-from engine.evaluation.held_out import MASKS, EvaluateSettings, draw_windows, meters_of, task_mask
+from engine.evaluation.compare import compare, compare_by_ear
+from engine.evaluation.held_out import (
+    MASKS,
+    EvaluateSettings,
+    bar_lines_of,
+    draw_windows,
+    meters_of,
+    task_mask,
+)
 from engine.evaluation.likelihood import Report, likelihood, named
 from engine.evaluation.metrics import Pair
 from engine.model.generator import Generator
@@ -126,10 +133,12 @@ def harmony(
         settings = replace(each.settings, low=low, high=high)
         rolls = REPLIERS[wanted.task](each.generator, batch, settings, named(report, name))
         replies[name] = [pair(cells) for cells in rolls]
+    human = [pair(cells) for cells in batch.target]
     return {
         "pitches": [shared.low, shared.high],
         "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
-        **compare(replies, [pair(cells) for cells in batch.target], shared.low),
+        **compare(replies, human, shared.low),
+        "by_ear": compare_by_ear(replies, human, bar_lines_of(batch, steps.start), shared.low),
     }
 
 

@@ -136,3 +136,10 @@ def meters_of(phase: NDArray[np.int64], bar: NDArray[np.int64]) -> MeterMap:
             meter = Meter(4, 4)
         changes[int(index) * STEPS_PER_TOKEN - int(phase[index])] = meter
     return MeterMap(tuple(sorted(changes.items())))
+
+
+def bar_lines_of(batch: Batch, first_step: int = 0) -> list[list[int]]:
+    """Bar lines of each window, in steps from its step `first_step`, on either side of it too."""
+    steps = batch.target.shape[-1]
+    maps = (meters_of(*each) for each in zip(batch.phase, batch.bar, strict=True))
+    return [[line - first_step for line in meters.bar_lines(0, steps)] for meters in maps]

@@ -158,7 +158,12 @@ def count(pairs: Sequence[Pair], scales: Sequence[NDArray[np.bool_]], low: int) 
 
 def profile(counts: Counts) -> dict[str, float]:
     """The rates of all windows together."""
-    return {name: float(rate(counts[name].sum(axis=0))) for name in RATES}
+    return rates({name: counts[name] for name in RATES})
+
+
+def rates(counts: Counts) -> dict[str, float]:
+    """part / whole of all windows together, of each of these rates."""
+    return {name: float(rate(rows.sum(axis=0))) for name, rows in counts.items()}
 
 
 def rate(sums: Floats) -> Floats:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from engine.diffusion.batch import Batch
-from engine.evaluation.compare import WRONG_PIECE, compare
+from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear
 from engine.evaluation.evaluate import Candidate, common_pitches, fill_replies, rows_of, sampling_of
-from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, pick
+from engine.evaluation.held_out import EvaluateSettings, bar_lines_of, draw_windows, meters_of, pick
 from engine.evaluation.likelihood import Report, named
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rollout import LiveSettings, Performance, Rollout
@@ -69,7 +69,9 @@ def rollout_scores(
                     "flicker": flicker(played),
                 }
             )
-    harmony = compare(players, stage.scored(list(stage.batch.target)), stage.pitches.low)
+    human, low = stage.scored(list(stage.batch.target)), stage.pitches.low
+    harmony = compare(players, human, low)
+    bars = bar_lines_of(stage.batch, LEAD_IN_BEATS * STEPS_PER_BEAT)
     for row in rows:
         row["towards_wrong"] = towards_wrong(harmony["replies"], row["player"], row["model"])
     return {
@@ -84,6 +86,7 @@ def rollout_scores(
             "pitches": [stage.pitches.low, stage.pitches.high],
             "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
             **harmony,
+            "by_ear": compare_by_ear(players, human, bars, low),
         },
         "horizons": rows,
     }

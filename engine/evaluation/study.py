@@ -12,13 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import fmean, median
+from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
 
 from engine.diffusion.batch import Batch
 from engine.evaluation.compare import WRONG_PIECE, compare, wrong_piece
+from engine.evaluation.distances import mean_ratio
 from engine.evaluation.evaluate import rows_of
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of
 from engine.evaluation.likelihood import Report
@@ -234,12 +235,6 @@ def _choppiness(pairs: Sequence[Pair]) -> dict[str, float]:
         "short": float((lengths <= STEPS_PER_TOKEN).mean()),
         "mean_length": float(lengths.mean()),
     }
-
-
-def mean_ratio(ratios: Mapping[str, float | None]) -> float | None:
-    """Mean of the nine ratios to the half-split distance; None where one of them has no value."""
-    known = [ratio for ratio in ratios.values() if ratio is not None]
-    return fmean(known) if len(known) == len(ratios) else None
 
 
 def _order(ratios: Mapping[SamplerChoice, float | None]) -> dict[SamplerChoice, int]:

@@ -31,6 +31,15 @@ FOUND: dict[str, Any] = {
             "default": player(0.1, 2.0),
             "wrong piece": player(0.3, None) | {"consistency": {}},
         },
+        "by_ear": {
+            "human": {"profile": {"holes": 0.125}, "half_split": {"holes": 0.02}},
+            "replies": {
+                "default": {"profile": {"holes": 0.25}, "ratio": {"holes": 2.5},
+                            "mean_ratio": 2.5},
+                "wrong piece": {"profile": {"holes": 0.5}, "ratio": {"holes": None},
+                                "mean_ratio": None},
+            },
+        },
     },
 }  # fmt: skip
 
@@ -56,6 +65,13 @@ def test_replies_stand_beside_the_composer() -> None:
     assert "pcs 0.050 0.100 (2.0x) 0.300 (-)" in told
     assert "within 2x 1 of 1 1 of 1" in told
     assert "pitch_consistency 0.900 -" in told
+
+
+def test_what_ears_hear_has_a_table_of_its_own() -> None:
+    told = lines(FOUND)
+    assert "by ear (ratio) composer half split default wrong piece" in told
+    assert "holes 0.125 0.020 0.250 (2.5x) 0.500 (-)" in told
+    assert "mean ratio 2.5x -" in told
 
 
 def test_no_empty_table_of_consistency() -> None:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from engine.evaluation.compare import WRONG_PIECE, compare, note_f1, wrong_piece
+from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear, note_f1, wrong_piece
 from engine.evaluation.metrics import NINE, Pair
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 from engine.music.roll import Note, notes_to_roll
@@ -53,6 +53,36 @@ def test_the_wrong_piece_is_right_in_all_but_the_lead(human: list[Pair]) -> None
     for name in ("dissonant", "ctnctr", "pcs", "mctd"):
         assert wrong["ratio"][name] > 2
     assert wrong["note_f1"] < 0.5
+
+
+BARS = [(0, 96, 192)] * 12
+
+
+def test_by_ear_the_composers_notes_are_as_far_as_halves_are(human: list[Pair]) -> None:
+    found = json.loads(json.dumps(compare_by_ear({"me": human}, human, BARS, LOW)))
+    mine = found["replies"]["me"]
+    assert list(found["replies"]) == ["me", WRONG_PIECE]
+    assert mine["profile"] == found["human"]["profile"]
+    assert mine["distance"] == found["human"]["half_split"]
+    assert (set(mine["ratio"].values()), mine["mean_ratio"]) == ({1.0}, 1.0)
+
+
+def test_by_ear_the_wrong_piece_leaves_the_melody_outside_its_chords(human: list[Pair]) -> None:
+    found = compare_by_ear({}, human, BARS, LOW)
+    wrong = found["replies"][WRONG_PIECE]
+    assert wrong["ratio"]["rhythm_likeness"] == 1.0
+    assert wrong["ratio"]["note_in_chord"] > 2
+    assert wrong["profile"]["note_in_chord"] < found["human"]["profile"]["note_in_chord"] / 2
+
+
+def test_by_ear_a_measure_without_a_ratio_stays_out_of_the_mean(human: list[Pair]) -> None:
+    """Where all composers do the same there is no half-split distance."""
+    held = [(lead, reply if i % 2 else np.roll(reply, 30, -1)) for i, (lead, reply) in enumerate(human)]
+    flat = [(lead, human[0][1]) for lead, _ in human]
+    found = compare_by_ear({"me": held}, flat, BARS, LOW)["replies"]["me"]
+    assert None in found["ratio"].values()
+    known = [value for value in found["ratio"].values() if value is not None]
+    assert found["mean_ratio"] == pytest.approx(sum(known) / len(known))
 
 
 def test_silence_is_far_from_everything(human: list[Pair]) -> None:

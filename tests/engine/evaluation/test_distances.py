@@ -103,3 +103,8 @@ def test_ratios_where_halves_do_not_differ() -> None:
     found = distances.ratios({"pcs": 0.0, "mctd": 0.1, "lengths": 1.0}, zero)
     assert found == {"pcs": 1.0, "mctd": None, "lengths": 2.0}
     assert [distances.within(found, times) for times in (1.0, 2.0)] == [1, 2]
+
+
+def test_a_ratio_without_a_value_leaves_no_mean() -> None:
+    assert distances.mean_ratio({"a": 1.0, "b": 2.0}) == 1.5
+    assert distances.mean_ratio({"a": 1.0, "b": None}) is None

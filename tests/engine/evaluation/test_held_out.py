@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, task_mask
+from engine.evaluation.held_out import EvaluateSettings, bar_lines_of, draw_windows, meters_of, task_mask
 from engine.music.grid import LEAD, ONSET, Meter, MeterMap
 from engine.training.dataset import Pack, PackError, load_pack
 
@@ -59,3 +59,14 @@ def test_meters_are_read_back_from_tokens() -> None:
     found = meters_of(*truth.phase(tokens))
     for wanted, got in zip(truth.phase(tokens), found.phase(tokens), strict=True):
         assert wanted.tolist() == got.tolist()
+
+
+def test_bar_lines_count_from_the_step_that_is_said(packed: Pack) -> None:
+    batch = draw_windows(packed, SMALL, 1, 8)
+    for index, (lines, later) in enumerate(
+        zip(bar_lines_of(batch), bar_lines_of(batch, 24), strict=True)
+    ):
+        assert lines[0] == -int(batch.phase[index, 0])
+        assert lines[0] <= 0 < lines[1]
+        assert lines[-1] >= 96
+        assert later == [line - 24 for line in lines]

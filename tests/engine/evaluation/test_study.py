@@ -12,7 +12,7 @@ import pytest
 
 from engine.evaluation.held_out import EvaluateSettings, draw_windows
 from engine.evaluation.metrics import note_lengths
-from engine.evaluation.study import SamplerChoice, StudySettings, mean_ratio, study
+from engine.evaluation.study import SamplerChoice, StudySettings, study
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, ONSET, PIANO, SUSTAIN
 from engine.music.roll import Cells, PianoRoll
@@ -152,8 +152,3 @@ def test_a_real_generator_plays(tiny_generator: Generator, packed: Pack) -> None
     assert lines[-1] == "ancestral, 4 calls: way 13 of 13"
     assert all(row["ms_per_reply"] > 0 for row in found["tables"]["calls"])
     assert found["default"] == asdict(PLAYED)
-
-
-def test_a_ratio_without_a_value_leaves_no_mean() -> None:
-    assert mean_ratio({"a": 1.0, "b": 2.0}) == 1.5
-    assert mean_ratio({"a": 1.0, "b": None}) is None
