@@ -77,7 +77,9 @@ def test_by_ear_the_wrong_piece_leaves_the_melody_outside_its_chords(human: list
 
 def test_by_ear_a_measure_without_a_ratio_stays_out_of_the_mean(human: list[Pair]) -> None:
     """Where all composers do the same there is no half-split distance."""
-    held = [(lead, reply if i % 2 else np.roll(reply, 30, -1)) for i, (lead, reply) in enumerate(human)]
+    held = [
+        (lead, reply if i % 2 else np.roll(reply, 30, -1)) for i, (lead, reply) in enumerate(human)
+    ]
     flat = [(lead, human[0][1]) for lead, _ in human]
     found = compare_by_ear({"me": held}, flat, BARS, LOW)["replies"]["me"]
     assert None in found["ratio"].values()

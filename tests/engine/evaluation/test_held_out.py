@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.evaluation.held_out import EvaluateSettings, bar_lines_of, draw_windows, meters_of, task_mask
+from engine.evaluation.held_out import (
+    EvaluateSettings,
+    bar_lines_of,
+    draw_windows,
+    meters_of,
+    task_mask,
+)
 from engine.music.grid import LEAD, ONSET, Meter, MeterMap
 from engine.training.dataset import Pack, PackError, load_pack
 
