@@ -62,7 +62,7 @@ class StartError(Exception):
     """The daemon cannot start; the message is one line."""
 
 
-class Watched(Protocol):
+class WatchedThread(Protocol):
     """A part of the daemon with a thread of its own; None while that is not to be there."""
 
     @property
@@ -266,7 +266,7 @@ class Daemon:
 
     def _healths(self) -> list[Health]:
         """Of every thread that runs until the end."""
-        parts: tuple[Watched, ...] = (
+        parts: tuple[WatchedThread, ...] = (
             self._transport,
             self._outbox,
             self._osc,

@@ -34,7 +34,7 @@ _meters = st.sampled_from(
 )
 _settings = st.builds(
     SampleSettings,
-    calls=st.integers(1, 100),
+    steps=st.integers(1, 100),
     temperature=st.floats(0.1, 2),
     density=st.none() | st.floats(0, 12),
     style=st.sampled_from(["any", "hymn"]),
