@@ -6,6 +6,7 @@ Pillow.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -175,33 +176,50 @@ def vary(
 @click.command()
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.mid",
-    help="The file to write.",
+    help="The file to write; with --n a folder.",
 )  # fmt: skip
+@click.option("--n", "count", type=click.IntRange(1, 1000),
+              help="So many files, `sample 1.mid` on, each with the next seed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
 @_CHORDS
 @table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=_VARY_ROWS)
-def generate(output: Path, as_json: bool, bars: int, chords: Path | None, **given: Any) -> None:
+def generate(
+    output: Path, count: int | None, as_json: bool, bars: int, chords: Path | None, **given: Any
+) -> None:
     """Make music out of nothing, as a new MIDI file."""
-    check_output(output, MIDI_SUFFIXES)
+    targets = _targets(output, count)
     _check_bars(bars)
     sheet = lead_sheets.load(chords)
     preset, knobs, engine = _prepare("generate", given)
-    where = Where((), output, None, as_json)
+    where = Where((), None if count else output, output if count else None, as_json)
 
     def work(pair: Pair) -> Report:
         meters = MeterMap(((0, knobs.meter),))
         settings = knobs.sample_settings(knobs.integer("steps"))
+        seed = settings.seed + targets.index(pair.target)
+        settings = dataclasses.replace(settings, seed=seed)
         job = file_tasks.generate(settings, engine.pitches, bars, meters)
         notes, markers, job = _answer(job, sheet, engine, knobs)
         track = midi_write.NewTrack(
             midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers
         )
         midi_write.write(midi_write.new_file([track], knobs.number("tempo"), meters), pair.target)
-        report = _report("generate", pair, job, notes, preset, knobs)
+        report = _report("generate", pair, job, notes, preset, knobs) | {"seed": seed}
         return {key: value for key, value in report.items() if key != "input"}
 
-    run(where, [Pair(output, output)], work)
+    run(where, [Pair(target, target) for target in targets], work)
+
+
+def _targets(output: Path, count: int | None) -> list[Path]:
+    """The file, or `count` files in the folder `output`."""
+    if count is None:
+        return [check_output(output, MIDI_SUFFIXES)]
+    if output.exists() and not output.is_dir():
+        raise click.UsageError(f"-o {output}: with --n that is a folder's name")
+    output.mkdir(parents=True, exist_ok=True)
+    names = [output / f"sample {number}.mid" for number in range(1, count + 1)]
+    return [check_output(name, MIDI_SUFFIXES) for name in names]
 
 
 @click.command()

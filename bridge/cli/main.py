@@ -163,6 +163,7 @@ _BENCH = LazyGroup(
         ),
         "engine": Source("bridge.cli.engine", "bench_engine", "Time the model, and the paper's"),
         "jsb": Source("bridge.cli.jsb", "bench_jsb", "Score a model of chorales: nats a frame"),
+        "systems": Source("bridge.cli.systems", "bench_systems", "Compare whole diffusion systems"),
         "samplers": Source("bridge.cli.study", "bench_samplers", "Compare samplers and calls"),
     },
     name="bench",
@@ -190,6 +191,8 @@ COMMANDS: dict[str, Source] = {
     "refine": Source("bridge.cli.engine", "refine", "Better likelihood for a finished run"),
     "export": Source("bridge.cli.engine", "export", "Make one TorchScript file of a checkpoint"),
     "evaluate": Source("bridge.cli.engine", "evaluate", "Score a model against baselines"),
+    "inspect": Source("bridge.cli.systems", "inspect", "Draw what a network's filters look for"),
+    "reconstruct": Source("bridge.cli.systems", "reconstruct", "Hear what a code loses of a file"),
 }
 
 main = LazyGroup(

@@ -18,25 +18,36 @@ from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, pac
 if TYPE_CHECKING:
     from engine.model.generator import Generator
     from engine.requests.request import PlanRequest, SampleSettings
+    from engine.systems.player import SystemPlayer
 
 LIVE_TASKS = ("live", "replay")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
 
 
-def load_model(model: Path, device: str) -> Generator:
-    """A generator from an export, or from a checkpoint or its folder. Raises ModelError."""
+def load_model(model: Path, device: str) -> Generator | SystemPlayer:
+    """What plays an export, or a checkpoint or its folder. Raises ModelError."""
     import tempfile
 
-    from engine.model import export as exporting
-    from engine.model.generator import Generator
+    from engine.systems import weights
+    from engine.systems.player import load_player
 
     if not model.is_dir() and model.name != "checkpoint.pt":
-        return Generator.load(model, device)
+        return load_player(model, device)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
-        exporting.export(checkpoint_in(model), path, str(model))
-        return Generator.load(path, device)
+        weights.export_any(checkpoint_in(model), path, str(model), None)
+        return load_player(path, device)
+
+
+def load_generator(model: Path, device: str) -> Generator:
+    """The same, of a model whose sampling loop can be measured; ModelError for a system's."""
+    from engine.model.generator import Generator, ModelError
+
+    player = load_model(model, device)
+    if not isinstance(player, Generator):
+        raise ModelError(f"{model} has a loop of its own; measure it with `bench systems`")
+    return player
 
 
 def preset_model(preset: str) -> Path:
@@ -113,7 +124,7 @@ def evaluate(
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
     names = presets or (() if models else ("default",))
-    generators: dict[str, Generator] = {}
+    generators: dict[str, Generator | SystemPlayer] = {}
     for model in (*models, *(preset_model(name) for name in names)):
         generator = load_model(model, device)
         generators[_unused(str(generator.metadata["name"]), generators)] = generator
@@ -137,7 +148,7 @@ def evaluate(
 
 
 def as_played(
-    generator: Generator, asked: dict[str, Any], seed: int, task: str = "harmonize"
+    generator: Generator | SystemPlayer, asked: dict[str, Any], seed: int, task: str = "harmonize"
 ) -> SampleSettings:
     """The model's own sampling, else the parameters' defaults for files, or for live where the
     task is of that kind; what is asked for goes first."""
@@ -208,7 +219,7 @@ def bench_engine(
     from engine.requests.request import SampleSettings
 
     torch.set_num_threads(threads or default_threads())
-    generator = load_model(model or preset_model(preset), device)
+    generator = load_generator(model or preset_model(preset), device)
     models = {"default": generator}
     if paper:
         models["paper (random weights)"] = bench.paper_model(device)

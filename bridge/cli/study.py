@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli.data import PATH, device_option, json_option, packed, seed_option
-from bridge.cli.score import as_played, check_words, load_model, preset_model, progress, with_model
+from bridge.cli.score import (
+    as_played,
+    check_words,
+    load_generator,
+    preset_model,
+    progress,
+    with_model,
+)
 
 if TYPE_CHECKING:
     from engine.evaluation.study import StudySettings
@@ -73,7 +80,7 @@ def bench_samplers(
     from engine.training.dataset import load_pack
 
     check_words("--sampler", samplers, SAMPLERS)
-    generator = load_model(model or preset_model(preset), device)
+    generator = load_generator(model or preset_model(preset), device)
     own = as_played(generator, dict.fromkeys(("sampler", "steps", "temperature")), 0)
     wanted = study.StudySettings(
         default=study.SamplerChoice(own.sampler, own.steps, own.temperature),

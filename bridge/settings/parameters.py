@@ -132,7 +132,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         -1.0,
         -1.0,
         12.0,
-        "wished new notes per beat; -1 leaves it to the model",
+        "wished new notes per beat, or sparse, medium, dense; -1 or auto leaves it to the model",
         unit="notes/beat",
         cc=19,
         scope="sample",
@@ -334,6 +334,10 @@ BY_TASK: dict[str, dict[str, Value]] = {
 falls apart."""
 
 
+DENSITY_WORDS = {"auto": -1.0, "sparse": 1.5, "medium": 3.0, "dense": 6.0}
+"""What `density` is for who does not count notes, in notes a beat."""
+
+
 def find(name: str) -> Parameter:
     """The row called `name`; raises ParameterError that names the choices."""
     if name in BY_NAME:
@@ -346,6 +350,8 @@ def check(name: str, value: object) -> Value:
     """The value as the table wants it, or ParameterError with the valid range in words."""
     row = find(name)
     given = shorten(_in_words(value))
+    if name == "density" and isinstance(value, str):
+        value = DENSITY_WORDS.get(value.strip().lower(), value)
     wrong = ParameterError(f"{name} wants {row.describe_range()}, not {given}")
     if row.kind == "choice":
         text = str(value)

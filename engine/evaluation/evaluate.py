@@ -29,6 +29,7 @@ from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
+from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack
 
@@ -54,11 +55,11 @@ TASKS = tuple(MASKS)
 class Candidate:
     """A model and how it is played. settings.seed is of the first window; each has its own."""
 
-    generator: Generator
+    generator: Generator | SystemPlayer
     settings: SampleSettings
 
 
-Replier = Callable[[Generator, Batch, SampleSettings, Report], list[Cells]]
+Replier = Callable[[Generator | SystemPlayer, Batch, SampleSettings, Report], list[Cells]]
 """What a model makes of each window of a batch: bool[2, 2, 88, S], known cells and all.
 
 `batch.mask` says what is known. Gives one roll a window, in order, on the 88 pitches of PIANO.
@@ -70,7 +71,7 @@ _TOGETHER = 8
 
 
 def fill_replies(
-    generator: Generator, batch: Batch, settings: SampleSettings, report: Report
+    generator: Generator | SystemPlayer, batch: Batch, settings: SampleSettings, report: Report
 ) -> list[Cells]:
     """The free cells filled in one go by the whole pipeline: the Replier of every mask task."""
     mine = rows_of(generator.pitches)
@@ -165,7 +166,9 @@ def evaluate(
 
     Raises PackError where the split has no piece.
     """
-    generators = {name: each.generator for name, each in candidates.items()}
+    players = {name: each.generator for name, each in candidates.items()}
+    # Systems of Gaussian noise have no bound on the likelihood of notes.
+    generators = {name: each for name, each in players.items() if isinstance(each, Generator)}
     found: dict[str, Any] = {
         "models": list(candidates),
         "task": wanted.task,

@@ -116,7 +116,7 @@ def export(
     """
     planner = None if harmony is None else checkpoint.load(harmony)
     if is_export(path):
-        sampler, metadata = _rebuilt(path)
+        sampler, metadata = rebuilt(path)
         metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
     else:
         state = checkpoint.load(path)
@@ -149,7 +149,7 @@ def is_export(path: Path) -> bool:
         return False
 
 
-def _rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
+def rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
     """An export's networks and prior in this version's Sampler, and its metadata."""
     scripted, metadata = _open(path, torch.device("cpu"))
     if not {"family", "sizes", "schedule", "pitches"} <= metadata.keys():

@@ -85,7 +85,7 @@ def test_the_result_is_json(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
     data = tmp_path / "d.npz"
     data.write_bytes(b"")
-    monkeypatch.setattr(cli_study, "load_model", lambda model, device: Model())
+    monkeypatch.setattr(cli_study, "load_generator", lambda model, device: Model())
     monkeypatch.setattr(engine.training.dataset, "load_pack", lambda path: None)
     monkeypatch.setattr(engine.evaluation.study, "study", pretend)
     words = ["--model", "x.pt", "--calls", 2, "--sampler", "ddim", "--seed", 3, "--json"]

@@ -1,0 +1,102 @@
+"""The commands of docs/systems.md, with a tiny system that knows next to nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bridge.cli.main import main
+from bridge.settings import model_trust
+from engine.music.grid import MeterMap
+from engine.music.roll import Note
+from engine.scores.midi_write import NewTrack, new_file
+
+SIZES = ("--size", "width=8", "--size", "length=64")
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("systems")
+    music = folder / "music"
+    music.mkdir()
+    for index in range(3):
+        notes = [Note(24 * beat, 60 + (beat + index) % 5, 24, 0) for beat in range(32)]
+        track = NewTrack("melody", notes, channels={0: 0})
+        (music / f"{index}.mid").write_bytes(new_file([track], 120.0, MeterMap()))
+    result = run("train", "--data", music, "--out", folder / "run", "--family", "savkin",
+                 "--steps", 2, "--batch", 2, *SIZES)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "valid loss" in result.output
+    result = run("export", folder / "run", "-o", folder / "mine.pt", "--json")
+    assert json.loads(result.stdout)["family"] == "savkin"
+    return folder
+
+
+@pytest.fixture
+def preset(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(model_trust, "list_file", lambda: tmp_path / "trusted")
+    model_trust.trust(trained / "mine.pt")
+    path = trained / "mine.toml"
+    path.write_text('model = "mine.pt"\n[settings]\nsampler = "ddim"\nsteps = 2\n')
+    return path
+
+
+def test_generate_writes_n_files_each_with_the_next_seed(preset: Path, tmp_path: Path) -> None:
+    result = run("generate", "--preset", preset, "-o", tmp_path / "out", "--n", 2, "--bars", 1,
+                 "--seed", 5, "--density", "medium", "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["seed"] for line in result.stdout.splitlines()] == [5, 6]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "sample 1.mid", "sample 2.mid",
+    ]  # fmt: skip
+
+
+def test_what_it_cannot_do_is_told_before_anything_is_written(
+    preset: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mid"
+    result = run("harmonize", trained / "music" / "0.mid", "--preset", preset, "-o", out)
+    assert result.exit_code == 2
+    assert result.output == (
+        "midi-diffuse harmonize: savkin cannot harmonize (it can continue, vary, generate); "
+        "--preset default can\n"
+    )
+    assert not out.exists()
+
+
+def test_a_file_through_the_format(preset: Path, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mid"
+    result = run("reconstruct", trained / "music" / "0.mid", "-o", out, "--preset", preset,
+                 "--json")  # fmt: skip
+    told = json.loads(result.stdout)
+    assert told["same"] == told["notes"] == told["notes_after"] > 0
+    assert out.exists()
+
+
+def test_filters_are_drawn_and_layers_listed(trained: Path, tmp_path: Path) -> None:
+    listed = run("inspect", trained / "mine.pt", "--list").output.splitlines()
+    assert "enter  8 filters" in listed
+    out = tmp_path / "filters.png"
+    result = run("inspect", trained / "mine.pt", "-o", out, "--layer", "enter", "--ascent", 1)
+    assert result.output == f"{out}: filters 0, 1, 2 of enter\n"
+    assert out.exists()
+
+
+def test_options_of_another_loop_are_refused(trained: Path, tmp_path: Path) -> None:
+    result = run("train", "--data", trained / "run" / "data.npz", "--out", tmp_path / "run",
+                 "--family", "savkin", "--compile")  # fmt: skip
+    assert result.exit_code == 2
+    assert "--start-from and --compile are not for savkin" in result.output
+
+
+def test_a_system_has_no_sampler_to_study(trained: Path) -> None:
+    result = run("bench", "engine", "--model", trained / "mine.pt")
+    assert result.exit_code == 2
+    assert "measure it with `bench systems`" in result.output
