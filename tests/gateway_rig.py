@@ -13,6 +13,7 @@ from bridge.engine_link.address import ServerAddress, read_token
 from bridge.engine_link.wire import FIXTURE_DIGEST, Offer
 from bridge.engine_server.credentials import Credentials, make_missing
 from bridge.engine_server.gateway import Door, Gateway
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import PlanRequest
 
@@ -47,6 +48,7 @@ class RunningGateway:
         return await self.engine(request, left_ns)
 
     async def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)  # a machine of its own, as far as the others can tell
         self._ended = asyncio.Event()
         async with self.gateway.open() as self.port:
             self._ready.set()

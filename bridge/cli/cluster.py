@@ -1,7 +1,8 @@
-"""`midi-diffuse engine-server`. What it runs is imported when it is run."""
+"""`midi-diffuse engine-server` and `bench cluster`. What they run is imported when they are run."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -113,3 +114,54 @@ def engine_server(
         names=names,
     )
     run_server(config, lambda text: click.echo(text))
+
+
+class _Counts(click.ParamType):  # type: ignore[type-arg]
+    """`1,8,32`."""
+
+    name = "N,N,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        words = str(value).split(",")
+        if not all(word.isdecimal() and 1 <= int(word) <= 1000 for word in words):
+            self.fail(f"wants counts such as 1,8,32, not {value!r}")
+        return tuple(map(int, words))
+
+
+@click.command("cluster", short_help="Simulated players on one engine server")
+@click.option("--players", type=_Counts(), default="1,8,32,64", show_default=True,
+              help="How many at once, one run for each.")  # fmt: skip
+@click.option("--bars", type=click.IntRange(4, 100_000), default=16, show_default=True)
+@click.option("--bpm", type=click.FloatRange(20, 400), default=120.0, show_default=True)
+@click.option("--preset", default="default", show_default=True, help="Whose model to serve.")
+@click.option("--batch", type=click.IntRange(1, 256), default=8, show_default=True,
+              help="Most players in one batch.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
+              help="Of melodies and of the network.")  # fmt: skip
+@click.option("--replicas", default="1", show_default=True, help="As engine-server has it.")
+@click.option("--delay-ms", type=click.FloatRange(0, 60_000), default=0.0,
+              help="Time a batch takes, preset fixture only.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+def bench_cluster(
+    players: tuple[int, ...], bars: int, bpm: float, preset: str, batch: int, seed: int,
+    replicas: str, delay_ms: float, as_json: bool,
+) -> None:  # fmt: skip
+    """Start an engine server here and play to it: how many players it bears, and what bad
+    networks and a dying replica do to them.
+
+    First the rate when eight ask without a pause, in batches and one by one, and from it the
+    capacity; then a run for each count and one at 0.8 of the capacity; then that one with 50 ms
+    delay each way, with stalls, with the network cut for 5 s and with a replica killed. Players
+    whose server does not answer in time are served by a stand-in for their laptop's own engine.
+    """
+    from bridge.engine_server.cluster import require_ray
+
+    require_ray()
+    from bridge.bench.cluster import ClusterPlan, run_cluster, table
+
+    server = ("--replicas", replicas, "--delay-ms", str(delay_ms), "--players", "1000")
+    plan = ClusterPlan(players, bars, bpm, preset, batch, seed, server)
+    result = run_cluster(plan, lambda text: click.echo(text, err=True))
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))

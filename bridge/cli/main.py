@@ -161,6 +161,9 @@ _BENCH = LazyGroup(
         "jitter": Source(
             "bridge.cli.live", "bench_jitter", "How late notes leave, idle and under load"
         ),
+        "cluster": Source(
+            "bridge.cli.cluster", "bench_cluster", "Simulated players on one engine server"
+        ),
         "engine": Source("bridge.cli.engine", "bench_engine", "Time the model, and the paper's"),
         "jsb": Source("bridge.cli.jsb", "bench_jsb", "Score a model of chorales: nats a frame"),
         "systems": Source("bridge.cli.systems", "bench_systems", "Compare whole diffusion systems"),

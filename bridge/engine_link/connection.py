@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bridge.engine_link.address import LinkError, ServerAddress
 from bridge.engine_link.wire import MOST_BYTES, PROTOCOL
+from bridge.realtime import HELPER_PRIORITY, raise_priority
 
 OPEN_S = 3.0
 ALIVE_S = 2.0
@@ -81,6 +82,7 @@ class Connection:
         self._something.set()
 
     def _run(self) -> None:
+        raise_priority(HELPER_PRIORITY)
         asyncio.set_event_loop(self._loop)
         work = self._loop.create_task(self._keep_connected())
         try:

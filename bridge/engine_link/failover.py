@@ -1,7 +1,7 @@
 """An engine on a server, and the local one that takes over while that does not answer in time.
 
-Outside it is what `engine_host.supervisor` is. Both engines are started; plans come from the
-server while it is well, and each change over is reported once.
+Both engines are started; plans come from the server while it is well, and each change over is
+reported once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.commands import Command, EngineState, PlanArrived
+from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import EngineSpec, warm_up_request
 from bridge.engine_host.supervisor import HISTORY, NONSENSE, EngineSupervisor
 from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
@@ -45,19 +46,25 @@ class Asked:
 
 
 class FailoverEngine:
-    """Keeps an engine server and a local engine; the interface of EngineSupervisor.
+    """An EngineKeeper of an engine server and a local engine.
 
     `start`, `submit`, `switch` and `stop` are safe from any thread and never wait for the network;
     everything else happens on the connection's thread, which calls `report`.
     """
 
-    def __init__(self, server: ServerAddress, report: Callable[[Command], None]) -> None:
+    def __init__(
+        self,
+        server: ServerAddress,
+        report: Callable[[Command], None],
+        standby: Callable[[Callable[[Command], None]], EngineKeeper] = EngineSupervisor,
+    ) -> None:
+        """standby: makes what keeps the local engine, given whom that is to report to."""
         self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
         self.well = False
         self._server = server
         self._report = report
         self._link = Connection(server, self)
-        self._local = EngineSupervisor(lambda command: self._link.call(self._local_says, command))
+        self._local = standby(lambda command: self._link.call(self._local_says, command))
         self._local_state: EngineState | None = None
         self._spec = EngineSpec("")
         self._offers: dict[str, Offer] | None = None

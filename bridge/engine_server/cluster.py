@@ -76,21 +76,35 @@ def local_ray(cpus: int) -> Iterator[None]:
     from ray import serve
 
     try:
-        ray.init(
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=folder,
-            _node_ip_address="127.0.0.1",
-        )
+        _init(folder, cpus)
         logging.getLogger("ray.serve").setLevel(logging.ERROR)
         serve.start(proxy_location="Disabled")
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _init(folder: str, cpus: int) -> None:
+    """Raises ClusterError. Ray gives its processes 30 s, which a busy machine may need: twice."""
+    import ray
+
+    for attempt in (1, 2):
+        try:
+            ray.init(
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+                _node_ip_address="127.0.0.1",
+            )
+            return
+        except Exception as err:  # Ray raises that very class where its processes do not come up
+            ray.shutdown()
+            if attempt == 2:
+                raise ClusterError(f"Ray does not start: {last_line(str(err))}") from None
 
 
 def start_model(model: Any, fleet: Fleet) -> tuple[Offer, AskEngine]:

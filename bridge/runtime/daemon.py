@@ -17,9 +17,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
+from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import FIXTURE, EngineSpec
 from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.engine_link.address import ServerAddress
@@ -42,9 +43,6 @@ from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
-
-if TYPE_CHECKING:
-    from bridge.engine_link.failover import FailoverEngine
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
@@ -353,9 +351,7 @@ class Daemon:
         self._stop.set()
 
 
-def engine_keeper(
-    server: ServerAddress | None, report: Callable[[Command], None]
-) -> EngineSupervisor | FailoverEngine:
+def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None]) -> EngineKeeper:
     """What keeps an engine: one in a process of its own, or one elsewhere with that as standby."""
     if server is None:
         return EngineSupervisor(report)

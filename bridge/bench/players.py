@@ -1,0 +1,227 @@
+"""Simulated players: each a whole Session in real time that asks an engine as the daemon does.
+
+A melody goes in, plans come from an engine keeper, beats are counted as the daemon counts them.
+Only ports and sound are missing. For `bench cluster` and its tests.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from bridge.bench.live import BEATS_IN_BAR, tune, tune_score
+from bridge.commands import (
+    Act,
+    Command,
+    EngineState,
+    LogLine,
+    MidiIn,
+    PlanArrived,
+    RequestPlan,
+    SendMidi,
+    Tick,
+    Value,
+)
+from bridge.engine_host.keeper import EngineKeeper
+from bridge.engine_host.main import EngineSpec
+from bridge.engine_link.address import ServerAddress
+from bridge.engine_link.failover import FailoverEngine
+from bridge.live.session import Session
+from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.settings import presets
+from bridge.settings.knobs import Knobs
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.requests.fixture import FixtureGenerator
+from engine.requests.request import PlanRequest
+
+Report = Callable[[Command], None]
+STANDBY_MS = 80
+"""What a plan takes the stand-in for a laptop's own engine."""
+
+
+class StandIn:
+    """An EngineKeeper in place of a laptop's own engine: the fixture, on a thread they all share.
+
+    It sleeps rather than computes, since all these laptops are one machine.
+    """
+
+    _thread = ThreadPoolExecutor(4, initializer=raise_priority, initargs=(HELPER_PRIORITY,))
+
+    def __init__(self, report: Report) -> None:
+        self.elapsed_ns: deque[int] = deque(maxlen=1)
+        self.metadata: dict[str, Any] = {}
+        self.restarts, self.refused = 0, ""
+        self.pids: tuple[int, ...] = ()
+        self._report = report
+        self._engine = FixtureGenerator(STANDBY_MS)
+
+    def start(self, spec: EngineSpec) -> None:
+        """Ready at once."""
+        calls = spec.warm_up.steps
+        plan_ns = STANDBY_MS * NS_PER_MS
+        self._report(EngineState(time.perf_counter_ns(), "ready", spec.name, plan_ns, calls))
+
+    def submit(self, request: PlanRequest) -> None:
+        """Answer soon."""
+        self._thread.submit(self._answer, request)
+
+    def switch(self, spec: EngineSpec) -> None:
+        """Any model is this one."""
+
+    def stop(self) -> None:
+        """Nothing to end."""
+
+    def _answer(self, request: PlanRequest) -> None:
+        self._report(PlanArrived(time.perf_counter_ns(), self._engine.plan(request)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one player plays. number: also the seed of melody and settings. offset_s: after the
+    others, so that not all ask at once."""
+
+    number: int
+    bars: int
+    bpm: float
+    preset: str
+    offset_s: float
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of it. asked_ns: time from request to plan, of each that was answered. news: what
+    the musician was told of engines. stuck: notes that sound when all is over."""
+
+    beats: Counter[str] = field(default_factory=Counter)
+    asked_ns: list[int] = field(default_factory=list)
+    requests: int = 0
+    late_notes: int = 0
+    stuck: int = 0
+    lag_ns: list[int] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+
+
+class SimulatedPlayer:
+    """Runs a Session on a thread of its own from `start` until the melody is over."""
+
+    def __init__(self, part: Part, keeper: Callable[[Report], EngineKeeper]) -> None:
+        self.played = Played()
+        self._part = part
+        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.keeper = keeper(self._inbox.put)
+        preset = presets.load(part.preset)
+        wanted: dict[str, Value] = {"clock": "internal", "tempo": part.bpm, "seed": part.number}
+        settings = {**preset.settings, **wanted}
+        knobs = Knobs(settings)
+        self._session = Session(settings)
+        self.spec = EngineSpec(
+            model=str(preset.model or presets.FIXTURE),
+            preset=preset.name,
+            warm_up=knobs.sample_settings(knobs.integer("steps")),
+        )
+        self._sounding: set[tuple[int, int]] = set()
+        self._asked: dict[int, int] = {}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def connect(self) -> None:
+        """Start the engine."""
+        self.keeper.start(self.spec)
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._thread.start()
+
+    def join(self) -> Played:
+        """Wait for the end."""
+        self._thread.join()
+        self.keeper.stop()
+        return self.played
+
+    def _run(self) -> None:
+        raise_priority()  # these laptops have processors of their own
+        time.sleep(self._part.offset_s)
+        start_ns = time.perf_counter_ns() + 100 * NS_PER_MS
+        notes = tune_score(tune(self._part.bars, seed=self._part.number), self._part.bpm)
+        score = [MidiIn(start_ns + at_ns, data) for at_ns, data in notes]
+        end_ns = start_ns + round(self._part.bars * BEATS_IN_BAR * 60e9 / self._part.bpm)
+        while self._inbox.qsize():
+            self._step(self._inbox.get())
+        self._step(Act(start_ns, "start"))
+        for command in score:
+            self._until(min(command.at_ns, end_ns))
+            self._step(command)
+        self._until(end_ns)
+        self._finish(end_ns)
+
+    def _until(self, end_ns: int) -> None:
+        """Let time pass, and take what the engine says meanwhile."""
+        while (now_ns := time.perf_counter_ns()) < end_ns:
+            dues = [self._session.wake_ns(now_ns), self._session.due_ns(), end_ns]
+            due_ns = min(due for due in dues if due is not None)
+            try:
+                wait_s = max(0, due_ns - now_ns) / NS_PER_S
+                command = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+            except queue.Empty:
+                now_ns = time.perf_counter_ns()
+                self.played.lag_ns.append(now_ns - due_ns)
+                self._step(Tick(now_ns))
+                continue
+            self._step(command)
+
+    def _step(self, command: Command) -> None:
+        now_ns = time.perf_counter_ns()
+        if isinstance(command, PlanArrived):
+            asked_ns = self._asked.pop(command.plan.id, None)
+            if asked_ns is not None:
+                self.played.asked_ns.append(now_ns - asked_ns)
+        if not isinstance(command, MidiIn | Act):
+            command = replace(command, at_ns=now_ns)
+        for effect in self._session.step(command):
+            if isinstance(effect, RequestPlan):
+                self.played.requests += 1
+                self._asked[effect.request.id] = now_ns
+                self.keeper.submit(effect.request)
+            elif isinstance(effect, SendMidi):
+                self._hear(effect.data)
+            elif isinstance(effect, LogLine) and isinstance(command, EngineState) and command.news:
+                self.played.news.append(effect.text)
+
+    def _hear(self, data: tuple[int, ...]) -> None:
+        key = data[0] & 0x0F, data[1]
+        if data[0] & 0xF0 == 0x90 and data[2]:
+            self._sounding.add(key)
+        elif data[0] & 0xF0 in (0x80, 0x90):
+            self._sounding.discard(key)
+
+    def _finish(self, end_ns: int) -> None:
+        self._step(Act(end_ns, "stop"))
+        self.played.stuck = len(self._sounding)
+        self.played.beats = Counter(asdict(self._session.counts))
+        self.played.late_notes = self._session.conductor.performer.scheduler.late
+
+
+def through(address: ServerAddress) -> Callable[[Report], EngineKeeper]:
+    """Players of an engine server, each with a stand-in for a laptop's own engine."""
+    return lambda report: FailoverEngine(address, report, StandIn)
+
+
+def play_all(
+    parts: Sequence[Part],
+    keeper: Callable[[Report], EngineKeeper],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[Played]:
+    """Everybody plays at once, once all are connected; `meanwhile` runs beside, on this thread."""
+    players = [SimulatedPlayer(part, keeper) for part in parts]
+    for player in players:
+        player.connect()
+    time.sleep(1.5)  # probes are answered
+    for player in players:
+        player.start()
+    meanwhile()
+    return [player.join() for player in players]

@@ -1,0 +1,75 @@
+"""Chaos: whole Sessions in real time, the client's own code, a real gateway, bad networks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from bridge.bench.players import Part, Played, SimulatedPlayer, through
+from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
+from tests.gateway_rig import gateway
+
+BARS = 7
+CUT_S = 5.0
+WAYS = {**WEATHERS, "cut": Weather()}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Played]]:
+    """14 s of music at 120 bpm: a player for each kind of network, all on one server."""
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    with ExitStack() as stack:
+        server = stack.enter_context(gateway(tmp_path_factory.mktemp("server")))
+        networks = {
+            name: ShakyNetwork("127.0.0.1", server.port, weather, seed=5)
+            for name, weather in WAYS.items()
+        }
+        running = {
+            name: stack.enter_context(NetworkInThread(network))
+            for name, network in networks.items()
+        }
+        players = {}
+        for number, name in enumerate(WAYS):
+            part = Part(number, BARS, 120.0, "fixture", 0.1 * number)
+            address = replace(server.address, port=running[name].port)
+            players[name] = SimulatedPlayer(part, through(address))
+            players[name].connect()
+        time.sleep(1.5)
+        for player in players.values():
+            player.start()
+        time.sleep(4.0)
+        running["cut"].do(networks["cut"].cut, CUT_S)
+        yield {name: player.join() for name, player in players.items()}
+    sys.setswitchinterval(switch_s)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_no_beat_rests_and_no_note_is_late_or_stuck(name: str, played: dict[str, Played]) -> None:
+    found = played[name]
+    assert found.beats["fresh"] >= 4 * BARS - 5  # a bar is listened to first
+    assert (found.beats["rest"], found.beats["late"], found.late_notes, found.stuck) == (0,) * 4
+
+
+@pytest.mark.parametrize("name", ["fine", "delay"])
+def test_where_answers_come_in_time_nothing_is_told_but_the_beginning(
+    name: str, played: dict[str, Played]
+) -> None:
+    assert [text.rpartition(": ")[2] for text in played[name].news] == ["plays from now on"]
+
+
+def test_a_cut_is_told_once_each_way(played: dict[str, Played]) -> None:
+    begun, gone, back = played["cut"].news
+    assert begun.endswith("plays from now on")
+    assert gone.endswith("fixture on this machine plays")
+    assert back.endswith("plays from now on")
+
+
+def test_delay_is_in_the_time_a_plan_takes(played: dict[str, Played]) -> None:
+    there_and_back_ns = 80_000_000  # 50 ms each way, 10 ms less at best
+    assert min(played["delay"].asked_ns) >= there_and_back_ns
