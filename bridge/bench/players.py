@@ -58,6 +58,7 @@ class StandIn:
         self.metadata: dict[str, Any] = {}
         self.restarts, self.refused = 0, ""
         self.pids: tuple[int, ...] = ()
+        self.health = None
         self._report = report
         self._engine = FixtureGenerator(STANDBY_MS)
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from bridge.engine_host.main import EngineSpec
+from bridge.service_thread import Health
 from engine.requests.request import PlanRequest
 
 
@@ -36,6 +37,11 @@ class EngineKeeper(Protocol):
     @property
     def pids(self) -> tuple[int, ...]:
         """Processes of engines on this machine, the serving one first."""
+        ...
+
+    @property
+    def health(self) -> Health | None:
+        """How its thread does; of several the one that does worst. None where there is none."""
         ...
 
     def start(self, spec: EngineSpec) -> None:

@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from bridge.engine_link.address import LinkError, ServerAddress
 from bridge.engine_link.wire import MOST_BYTES, PROTOCOL
 from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import TURN_S, Health
 
 OPEN_S = 3.0
 ALIVE_S = 2.0
@@ -55,6 +57,8 @@ class Connection:
         self._loop = asyncio.new_event_loop()
         self._out: deque[bytes] = deque(maxlen=1)
         self._something = asyncio.Event()
+        self._faults = 0
+        self._turned_ns = 0
         self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
 
     def start(self) -> None:
@@ -81,9 +85,26 @@ class Connection:
         self._out.append(frame)
         self._something.set()
 
+    @property
+    def health(self) -> Health:
+        """How the thread does; safe from any thread."""
+        return Health("engine-link", self._thread.is_alive(), self._faults, self._turned_ns)
+
+    def _tick(self) -> None:
+        """Note that the loop turns, and that callbacks come to their turn."""
+        self._turned_ns = time.perf_counter_ns()
+        self._loop.call_later(TURN_S, self._tick)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault in a callback: counted and logged, and the loop goes on."""
+        self._faults += 1
+        loop.default_exception_handler(context)
+
     def _run(self) -> None:
         raise_priority(HELPER_PRIORITY)
         asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(self._failed)
+        self._tick()
         work = self._loop.create_task(self._keep_connected())
         try:
             self._loop.run_forever()
@@ -102,6 +123,7 @@ class Connection:
             except (OSError, WebSocketException, LinkError, EOFError) as err:
                 why = reason(err)
             except Exception as err:  # a fault here must not cost the musician the way back
+                self._faults += 1
                 _log.exception("engine link")
                 why = f"failed ({type(err).__name__})"
             try:

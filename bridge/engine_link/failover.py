@@ -106,9 +106,11 @@ class FailoverEngine:
         return self._local.pids
 
     @property
-    def health(self) -> Health:
-        """How the local engine's thread does."""
-        return self._local.health
+    def health(self) -> Health | None:
+        """Of the connection's thread or the local engine's, whichever does worse."""
+        both = [self._link.health, self._local.health]
+        there = [health for health in both if health is not None]
+        return min(there, key=lambda health: (health.alive, health.turned_ns))
 
     @property
     def restarts(self) -> int:

@@ -201,3 +201,14 @@ def test_a_preset_whose_model_the_server_lacks_is_played_here(
     reports.wait(lambda: engine.well)
     engine.submit(replace(REQUEST, id=8))
     reports.wait(lambda: reports.plans == [8])
+
+
+def test_its_thread_turns_though_nothing_happens(engine: FailoverEngine, reports: Reports) -> None:
+    both_ready(engine, reports)
+    before = engine.health
+    assert before is not None
+    assert before.alive
+    time.sleep(1.2)
+    after = engine.health
+    assert after is not None
+    assert after.turned_ns > before.turned_ns
