@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Container
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,8 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--sampler", help="Reverse process.  [as each is played]")
 @click.option("--temperature", type=click.FloatRange(0.1, 2),
               help="Below 1 safer, above 1 bolder.  [as each is played]")  # fmt: skip
+@click.option("--style", default="any", show_default=True,
+              help="Music of this style alone; the models are told it, halves are split by piece.")  # fmt: skip
 @device_option
 @seed_option
 @json_option
@@ -117,11 +119,12 @@ def evaluate(
     from bridge.cli.score_table import table
     from engine.evaluation import evaluate as scoring
     from engine.evaluation.rollout_score import rollout_scores
-    from engine.requests.request import SAMPLERS
+    from engine.requests.request import SAMPLERS, STYLES
     from engine.training.dataset import load_pack
 
     check_words("--task", tasks, (*scoring.TASKS, "replay"))
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
+    check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
     names = presets or (() if models else ("default",))
     generators: dict[str, Generator | SystemPlayer] = {}
@@ -134,7 +137,9 @@ def evaluate(
         for task in tasks:
             wanted = scoring.EvaluateSettings(task=task, **options)
             candidates = {
-                name: scoring.Candidate(each, as_played(each, asked, wanted.seed, task))
+                name: scoring.Candidate(
+                    each, replace(as_played(each, asked, wanted.seed, task), style=wanted.style)
+                )
                 for name, each in generators.items()
             }
             if task == "replay":

@@ -11,7 +11,7 @@ _WIDTH = 16
 def table(found: dict[str, Any]) -> str:
     """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.rollout_scores`)."""
     lines = [f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
-             f"windows of {found['beats']} beats"]  # fmt: skip
+             f"windows of {found['beats']} beats{_of_style(found)}"]  # fmt: skip
     nll = found.get("nll", {})
     if nll:
         lines += _likelihoods("-log p", nll)
@@ -22,6 +22,11 @@ def table(found: dict[str, Any]) -> str:
     if horizons := found.get("horizons"):
         lines += ["", *_horizons(horizons)]
     return "\n".join(lines)
+
+
+def _of_style(found: Mapping[str, Any]) -> str:
+    style = found.get("style", "any")
+    return "" if style == "any" else f", style {style}, halves by piece"
 
 
 def _likelihoods(title: str, found: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation import by_ear, distances, metrics
 from engine.evaluation.consistency import consistency
+from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import Counts, Pair
 
 WRONG_PIECE = "wrong piece"
@@ -17,27 +18,30 @@ WRONG_PIECE = "wrong piece"
 
 
 def compare(
-    replies: Mapping[str, Sequence[Pair]], human: Sequence[Pair], low: int
+    replies: Mapping[str, Sequence[Pair]],
+    human: Sequence[Pair],
+    partition: Partition,
+    low: int,
 ) -> dict[str, Any]:
     """Everything docs/evaluation.md says of replies, as plain JSON values.
 
     replies: by player, a pair (lead, accompaniment) for each window, bool[2, K, S] each, only the
     steps that were theirs to fill. human: what the composer wrote there, same order and shapes.
-    low: MIDI pitch of row 0. The wrong piece is added. At least 4 windows.
+    partition: of the windows. low: MIDI pitch of row 0. The wrong piece is added.
 
     {"human": {"profile", "half_split"}, "replies": {name: {"note_f1", "profile", "distance",
     "ratio", "within_1x", "within_2x", "whole_distance", "consistency"}}}
     """
     scales = [_scale(pair, low) for pair in human]
     truth = metrics.count(human, scales, low)
-    half_split = distances.across(truth, truth)
-    players = {**replies, WRONG_PIECE: wrong_piece(human)}
+    half_split = distances.across(truth, truth, partition)
+    players = {**replies, WRONG_PIECE: wrong_piece(human, partition)}
     return {
         "human": {"profile": metrics.profile(truth), "half_split": half_split},
         "replies": {
             name: {
                 "note_f1": note_f1(pairs, human),
-                **_distances(metrics.count(pairs, scales, low), truth, half_split),
+                **_distances(metrics.count(pairs, scales, low), truth, half_split, partition),
                 "consistency": consistency([r for _, r in pairs], [r for _, r in human]),
             }
             for name, pairs in players.items()
@@ -49,6 +53,7 @@ def compare_by_ear(
     replies: Mapping[str, Sequence[Pair]],
     human: Sequence[Pair],
     bars: Sequence[Sequence[int]],
+    partition: Partition,
     low: int,
 ) -> dict[str, Any]:
     """The measures of `by_ear`, for the same players as `compare`, as plain JSON values.
@@ -64,19 +69,21 @@ def compare_by_ear(
         return by_ear.count(pairs, scales, bars, low)
 
     truth = counted(human)
-    half_split = distances.across(truth, truth, by_ear.BY_EAR)
-    players = {**replies, WRONG_PIECE: wrong_piece(human)}
+    half_split = distances.across(truth, truth, partition, by_ear.BY_EAR)
+    players = {**replies, WRONG_PIECE: wrong_piece(human, partition)}
     return {
         "human": {"profile": metrics.rates(truth), "half_split": half_split},
         "replies": {
-            name: _ear_distances(counted(pairs), truth, half_split)
+            name: _ear_distances(counted(pairs), truth, half_split, partition)
             for name, pairs in players.items()
         },
     }
 
 
-def _ear_distances(ours: Counts, truth: Counts, half_split: dict[str, float]) -> dict[str, Any]:
-    found = distances.across(ours, truth, by_ear.BY_EAR)
+def _ear_distances(
+    ours: Counts, truth: Counts, half_split: dict[str, float], partition: Partition
+) -> dict[str, Any]:
+    found = distances.across(ours, truth, partition, by_ear.BY_EAR)
     ratio = distances.ratios(found, half_split)
     known = {name: value for name, value in ratio.items() if value is not None}
     return {
@@ -87,13 +94,10 @@ def _ear_distances(ours: Counts, truth: Counts, half_split: dict[str, float]) ->
     }
 
 
-def wrong_piece(human: Sequence[Pair]) -> list[Pair]:
-    """Each lead with its neighbour's accompaniment: 0 with 1, 2 with 3, ...; an odd last with 0's.
-
-    `distances.halves` keeps neighbours together, so no half meets its own notes in the other.
-    """
-    last = len(human) - 1
-    return [(lead, human[i ^ 1 if i ^ 1 <= last else 0][1]) for i, (lead, _) in enumerate(human)]
+def wrong_piece(human: Sequence[Pair], partition: Partition) -> list[Pair]:
+    """Each lead with the accompaniment of its window's partner."""
+    theirs = (human[partner][1] for partner in partition.partners)
+    return [(lead, reply) for (lead, _), reply in zip(human, theirs, strict=True)]
 
 
 def note_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> float:
@@ -110,8 +114,10 @@ def _scale(pair: Pair, low: int) -> NDArray[np.bool_]:
     return metrics.scale_of(metrics.pitch_class_steps(np.asarray((lead | reply).any(axis=0)), low))
 
 
-def _distances(ours: Counts, truth: Counts, half_split: dict[str, float]) -> dict[str, Any]:
-    found = distances.across(ours, truth)
+def _distances(
+    ours: Counts, truth: Counts, half_split: dict[str, float], partition: Partition
+) -> dict[str, Any]:
+    found = distances.across(ours, truth, partition)
     ratio = distances.ratios(found, half_split)
     return {
         "profile": metrics.profile(ours),

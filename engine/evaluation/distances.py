@@ -17,10 +17,8 @@ from statistics import fmean
 
 import numpy as np
 
+from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import HISTOGRAMS, NINE, Counts, Floats, rate
-
-SPLITS = 50
-_SEED = 0
 
 
 def distance(name: str, a: Floats, b: Floats) -> Floats:
@@ -40,30 +38,14 @@ def whole(ours: Counts, human: Counts) -> dict[str, float]:
     }
 
 
-def halves(windows: int, splits: int = SPLITS) -> tuple[Floats, Floats]:
-    """Windows of half A and of half B in each split, 0.0 or 1.0, [splits, windows] each.
-
-    Halves are of equal size, and windows 0 and 1, 2 and 3, ... are in the same one (so that a
-    reply taken from the neighbour is no note of the other half); up to three windows stand aside.
-    Raises ValueError for fewer than four windows.
-    """
-    half = windows // 4
-    if half == 0:
-        raise ValueError(f"{windows} windows cannot be split into halves of pairs; want at least 4")
-    rng = np.random.default_rng(_SEED)
-    order = np.stack([rng.permutation(windows // 2) for _ in range(splits)])
-    sides = np.zeros((2, splits, windows))
-    for side, pairs in zip(sides, (order < half, order >= windows // 2 - half), strict=True):
-        side[:, : windows // 2 * 2] = np.repeat(pairs, 2, axis=1)
-    return sides[0], sides[1]
-
-
-def across(ours: Counts, human: Counts, names: Collection[str] = NINE) -> dict[str, float]:
+def across(
+    ours: Counts, human: Counts, partition: Partition, names: Collection[str] = NINE
+) -> dict[str, float]:
     """Median over splits of d(ours A, human B), in each of the measures.
 
-    `across(human, human)` is the half-split distance.
+    `across(human, human, ..)` is the half-split distance.
     """
-    a, b = halves(len(next(iter(human.values()))))
+    a, b = partition.a, partition.b
     return {
         name: float(np.median(distance(name, a @ ours[name], b @ human[name]))) for name in names
     }

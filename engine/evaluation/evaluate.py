@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch
 from engine.evaluation.compare import compare, compare_by_ear
+from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import (
     MASKS,
     EvaluateSettings,
+    HeldOut,
     bar_lines_of,
+    draw_held_out,
     draw_windows,
     meters_of,
     task_mask,
@@ -31,7 +34,7 @@ from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
-from engine.training.dataset import Pack
+from engine.training.dataset import Pack, PackError
 
 __all__ = [
     "REPLIERS",
@@ -120,7 +123,8 @@ def harmony(
 
     Only the steps in which the accompaniment is free are compared, on the pitches that all have.
     """
-    batch = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
+    drawn = draw_held_out(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
+    batch, partition = drawn.batch, partition_of(drawn, wanted)
     shared = common_pitches(candidates)
     steps = _free_span(batch.mask)
 
@@ -138,9 +142,24 @@ def harmony(
     return {
         "pitches": [shared.low, shared.high],
         "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
-        **compare(replies, human, shared.low),
-        "by_ear": compare_by_ear(replies, human, bar_lines_of(batch, steps.start), shared.low),
+        **compare(replies, human, partition, shared.low),
+        "by_ear": compare_by_ear(
+            replies, human, bar_lines_of(batch, steps.start), partition, shared.low
+        ),
     }
+
+
+def partition_of(drawn: HeldOut, wanted: EvaluateSettings) -> Partition:
+    """By piece where a style's corpora alone are drawn, which may be small; else by window.
+
+    Raises PackError where the windows do not allow that.
+    """
+    try:
+        if wanted.style == "any":
+            return Partition.by_windows(len(drawn.pieces))
+        return Partition.by_pieces(drawn.pieces)
+    except ValueError as err:
+        raise PackError(f"{err}; want more windows, or more music") from None
 
 
 def _free_span(mask: NDArray[np.bool_]) -> slice:
@@ -176,6 +195,7 @@ def evaluate(
         "windows": wanted.windows,
         "beats": wanted.beats,
         "seed": wanted.seed,
+        "style": wanted.style,
         "nll": likelihood(generators, pack, wanted, report),
     }
     if replies and wanted.task in REPLIERS:

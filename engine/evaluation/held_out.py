@@ -22,8 +22,9 @@ from engine.music.grid import (
     Meter,
     MeterMap,
 )
+from engine.requests.request import STYLES
 from engine.training.dataset import Pack, PackError
-from engine.training.feed import make_windows
+from engine.training.feed import pack_windows
 
 CHUNK = 16
 """Windows drawn, and scored, at a time."""
@@ -77,7 +78,8 @@ def task_mask(task: str, steps: int) -> Known:
 class EvaluateSettings:
     """What to score. beats: window length; levels, draws: of the bound.
 
-    fit_windows: train windows the baselines are fitted on.
+    fit_windows: train windows the baselines are fitted on. style: where it is not `any`, windows
+    are of its corpora alone, and the network is given it.
     """
 
     task: str = "harmonize"
@@ -89,32 +91,53 @@ class EvaluateSettings:
     baselines: bool = True
     fit_windows: int = 1024
     seed: int = 0
+    style: str = "any"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Windows and the numbers of the pieces that they are of, [B]."""
+
+    batch: Batch
+    pieces: NDArray[np.int64]
+
+    def only(self, rows: NDArray[np.int64]) -> HeldOut:
+        """Some of the windows."""
+        return HeldOut(pick(self.batch, rows), self.pieces[rows])
 
 
 def draw_windows(pack: Pack, wanted: EvaluateSettings, split: int, count: int) -> Batch:
-    """`count` windows in which both voices play, untransposed, without style and density.
+    """The batch of `draw_held_out`."""
+    return draw_held_out(pack, wanted, split, count).batch
+
+
+def draw_held_out(pack: Pack, wanted: EvaluateSettings, split: int, count: int) -> HeldOut:
+    """`count` windows in which both voices play, untransposed, without density.
 
     The same seed, beats and split give the same windows for every task. Raises PackError where
     the split has no piece, or hardly a window in which both voices play.
     """
-    windows = make_windows(pack, split, wanted.seed + 1000 * split)
-    parts: list[Batch] = []
+    windows = pack_windows(pack, split, wanted.seed + 1000 * split, wanted.style)
+    parts: list[HeldOut] = []
     have = 0
     for _ in range(50 + count):
-        batch = windows.batch(CHUNK, wanted.beats, augment=0.0)
+        drawn = HeldOut(*windows.batch_and_pieces(CHUNK, wanted.beats, augment=0.0))
+        batch = drawn.batch
         both = batch.target[:, :, ONSET].any(axis=(2, 3)).sum(axis=1) == 2
-        parts.append(pick(batch, np.flatnonzero(both)[: count - have]))
-        have += len(parts[-1].target)
+        parts.append(drawn.only(np.flatnonzero(both)[: count - have]))
+        have += len(parts[-1].pieces)
         if have == count:
             break
     if have < count:
         raise PackError(
             f"only {have} of {count} windows of {wanted.beats} beats have notes in both voices"
         )
-    batch = _join(parts)
+    batch = _join([part.batch for part in parts])
     mask = np.broadcast_to(task_mask(wanted.task, batch.target.shape[-1]), batch.mask.shape)
     nothing = np.zeros_like(batch.style)
-    return replace(batch, context=batch.target, mask=mask.copy(), style=nothing, density=nothing)
+    style = np.full_like(nothing, STYLES.index(wanted.style))
+    batch = replace(batch, context=batch.target, mask=mask.copy(), style=style, density=nothing)
+    return HeldOut(batch, np.concatenate([part.pieces for part in parts]))
 
 
 def pick(batch: Batch, rows: NDArray[np.int64]) -> Batch:

@@ -14,8 +14,16 @@ import numpy as np
 
 from engine.diffusion.batch import Batch
 from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear
-from engine.evaluation.evaluate import Candidate, common_pitches, fill_replies, rows_of, sampling_of
-from engine.evaluation.held_out import EvaluateSettings, bar_lines_of, draw_windows, meters_of, pick
+from engine.evaluation.evaluate import (
+    Candidate,
+    common_pitches,
+    fill_replies,
+    partition_of,
+    rows_of,
+    sampling_of,
+)
+from engine.evaluation.halves import Partition
+from engine.evaluation.held_out import EvaluateSettings, bar_lines_of, draw_held_out, meters_of
 from engine.evaluation.likelihood import Report, named
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rollout import LiveSettings, Performance, Rollout
@@ -70,7 +78,7 @@ def rollout_scores(
                 }
             )
     human, low = stage.scored(list(stage.batch.target)), stage.pitches.low
-    harmony = compare(players, human, low)
+    harmony = compare(players, human, stage.partition, low)
     bars = bar_lines_of(stage.batch, LEAD_IN_BEATS * STEPS_PER_BEAT)
     for row in rows:
         row["towards_wrong"] = towards_wrong(harmony["replies"], row["player"], row["model"])
@@ -82,11 +90,12 @@ def rollout_scores(
         "beats": wanted.beats,
         "lead_in_beats": LEAD_IN_BEATS,
         "seed": wanted.seed,
+        "style": wanted.style,
         "harmony": {
             "pitches": [stage.pitches.low, stage.pitches.high],
             "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
             **harmony,
-            "by_ear": compare_by_ear(players, human, bars, low),
+            "by_ear": compare_by_ear(players, human, bars, stage.partition, low),
         },
         "horizons": rows,
     }
@@ -99,6 +108,7 @@ class _Stage:
     batch: Batch
     rollouts: list[Rollout]
     pitches: PitchRange
+    partition: Partition
 
     def scored(self, rolls: Sequence[Cells]) -> list[Pair]:
         """Of each window's roll, the steps and pitches that are compared."""
@@ -125,8 +135,10 @@ def _set_up(
     candidates: Mapping[str, Candidate],
 ) -> _Stage:
     wanted = replace(wanted, task="harmonize")
-    batch = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
-    batch = replace(batch, target=np.stack([whole_notes(cells) for cells in batch.target]))
+    drawn = draw_held_out(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
+    whole = np.stack([whole_notes(cells) for cells in drawn.batch.target])
+    drawn = replace(drawn, batch=replace(drawn.batch, target=whole))
+    batch = drawn.batch
     rollouts = [_rollout(batch, index, live) for index in range(len(batch.target))]
     rows = [row for row, rollout in enumerate(rollouts) if _in_time(rollout, _steps(longest_beats))]
     if len(rows) < FEWEST_WINDOWS:
@@ -134,8 +146,13 @@ def _set_up(
             f"only {len(rows)} of {len(rollouts)} windows of {wanted.beats} beats are answered by "
             f"beat {LEAD_IN_BEATS} and last longer; want more or longer windows"
         )
-    whole = pick(batch, np.array(rows))
-    return _Stage(whole, [rollouts[row] for row in rows], common_pitches(candidates))
+    drawn = drawn.only(np.array(rows))
+    return _Stage(
+        drawn.batch,
+        [rollouts[row] for row in rows],
+        common_pitches(candidates),
+        partition_of(drawn, wanted),
+    )
 
 
 def _in_time(rollout: Rollout, horizon_steps: int) -> bool:

@@ -21,6 +21,7 @@ from engine.diffusion.batch import Batch
 from engine.evaluation.compare import WRONG_PIECE, compare, wrong_piece
 from engine.evaluation.distances import mean_ratio
 from engine.evaluation.evaluate import rows_of
+from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of
 from engine.evaluation.likelihood import Report
 from engine.evaluation.metrics import Pair, note_lengths
@@ -127,6 +128,7 @@ def study(
     "ms_per_reply" (median of replies filled one at a time).
     """
     requests, human = _questions(filler.pitches, pack, wanted)
+    partition = Partition.by_windows(len(human))
     tables = wanted.tables()
     ways = list(dict.fromkeys(way for rows in tables.values() for way in rows))
     filler.fill_many(_asked(requests[: wanted.batch], wanted.default))  # compiles; does not count
@@ -138,7 +140,10 @@ def study(
         filled = _together(paced, _asked(requests, way), wanted.batch)
         replies[way] = [_pair(roll.cells) for roll in filled]
     compared = compare(
-        {_name(way): pairs for way, pairs in replies.items()}, human, filler.pitches.low
+        {_name(way): pairs for way, pairs in replies.items()},
+        human,
+        partition,
+        filler.pitches.low,
     )
     scores = compared["replies"]
     order = _order({way: mean_ratio(scores[_name(way)]["ratio"]) for way in ways})
@@ -152,7 +157,7 @@ def study(
         "default": asdict(wanted.default),
         **{name: getattr(wanted, name) for name in ("split", "windows", "beats", "seed")},
         "human": compared["human"] | _choppiness(human),
-        WRONG_PIECE: _row(scores[WRONG_PIECE], wrong_piece(human), human),
+        WRONG_PIECE: _row(scores[WRONG_PIECE], wrong_piece(human, partition), human),
         "tables": {name: [rows[way] for way in row_ways] for name, row_ways in tables.items()},
     }
 

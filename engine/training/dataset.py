@@ -160,6 +160,12 @@ class Windows:
 
     def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
         """`size` windows of `beats` beats. `augment` 0 turns transposition and corruptions off."""
+        return self.batch_and_pieces(size, beats, augment)[0]
+
+    def batch_and_pieces(
+        self, size: int, beats: int, augment: float = 1.0
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """The same, and the number of the piece in the pack that each window is of, [size]."""
         steps = beats * STEPS_PER_BEAT
         parts = [self._window(steps, augment) for _ in range(size)]
         lists: list[list[NDArray[np.int64]]] = [[], []]
@@ -172,7 +178,7 @@ class Windows:
         onsets = (target[:, ACCOMPANIMENT, ONSET].sum(axis=1) * free).sum(axis=1)
         per_beat = onsets / np.maximum(free.sum(axis=1) / STEPS_PER_BEAT, 0.25)
         kept = self.rng.random((2, size)) < np.array([[0.85], [0.6]])
-        return Batch(
+        batch = Batch(
             target=target,
             context=context,
             mask=mask,
@@ -181,6 +187,7 @@ class Windows:
             style=np.array([part.style for part in parts]) * kept[0],
             density=np.array([density_bucket(d) for d in per_beat]) * kept[1] * free.any(axis=1),
         )
+        return batch, np.array([part.piece for part in parts], np.int64)
 
     def _window(self, steps: int, augment: float) -> _Window:
         """A window with some music in it; where that is rare, the fullest of many."""
@@ -228,6 +235,7 @@ class Windows:
         index = np.maximum(np.searchsorted(starts, tokens, side="right") - 1, 0)
         corpus = pack.corpora[pack.piece_corpus[piece]]
         return _Window(
+            piece=piece,
             notes=notes,
             context_notes=context_notes,
             phase=(tokens - starts[index]) % lengths[index],
@@ -238,6 +246,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
+    piece: int
     notes: NDArray[np.int64]
     context_notes: NDArray[np.int64]
     phase: NDArray[np.int64]

@@ -17,7 +17,7 @@ from engine.diffusion.key_normalisation import key_normalised, some_alone
 from engine.model.checkpoint import Family
 from engine.training.chorales import SPLITS, Chorales, PieceWindows, load_chorales
 from engine.training.corpus_table import CORPORA
-from engine.training.dataset import Pack, Windows, load_pack
+from engine.training.dataset import Pack, PackError, Windows, load_pack
 
 _AHEAD = 3
 _ALONE = 0.4
@@ -109,6 +109,22 @@ def make_windows(music: Pack | Chorales, split: int, seed: int) -> Windows | Pie
     rng = np.random.default_rng(seed)
     if isinstance(music, Chorales):
         return PieceWindows(music.pieces(SPLITS[split]), rng)
+    return pack_windows(music, split, seed)
+
+
+def pack_windows(pack: Pack, split: int, seed: int, style: str = "any") -> Windows:
+    """Windows of a split, with the shipped corpora's weights, 1 for others; of one style alone
+    where that is not `any`. Raises PackError where the split has no piece of it.
+    """
     weights = {name: share for name, (_, share) in CORPORA.items() if share > 0}
-    styles = {name: style for name, (style, _) in CORPORA.items()}
-    return Windows(music, split, weights, styles, rng)
+    styles = {name: of for name, (of, _) in CORPORA.items()}
+    if style != "any":
+        weights = {
+            name: weights.get(name, 1.0) * (styles.get(name) == style) for name in pack.corpora
+        }
+        if not any(weights.values()):
+            raise PackError(
+                f"the packed corpus has no piece of the style {style}; it has: "
+                f"{', '.join(pack.corpora)}"
+            )
+    return Windows(pack, split, weights, styles, np.random.default_rng(seed))

@@ -57,6 +57,12 @@ def test_bounds_and_exact_values_are_told_apart() -> None:
     assert "paper no likelihood" in told
 
 
+def test_a_style_is_named() -> None:
+    told = lines({**FOUND, "style": "hymn"})
+    assert told[0].endswith("48 valid windows of 16 beats, style hymn, halves by piece")
+    assert lines({**FOUND, "style": "any"})[0].endswith("of 16 beats")
+
+
 def test_replies_stand_beside_the_composer() -> None:
     told = lines(FOUND)
     assert "composer default wrong piece" in told

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear, note_f1, wrong_piece
+from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import NINE, Pair
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 from engine.music.roll import Note, notes_to_roll
 
 LOW = PIANO.low
+HALVES = Partition.by_windows(12)
 
 
 def window(seed: int) -> Pair:
@@ -34,7 +36,7 @@ def human() -> list[Pair]:
 
 
 def test_playing_the_composers_notes(human: list[Pair]) -> None:
-    found = json.loads(json.dumps(compare({"me": human}, human, LOW)))
+    found = json.loads(json.dumps(compare({"me": human}, human, HALVES, LOW)))
     mine = found["replies"]["me"]
     assert mine["note_f1"] == 1.0
     assert mine["profile"] == found["human"]["profile"]
@@ -46,7 +48,7 @@ def test_playing_the_composers_notes(human: list[Pair]) -> None:
 
 
 def test_the_wrong_piece_is_right_in_all_but_the_lead(human: list[Pair]) -> None:
-    wrong = compare({}, human, LOW)["replies"][WRONG_PIECE]
+    wrong = compare({}, human, HALVES, LOW)["replies"][WRONG_PIECE]
     for name in ("pitch_classes", "notes_per_frame", "onsets_per_beat", "lengths"):
         assert wrong["ratio"][name] == 1.0
         assert wrong["whole_distance"][name] == 0.0
@@ -59,7 +61,7 @@ BARS = [(0, 96, 192)] * 12
 
 
 def test_by_ear_the_composers_notes_are_as_far_as_halves_are(human: list[Pair]) -> None:
-    found = json.loads(json.dumps(compare_by_ear({"me": human}, human, BARS, LOW)))
+    found = json.loads(json.dumps(compare_by_ear({"me": human}, human, BARS, HALVES, LOW)))
     mine = found["replies"]["me"]
     assert list(found["replies"]) == ["me", WRONG_PIECE]
     assert mine["profile"] == found["human"]["profile"]
@@ -68,7 +70,7 @@ def test_by_ear_the_composers_notes_are_as_far_as_halves_are(human: list[Pair]) 
 
 
 def test_by_ear_the_wrong_piece_leaves_the_melody_outside_its_chords(human: list[Pair]) -> None:
-    found = compare_by_ear({}, human, BARS, LOW)
+    found = compare_by_ear({}, human, BARS, HALVES, LOW)
     wrong = found["replies"][WRONG_PIECE]
     assert wrong["ratio"]["rhythm_likeness"] == 1.0
     assert wrong["ratio"]["note_in_chord"] > 2
@@ -81,7 +83,7 @@ def test_by_ear_a_measure_without_a_ratio_stays_out_of_the_mean(human: list[Pair
         (lead, reply if i % 2 else np.roll(reply, 30, -1)) for i, (lead, reply) in enumerate(human)
     ]
     flat = [(lead, human[0][1]) for lead, _ in human]
-    found = compare_by_ear({"me": held}, flat, BARS, LOW)["replies"]["me"]
+    found = compare_by_ear({"me": held}, flat, BARS, HALVES, LOW)["replies"]["me"]
     assert None in found["ratio"].values()
     known = [value for value in found["ratio"].values() if value is not None]
     assert found["mean_ratio"] == pytest.approx(sum(known) / len(known))
@@ -89,14 +91,14 @@ def test_by_ear_a_measure_without_a_ratio_stays_out_of_the_mean(human: list[Pair
 
 def test_silence_is_far_from_everything(human: list[Pair]) -> None:
     silence = [(lead, reply & False) for lead, reply in human]
-    found = compare({"silent": silence}, human, LOW)["replies"]["silent"]
+    found = compare({"silent": silence}, human, HALVES, LOW)["replies"]["silent"]
     assert (found["note_f1"], found["consistency"]) == (0.0, {})
     assert found["profile"]["silent"] == 1.0
     assert found["whole_distance"]["notes_per_frame"] >= 0.5
 
 
 def test_neighbours_swap_and_the_odd_last_takes_the_first(human: list[Pair]) -> None:
-    swapped = wrong_piece(human[:5])
+    swapped = wrong_piece(human[:5], Partition.by_windows(5))
     of = [next(i for i, (_, r) in enumerate(human) if r is reply) for _, reply in swapped]
     assert of == [1, 0, 3, 2, 0]
     assert all(lead is human[i][0] for i, (lead, _) in enumerate(swapped))

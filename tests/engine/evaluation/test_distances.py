@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.evaluation import distances
+from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import COMPARED, NINE, Counts
 
 PART = st.lists(st.integers(0, 50), min_size=4, max_size=4)
@@ -23,6 +24,10 @@ def counts(windows: int, seed: int) -> Counts:
             rows[:, 1] += 20
         found[name] = rows
     return found
+
+
+def by_windows(found: Counts) -> Partition:
+    return Partition.by_windows(len(found["pcs"]))
 
 
 def test_distances_by_hand() -> None:
@@ -41,34 +46,10 @@ def test_a_histograms_distance_is_from_0_to_1_and_mutual(a: list[int], b: list[i
     assert distances.distance("lengths", one, 3 * one) == pytest.approx(0)
 
 
-@given(windows=st.integers(4, 60))
-def test_halves_are_equal_apart_and_keep_neighbours_together(windows: int) -> None:
-    a, b = distances.halves(windows, 5)
-    assert a.shape == b.shape == (5, windows)
-    assert (a.sum(axis=1) == windows // 4 * 2).all()
-    assert (b.sum(axis=1) == windows // 4 * 2).all()
-    assert not (a * b).any()
-    even = windows // 2 * 2
-    for side in (a, b):
-        assert (side[:, 0:even:2] == side[:, 1:even:2]).all()
-        assert not side[:, even:].any()
-
-
-def test_halves_are_the_same_each_time_and_differ_from_each_other() -> None:
-    (a, _), (again, _) = distances.halves(24), distances.halves(24)
-    assert (a == again).all()
-    assert len({tuple(row) for row in a}) > 40
-
-
-def test_too_few_to_split() -> None:
-    with pytest.raises(ValueError, match="want at least 4"):
-        distances.halves(3)
-
-
 def test_a_set_is_as_far_from_itself_as_its_halves_are() -> None:
     human = counts(24, 0)
-    half_split = distances.across(human, human)
-    ratios = distances.ratios(distances.across(human, human), half_split)
+    half_split = distances.across(human, human, by_windows(human))
+    ratios = distances.ratios(distances.across(human, human, by_windows(human)), half_split)
     assert set(ratios) == set(NINE)
     assert set(ratios.values()) == {1.0}
     assert (distances.within(ratios, 1.0), distances.within(ratios, 2.0)) == (9, 9)
@@ -81,20 +62,25 @@ def test_the_half_split_by_hand() -> None:
     human = {name: np.zeros((4, 3)) for name in NINE}
     human["lengths"] = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
     human["pcs"] = np.array([[1.0, 2], [0, 2], [2, 2], [2, 2]])
-    found = distances.across(human, human)
+    found = distances.across(human, human, by_windows(human))
     assert found["lengths"] == 1.0
     assert found["pcs"] == 0.75  # 1/4 against 1
 
 
 def test_windows_all_alike_have_no_distance() -> None:
     human = {name: np.repeat(rows[:1], 12, axis=0) for name, rows in counts(12, 1).items()}
-    assert list(distances.across(human, human).values()) == pytest.approx([0.0] * 9)
+    assert list(distances.across(human, human, by_windows(human)).values()) == pytest.approx(
+        [0.0] * 9
+    )
 
 
 def test_another_music_is_farther_than_halves_are() -> None:
     human = {name: rows + [100, 0] * (rows.shape[1] // 2) for name, rows in counts(40, 2).items()}
     other = {name: rows + [0, 100] * (rows.shape[1] // 2) for name, rows in counts(40, 3).items()}
-    ratios = distances.ratios(distances.across(other, human), distances.across(human, human))
+    ratios = distances.ratios(
+        distances.across(other, human, by_windows(human)),
+        distances.across(human, human, by_windows(human)),
+    )
     assert distances.within(ratios, 2.0) == 0
 
 

@@ -140,6 +140,17 @@ def test_the_same_seed_gives_the_same_scores(tiny_generator: Generator, packed: 
     assert first == again
 
 
+def test_a_style_splits_by_piece_and_wants_two(tiny_generator: Generator, packed: Pack) -> None:
+    pack = replace(packed, corpora=("openhymnal",))
+    wanted = replace(SMALL, style="hymn", baselines=False)
+    found = evaluate(alone(tiny_generator), pack, wanted)
+    assert found["style"] == "hymn"
+    assert set(found["harmony"]["by_ear"]["replies"]) == {"mine", "wrong piece"}
+    pack.piece_split[np.flatnonzero(pack.piece_split == 1)[1:]] = 0
+    with pytest.raises(PackError, match="one piece; halves want two pieces or more; want more"):
+        evaluate(alone(tiny_generator), pack, wanted)
+
+
 def test_an_empty_split_is_told(tiny_generator: Generator, packed: Pack) -> None:
     packed.piece_split[:] = 0
     with pytest.raises(PackError, match="no piece in this split"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from engine.evaluation.held_out import (
     EvaluateSettings,
     bar_lines_of,
+    draw_held_out,
     draw_windows,
     meters_of,
     task_mask,
 )
 from engine.music.grid import LEAD, ONSET, Meter, MeterMap
+from engine.requests.request import STYLES
 from engine.training.dataset import Pack, PackError, load_pack
 
 SMALL = EvaluateSettings(windows=6, beats=4)
@@ -65,6 +68,26 @@ def test_meters_are_read_back_from_tokens() -> None:
     found = meters_of(*truth.phase(tokens))
     for wanted, got in zip(truth.phase(tokens), found.phase(tokens), strict=True):
         assert wanted.tolist() == got.tolist()
+
+
+def styled(pack: Pack) -> Pack:
+    """The pieces in turn hymns and songs."""
+    corpus = np.arange(len(pack.piece_corpus)) % 2
+    return replace(pack, corpora=("openhymnal", "openscore-lieder"), piece_corpus=corpus)
+
+
+def test_a_style_draws_its_corpora_alone_and_is_given(packed: Pack) -> None:
+    pack = styled(packed)
+    for style, corpus in (("hymn", 0), ("song", 1)):
+        drawn = draw_held_out(pack, replace(SMALL, style=style), 1, 8)
+        assert set(pack.piece_corpus[drawn.pieces]) == {corpus}
+        assert (pack.piece_split[drawn.pieces] == 1).all()
+        assert set(drawn.batch.style) == {STYLES.index(style)}
+
+
+def test_a_style_that_is_not_packed_is_told(packed: Pack) -> None:
+    with pytest.raises(PackError, match="no piece of the style piano; it has: openhymnal"):
+        draw_held_out(styled(packed), replace(SMALL, style="piano"), 1, 8)
 
 
 def test_bar_lines_count_from_the_step_that_is_said(packed: Pack) -> None:
