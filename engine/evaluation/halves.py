@@ -73,7 +73,9 @@ class Partition:
         for circle in circles:
             for mine, theirs in zip(circle, [*circle[1:], circle[0]], strict=True):
                 partners[mine] = np.resize(theirs, len(mine))
-        groups = found if len(found) < _FEWEST_PAIRED else [list(chain(*circle)) for circle in circles]
+        groups = (
+            found if len(found) < _FEWEST_PAIRED else [list(chain(*circle)) for circle in circles]
+        )
         rng = np.random.default_rng(_SEED)
         in_a = np.stack([_half(groups, rng, len(pieces)) for _ in range(splits)])
         return cls(partners, in_a, 1 - in_a)
