@@ -21,6 +21,7 @@ from engine.diffusion.batch import Batch
 from engine.evaluation.compare import compare
 from engine.evaluation.distances import mean_ratio
 from engine.evaluation.evaluate import rows_of
+from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, task_mask
 from engine.evaluation.likelihood import Report, named
 from engine.evaluation.metrics import Pair
@@ -106,7 +107,8 @@ def _task(
     replies[CHAIN] = [_chained(chain, cells, known, i) for i, cells in enumerate(batch.target)]
     truth = [cells[..., part] for cells in batch.target]
     pairs = {name: [_pair(r.cells[..., part]) for r in each] for name, each in replies.items()}
-    compared = compare(pairs, [_pair(cells) for cells in truth], PIANO.low)
+    partition = Partition.by_windows(len(truth))
+    compared = compare(pairs, [_pair(cells) for cells in truth], partition, PIANO.low)
     rows = {}
     for name, told in compared["replies"].items():
         ours = [r.cells[..., part] for r in replies.get(name, [])]
