@@ -19,7 +19,8 @@ from engine.requests.request import PlanRequest
 @dataclass(slots=True, eq=False)
 class EngineChild:
     """One engine process. `busy_ns` is since when it works on a request, or loads. `errors`: how
-    many requests in a row it failed at. plan_ns, calls: of a plan when it had warmed up.
+    many requests in a row it failed at. cannot: what was last said of tasks it has not. plan_ns,
+    calls: of a plan when it had warmed up.
 
     An standby has no spec yet and is not busy: it waits for its cue.
     """
@@ -32,6 +33,7 @@ class EngineChild:
     request: PlanRequest | None = None
     ready: bool = False
     errors: int = 0
+    cannot: str = ""
     plan_ns: int = 0
     calls: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)

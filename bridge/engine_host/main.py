@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.engine_host.wire import (
+    CANNOT,
     ERROR,
     READY,
     REFUSED,
@@ -29,6 +30,7 @@ from bridge.engine_host.wire import (
 )
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Note
+from engine.requests.abilities import AbilityError
 from engine.requests.request import Plan, PlanRequest, SampleSettings, Span
 
 if TYPE_CHECKING:
@@ -204,6 +206,8 @@ def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
         elapsed_ns = time.perf_counter_ns() - started_ns
         time.sleep((slow_down - 1) * elapsed_ns / 1e9)
         return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
+    except AbilityError as err:
+        return pack(CANNOT, {"id": request.id, "text": one_line(err)})
     except Exception as err:  # one bad request or plan must not cost the musician the engine
         return pack(ERROR, {"id": request.id, "text": one_line(err)})
 

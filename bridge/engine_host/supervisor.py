@@ -17,7 +17,16 @@ from typing import Any
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.child import EngineChild, end, spawn
 from bridge.engine_host.main import Cue, EngineSpec
-from bridge.engine_host.wire import ERROR, PLAN, READY, REFUSED, pack_request, unpack, unpack_plan
+from bridge.engine_host.wire import (
+    CANNOT,
+    ERROR,
+    PLAN,
+    READY,
+    REFUSED,
+    pack_request,
+    unpack,
+    unpack_plan,
+)
 from bridge.inbox import Wake
 from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -239,6 +248,8 @@ class EngineSupervisor:
             self._report(PlanArrived(time.perf_counter_ns(), plan))
         elif kind == READY:
             self._take_over(child, head)
+        elif kind == CANNOT:
+            self._cannot(child, head["text"])
         elif kind == ERROR:
             self._failed(child, head["text"])
         elif kind == REFUSED:
@@ -261,6 +272,13 @@ class EngineSupervisor:
         detail = f"{name} on {device}, {child.plan_ns / NS_PER_MS:.0f} ms a plan"
         warm_ns = child.plan_ns if child.calls else 0
         self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, child.calls))
+
+    def _cannot(self, child: EngineChild, text: str) -> None:
+        """Its family has no such task: no fault of the process, and said once, not each beat."""
+        child.errors = 0
+        if child.cannot != text:
+            child.cannot = text
+            self._say("error", text)
 
     def _failed(self, child: EngineChild, text: str) -> None:
         """It could not answer a request; it may the next, but not for ever."""

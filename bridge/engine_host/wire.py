@@ -18,9 +18,10 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings, Span
 
-REQUEST, PLAN, READY, ERROR, REFUSED = b"Q", b"P", b"R", b"E", b"F"
+REQUEST, PLAN, READY, ERROR, REFUSED, CANNOT = b"Q", b"P", b"R", b"E", b"F", b"C"
 """Kinds: a request; a plan; the model is loaded and warm (head: its metadata); one request failed
-(`id`, `text`); the model cannot be loaded at all (`text`)."""
+(`id`, `text`); the model cannot be loaded at all (`text`); its family cannot do
+what one request asks (`id`, `text`)."""
 
 _HEAD = struct.Struct("<I")
 _NOTE_FIELDS = 5
