@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -11,8 +10,8 @@ from bridge.live.clock.transport import TransportState
 from bridge.live.conductor import Conductor
 from bridge.live.planning.choose_policy import TRIGGER_MODES
 from bridge.live.planning.given_chords import MOST_GIVEN
+from bridge.live.stage import Stage
 from bridge.midi_messages import panic_messages
-from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import ACTIONS, PARAMETERS
 from bridge.timebase import NS_PER_MS
 from engine.music.chord_names import Chord, ChordError
@@ -31,18 +30,18 @@ def problem(name: str, text: str, to: Address | None) -> OscOut:
 
 
 class Actions:
-    """Performs Acts on the conductor. Owner: the transport thread.
+    """Performs Acts on a stage. Owner: the transport thread.
 
     play: hears one MIDI message.
     """
 
     def __init__(
         self,
-        knobs: Knobs,
+        stage: Stage,
         conductor: Conductor,
         play: Callable[[tuple[int, ...], int], list[Effect]],
     ) -> None:
-        self._knobs, self._conductor = knobs, conductor
+        self._knobs, self._stage, self._conductor = stage.knobs, stage, conductor
         self._play = play
         self._by_name: dict[str, Callable[[Act], list[Effect]]] = {
             "start": self._start,
@@ -70,31 +69,30 @@ class Actions:
         return [*effects, OscOut("/diffuse/out/done", (act.name,), act.sender)]
 
     def _start(self, act: Act) -> list[Effect]:
-        conductor = self._conductor
-        conductor.fresh_start = True
-        events = conductor.transport.start_internal(act.at_ns, self._knobs.number("pickup_beats"))
-        if not events and conductor.transport.state is TransportState.STOPPED:
+        transport = self._stage.transport
+        events = transport.start_internal(act.at_ns, self._knobs.number("pickup_beats"))
+        if not events and transport.state is TransportState.STOPPED:
             clock = self._knobs.text("clock")
             missing = "Link session is joined" if clock == "link" else "MIDI clock is heard"
             return [problem("start", f"clock is {clock} and no {missing}", act.sender)]
-        return conductor.follow(events, act.at_ns)
+        return self._conductor.follow(events, act.at_ns)
 
     def _stop(self, act: Act) -> list[Effect]:
-        return self._conductor.follow(self._conductor.transport.stop_internal(act.at_ns), act.at_ns)
+        return self._conductor.follow(self._stage.transport.stop_internal(act.at_ns), act.at_ns)
 
     def _panic(self, act: Act) -> list[Effect]:
         effects = self._conductor.panic(act.at_ns)
         return effects + [SendMidi(act.at_ns, data) for data in panic_messages()]
 
     def _downbeat(self, act: Act) -> list[Effect]:
-        self._conductor.fresh_start = True
-        return self._conductor.follow(self._conductor.transport.downbeat(act.at_ns), act.at_ns)
+        return self._conductor.follow(self._stage.transport.downbeat(act.at_ns), act.at_ns)
 
     def _freeze(self, act: Act) -> list[Effect]:
-        if self._conductor.policy.region is None:
+        stage = self._stage
+        if stage.policy.region is None:
             return [problem("freeze", "works in mode harmonize, reply loop", act.sender)]
-        self._conductor.delivery.frozen = bool(act.arguments[0])
-        return [OscOut("/diffuse/out/freeze", (self._conductor.delivery.frozen,), act.sender)]
+        stage.delivery.frozen = bool(act.arguments[0])
+        return [OscOut("/diffuse/out/freeze", (stage.delivery.frozen,), act.sender)]
 
     def _note(self, act: Act) -> list[Effect]:
         pitch, velocity, *rest = (int(value) for value in act.arguments)
@@ -107,7 +105,7 @@ class Actions:
     def _chord_at(self, act: Act) -> list[Effect]:
         """A chord for a place of the song, or `off`."""
         bar, beat, name = int(act.arguments[0]), float(act.arguments[1]), str(act.arguments[2])
-        bars, given = self._conductor.bars, self._conductor.replanner.given
+        bars, given = self._stage.bars, self._stage.given
         offset = round((beat - 1) * STEPS_PER_BEAT)
         first, end = bars.bar(bars.start_of(bar))
         if offset >= end - first:
@@ -123,16 +121,16 @@ class Actions:
             if not given.give(bar, offset, chord):
                 text = f"{MOST_GIVEN} chords are given already; /diffuse/forget_chords clears them"
                 return [problem("chord_at", text, act.sender)]
-        self._conductor.replanner.hurry()
+        self._stage.replanner.hurry()
         return []
 
     def _forget_chords(self, act: Act) -> list[Effect]:
-        self._conductor.replanner.given.clear()
-        self._conductor.replanner.hurry()
+        self._stage.given.clear()
+        self._stage.replanner.hurry()
         return []
 
     def _trigger(self, act: Act) -> list[Effect]:
-        conductor, bars = self._conductor, self._conductor.bars
+        stage, bars = self._stage, self._stage.bars
         given, from_bar, to_bar = (*(int(v) for v in act.arguments), None, None, None)[:3]
         name = "trigger" if given is None else str(given)
         if self._knobs.text("mode") not in TRIGGER_MODES:
@@ -144,11 +142,11 @@ class Actions:
                     act.sender,
                 )
             ]
-        if not conductor.replanner.engine_up:
+        if not stage.replanner.engine_up:
             return [problem(name, "the engine is not ready", act.sender)]
-        if not conductor.playing:
+        if not stage.playing:
             return [problem(name, "stopped; start the clock first (/diffuse/start)", act.sender)]
-        now = bars.bar(math.floor(conductor.position))[0]
+        now = bars.bar(stage.step)[0]
         start, end = bars.plus(now, -DEFAULT_TRIGGER_BARS), now
         if from_bar is not None:
             to_bar = from_bar if to_bar is None else to_bar
@@ -156,7 +154,7 @@ class Actions:
             if not 0 <= to_bar - from_bar < MOST_TRIGGER_BARS:
                 text = f"bars {from_bar} to {to_bar}: want 1 to {MOST_TRIGGER_BARS} bars, in order"
                 return [problem(name, text, act.sender)]
-        return [RequestPlan(conductor.replanner.trigger(act.at_ns, start, end, given))]
+        return [RequestPlan(stage.replanner.trigger(act.at_ns, start, end, given))]
 
     def _subscribe(self, act: Act) -> list[Effect]:
         on = act.name == "subscribe"
@@ -180,19 +178,16 @@ class Actions:
         return rows
 
     def _stats(self, act: Act) -> list[Effect]:
-        timing, counts = (
-            self._conductor.replanner.plan_book.timing,
-            self._conductor.delivery.beat_tally.counts,
-        )
-        calls = self._conductor.replanner.calls
+        stage, timing, counts = self._stage, self._stage.timing, self._stage.tally.counts
+        calls = stage.replanner.calls
         rows = {row.name: float(getattr(counts, row.name)) for row in fields(counts)}
-        rows["late_notes"] = float(self._conductor.performer.scheduler.late)
-        rows["sent_notes"] = float(self._conductor.performer.scheduler.sent)
+        rows["late_notes"] = float(stage.performer.late)
+        rows["sent_notes"] = float(stage.performer.sent)
         rows["engine_median_ms"] = timing.median_ns(calls) / NS_PER_MS
         rows["engine_p95_ms"] = timing.p95_ns(calls) / NS_PER_MS
         rows["engine_steps"] = float(calls)
-        rows["horizon_beats"] = self._conductor.replanner.horizon_steps / STEPS_PER_BEAT
-        rows["bpm"] = self._conductor.transport.bpm
-        rows["untold_notes"] = float(self._conductor.teller.dropped)
-        rows["latency_bars"] = float(self._conductor.lag_bars)
+        rows["horizon_beats"] = stage.replanner.horizon_steps / STEPS_PER_BEAT
+        rows["bpm"] = stage.transport.bpm
+        rows["untold_notes"] = float(stage.teller.dropped)
+        rows["latency_bars"] = float(stage.lag_bars)
         return [OscOut("/diffuse/out/stats", row, act.sender) for row in rows.items()]

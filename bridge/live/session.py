@@ -6,7 +6,6 @@ The same commands always give the same effects, so that a log of them replays a 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 
 from bridge.commands import (
@@ -30,6 +29,7 @@ from bridge.commands import (
 from bridge.live.actions import Actions, problem
 from bridge.live.conductor import Conductor
 from bridge.live.planning.beat_tally import BeatCounts
+from bridge.live.stage import Stage
 from bridge.midi_messages import Kind, MidiMessage, note_off, parse
 from bridge.settings.knobs import Knobs, control_command
 from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError, find
@@ -50,7 +50,8 @@ class Session:
     def __init__(self, settings: Mapping[str, Value] | None = None) -> None:
         """Raises ParameterError for a setting that is not in the table."""
         self.knobs = Knobs(settings or {})
-        self.conductor = Conductor(self.knobs)
+        self.stage = Stage(self.knobs)
+        self._conductor = Conductor(self.stage)
         self.engine_state = "ready"
         self._state = ""
         self._lag_bars = 0
@@ -58,7 +59,7 @@ class Session:
         self._engine_trouble = ""
         self._switched_ns: int | None = None
         self._before_switch: dict[str, Value] = {}
-        self._actions = Actions(self.knobs, self.conductor, self._midi)
+        self._actions = Actions(self.stage, self._conductor, self._midi)
         self._listen_as_asked(0)
 
     # -- The public calls --------------------------------------------------------------------------
@@ -66,38 +67,38 @@ class Session:
     def step(self, command: Command) -> list[Effect]:
         """What is to be done because of `command`."""
         if isinstance(command, SendDue):
-            return self.conductor.send_due(command.at_ns)
+            return self._conductor.send_due(command.at_ns)
         if isinstance(command, Tick):
-            return self.conductor.advance(command.at_ns) + self._report()
+            return self._conductor.advance(command.at_ns) + self._report()
         return self._dispatch(command) + self._report()
 
     def wake_ns(self, now_ns: int) -> int | None:
         """When the next Tick is wanted, at the latest; `now_ns` or before means at once."""
-        return self.conductor.wake_ns(now_ns)
+        return self._conductor.wake_ns(now_ns)
 
     def due_ns(self) -> int | None:
         """When the next note-on or note-off falls due, or None."""
-        return self.conductor.due_ns()
+        return self.stage.due_ns()
 
     @property
     def state(self) -> str:
         """`starting`, `waiting`, `listening`, `planning`, `playing` or `late`."""
-        conductor = self.conductor
-        if not conductor.playing:
-            return "waiting" if conductor.replanner.engine_up else "starting"
-        turn = conductor.policy.turn
-        if turn is None or not turn.covers(math.floor(conductor.position)):
+        stage = self.stage
+        if not stage.playing:
+            return "waiting" if stage.replanner.engine_up else "starting"
+        turn = stage.policy.turn
+        if turn is None or not turn.covers(stage.step):
             return "listening"
-        last = conductor.delivery.beat_tally.last
+        last = stage.tally.last
         if last in ("stale", "late"):
             return "late"
-        unplanned = conductor.replanner.plan_book.in_force is None
+        unplanned = stage.plan_book.in_force is None
         return "planning" if last == "rest" or (unplanned and not last) else "playing"
 
     @property
     def counts(self) -> BeatCounts:
         """Beats of the reply so far, by how they went."""
-        return self.conductor.delivery.beat_tally.counts
+        return self.stage.tally.counts
 
     # -- Commands ----------------------------------------------------------------------------------
 
@@ -106,7 +107,7 @@ class Session:
             return self._midi(command.data, command.at_ns)
         if isinstance(command, PlanArrived):
             self._engine_trouble = ""
-            return self.conductor.plan(command.plan, command.at_ns)
+            return self._conductor.plan(command.plan, command.at_ns)
         if isinstance(command, SetParameter):
             return self._set(command)
         if isinstance(command, AskParameter):
@@ -139,33 +140,28 @@ class Session:
         return self._notes(message, data, at_ns)
 
     def _realtime(self, message: MidiMessage, at_ns: int) -> list[Effect]:
-        conductor, transport = self.conductor, self.conductor.transport
+        conductor, transport = self._conductor, self.stage.transport
         if message.kind is Kind.CLOCK:
             return conductor.follow(transport.clock_pulse(at_ns), at_ns)
         if message.kind is Kind.START:
-            # While a MIDI clock already plays, Start is a loop or a seek, not a new song.
-            conductor.fresh_start = not (conductor.playing and transport.source == "midi")
             return conductor.follow(transport.start(at_ns), at_ns)
         if message.kind is Kind.CONTINUE:
-            conductor.fresh_start = False
             return conductor.follow(transport.continue_(at_ns), at_ns)
         if message.kind is Kind.STOP:
             return conductor.follow(transport.stop(at_ns), at_ns)
         return conductor.follow(transport.song_position(message.first, at_ns), at_ns)
 
     def _link(self, seen: LinkHeard) -> list[Effect]:
-        # Where a session's Start finds us playing, by hand, it is the same song.
-        self.conductor.fresh_start = not self.conductor.playing
-        return self.conductor.follow(self.conductor.transport.link(seen), seen.at_ns)
+        return self._conductor.follow(self.stage.transport.link(seen), seen.at_ns)
 
     def _notes(self, message: MidiMessage, data: tuple[int, ...], at_ns: int) -> list[Effect]:
         effects: list[Effect] = []
-        performer, events = self.conductor.performer, self.conductor.gate.read(message, at_ns)
+        performer, events = self.stage.performer, self.stage.gate.read(message, at_ns)
         for event in events:
-            effects += self.conductor.note(event)
+            effects += self._conductor.note(event)
         # What was let through when it began gets its end, whatever `thru` is by then.
         # In next-bar they come out bars later, with their answer.
-        at_once = self.knobs.flag("thru") and not self.conductor.lag_bars
+        at_once = self.knobs.flag("thru") and not self.stage.lag_bars
         begins = message.kind is Kind.NOTE_ON and at_once
         if events and (begins or message.kind is Kind.NOTE_OFF):
             effects += performer.through(data, at_ns)
@@ -179,7 +175,7 @@ class Session:
             failed = self._engine_fails(command.detail, f"engine: {command.detail}")
             return failed + self._take_back(command.at_ns)
         before, self.engine_state = self.engine_state, command.state
-        self.conductor.replanner.engine(command.state, command.plan_ns, command.calls)
+        self.stage.replanner.engine(command.state, command.plan_ns, command.calls)
         news: list[Effect] = []
         if command.news:
             news = [
@@ -239,16 +235,17 @@ class Session:
 
     def _apply(self, name: str, at_ns: int) -> list[Effect]:
         """Let a new value take effect where it is not simply read when needed."""
-        conductor, knobs, transport = self.conductor, self.knobs, self.conductor.transport
+        stage, conductor, knobs = self.stage, self._conductor, self.knobs
+        transport = stage.transport
         if name in _RESTARTS:
-            only_loop = name.startswith("loop_") and conductor.policy.region is None
+            only_loop = name.startswith("loop_") and stage.policy.region is None
             return [] if only_loop else conductor.switch(at_ns)
         if name in _HEARING:
             return self._listen_as_asked(at_ns)
         if name == "out_channel" or (name == "bypass" and knobs.flag(name)):
-            return conductor.performer.silence(at_ns)
+            return stage.performer.silence(at_ns)
         if name == "thru" and not knobs.flag(name):
-            return conductor.performer.end_through(at_ns)
+            return stage.performer.end_through(at_ns)
         if name == "tempo":
             return conductor.follow(transport.set_tempo(knobs.number(name), at_ns), at_ns)
         if name == "meter":
@@ -256,28 +253,28 @@ class Session:
         if name == "clock":
             return conductor.follow(transport.set_clock(knobs.text(name), at_ns), at_ns)
         if name == "preset":
-            conductor.replanner.plan_book.timing.forget()
+            stage.timing.forget()
         elif find(name).scope == "sample":
-            conductor.replanner.hurry()
+            stage.replanner.hurry()
         return []
 
     def _listen_as_asked(self, at_ns: int) -> list[Effect]:
         """Split, pedal, channel and echo guard; what the old ones held open ends."""
-        conductor, knobs, gate = self.conductor, self.knobs, self.conductor.gate
-        conductor.recorder.split = knobs.text("split")
+        stage, knobs, gate = self.stage, self.knobs, self.stage.gate
+        stage.recorder.split = knobs.text("split")
         gate.echo_guard = knobs.flag("echo_guard")
         events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
         if gate.channel != knobs.integer("in_channel"):
             events += gate.flush(at_ns)
             gate.channel = knobs.integer("in_channel")
-        return [effect for event in events for effect in conductor.note(event)]
+        return [effect for event in events for effect in self._conductor.note(event)]
 
     # -- Reports -----------------------------------------------------------------------------------
 
     def _report(self) -> list[Effect]:
         """What subscribers are to know when it changes."""
         effects: list[Effect] = []
-        state, lag = self.state, self.conductor.lag_bars
+        state, lag = self.state, self.stage.lag_bars
         if state != self._state:
             self._state = state
             effects.append(OscOut("/diffuse/out/state", (state,)))

@@ -80,7 +80,8 @@ class Teller:
         """A plan is in force from `first_step` on: its notes, and its chords that are new."""
         notes = [note for note in answer.notes if note.onset_step >= first_step]
         self.dropped += max(len(notes) - MOST_PLANNED, 0)
-        effects: list[Effect] = []
+        head = (number, first_step / STEPS_PER_BEAT, len(notes))
+        effects: list[Effect] = [OscOut("/diffuse/out/plan", head)]
         for start in range(0, min(len(notes), MOST_PLANNED), NOTES_A_MESSAGE):
             some = notes[start : min(start + NOTES_A_MESSAGE, MOST_PLANNED)]
             words = number, *(value for note in some for value in _in_beats(note))

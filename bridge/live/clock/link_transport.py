@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable
 
 from bridge.commands import LinkHeard
+from bridge.live.clock.midi_transport import SIXTEENTH
 from bridge.live.clock.playhead import TransportEvent, TransportState, steps_per_ns
-from bridge.live.clock.transport import SIXTEENTH, Transport
+from bridge.live.clock.transport import Transport
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
@@ -112,7 +113,7 @@ class LinkTransport(Transport):
         self._origin_beats = self._quantum_beats * snap(early / self._quantum_beats)
         self._stay_stopped = self.freewheeling = False
         self._bars.reset()
-        return self._play_from(at_ns, STEPS_PER_BEAT * (beat - self._origin_beats), rate)
+        return self._play_from(at_ns, STEPS_PER_BEAT * (beat - self._origin_beats), rate, True)
 
     def _go_with(self, seen: LinkHeard) -> list[TransportEvent]:
         """The song's place is where the session's phase says, as near as can be to where it was."""
@@ -132,6 +133,6 @@ class LinkTransport(Transport):
             self._origin_beats -= bars * self._quantum_beats
             step += bars * STEPS_PER_BEAT * self._quantum_beats
         if abs(step - place) > SIXTEENTH:
-            return [self._play_from(at_ns, step, rate), *events]
+            return [self._play_from(at_ns, step, rate, False), *events]
         self._map.bend(at_ns, step, rate)
         return events

@@ -49,10 +49,12 @@ class Playhead:
     """State, position, bar lines. Owner: the transport thread.
 
     Positions handed out earlier stop being true at a start, a stop, a jump or a seek.
+    new_song: whether the last start or jump began a new song, rather than going on in this one.
     """
 
     def __init__(self, tempo_bpm: float, meter: Meter) -> None:
         self.state = TransportState.STOPPED
+        self.new_song = False
         self._bars = BarLines(meter)
         self._map = TimeMap(steps_per_ns(tempo_bpm))
         self._held_ns: int | None = None  # since when it stands still
@@ -83,8 +85,9 @@ class Playhead:
         while playing."""
         return self._map.ns_at(step)
 
-    def _play_from(self, now_ns: int, step: float, rate: float) -> TransportEvent:
+    def _play_from(self, now_ns: int, step: float, rate: float, new_song: bool) -> TransportEvent:
         """Play on the line through (`now_ns`, `step`): STARTED, or JUMPED if it played before."""
+        self.new_song = new_song
         event = TransportEvent.JUMPED if self.playing else TransportEvent.STARTED
         self.state = TransportState.PLAYING
         self._map.reset(now_ns, step, rate)

@@ -1,4 +1,4 @@
-"""What to ask the engine, what to take from its answers, and what is decided for good.
+"""Requests to the engine, the plan in force, and how far onsets are decided for good.
 
 Knows nothing of MIDI, nor of time but to measure the engine. Steps are output steps: where the
 reply sounds.
@@ -7,12 +7,9 @@ reply sounds.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bridge.live.listening.note_memory import RememberedNote, SongMemory
-from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.beat_tally import BeatTally, Origin
 from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.request_window import Turn
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -73,25 +70,18 @@ class Answer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """A note that will be played, in output steps, and its place in memory."""
-
-    note: Note
-    entry: RememberedNote
-
-
 class PlanBook:
     """Requests out, answers in, onsets committed once. Owner: the transport thread.
 
     committed_to: every onset before this output step is decided for good.
     """
 
-    def __init__(self) -> None:
-        self.timing = EngineTiming()
+    def __init__(self, timing: EngineTiming) -> None:
+        """timing: of the engine that is asked; each answer is measured."""
         self.committed_to = 0
         self.in_force: Answer | None = None
         self.outstanding: Ask | None = None
+        self._timing = timing
         self._asks: dict[int, Ask] = {}
         self._last_id = 0
 
@@ -123,7 +113,7 @@ class PlanBook:
 
     def gave_up(self, now_ns: int, calls: int) -> bool:
         """Free the slot of a request that was never answered; True if it was."""
-        patience = max(PATIENCE_NS, 4 * self.timing.p95_ns(calls))
+        patience = max(PATIENCE_NS, 4 * self._timing.p95_ns(calls))
         if self.outstanding is None or now_ns - self.outstanding.asked_ns < patience:
             return False
         self.outstanding = None
@@ -157,7 +147,7 @@ class PlanBook:
         for old in [asked for asked in self._asks if asked <= plan.id]:
             del self._asks[old]
         detour = min(DETOUR_NS, max(0, now_ns - ask.asked_ns - plan.elapsed_ns))
-        self.timing.measured(plan.elapsed_ns + detour, plan.calls)
+        self._timing.measured(plan.elapsed_ns + detour, plan.calls)
         if self.in_force is not None and plan.id <= self.in_force.id:
             return None
         notes = [
@@ -177,48 +167,17 @@ class PlanBook:
         )
         return self.in_force
 
-    def commit(
-        self,
-        to_step: int,
-        turn: Turn | None,
-        song: SongMemory,
-        bars: BeatLines,
-        beat_tally: BeatTally,
-        replay: Callable[[int], bool] | None = None,
-    ) -> list[Committed]:
-        """Decide, for good, the onsets before `to_step`.
-
-        From the plan in force; where it does not reach, from what we played here before. At beats
-        for which `replay` (a frozen loop) is true, from the latter only.
-        """
-        shift = turn.shift_steps if turn else 0
+    def commit(self, to_step: int) -> int:
+        """From now on every onset before `to_step` is decided; gives the step where that begins."""
         start, self.committed_to = self.committed_to, max(self.committed_to, to_step)
-        found: list[Committed] = []
-        while start < to_step:
-            beat, stop = bars.beat(start), min(to_step, bars.next_beat(start))
-            notes: Sequence[Note] = ()
-            if turn is not None and _overlap(turn, start, stop):
-                again = replay is not None and replay(beat)
-                first = max(start, turn.start_step)
-                last = stop if turn.end_step is None else min(stop, turn.end_step)
-                notes, origin, decided = self._source(first, last, turn, song, again)
-                beat_tally.covered(beat, origin, decided)
-            song.reply.advance(stop - shift)
-            found += [_remember(note, turn, song) for note in notes if turn is not None]
-            start = stop
-        return found
+        return start
 
-    def _source(
-        self, start: int, stop: int, turn: Turn, song: SongMemory, replay: bool
-    ) -> tuple[Sequence[Note], Origin, int]:
-        """Notes that begin in [start, stop), where they come from, and when that was decided."""
-        memory = _memory(start, stop, turn, song)
-        if replay:
-            return memory, Origin.PLAN, start
+    def planned(self, stop: int, turn: Turn) -> Answer | None:
+        """The plan in force, if it reaches to `stop` and was made for such a turn."""
         plan = self.in_force
-        if plan is not None and plan.turn.shift_steps == turn.shift_steps and stop <= plan.end_step:
-            return plan.onsets(start, stop), Origin.PLAN, plan.decided_step
-        return memory, Origin.MEMORY if memory else Origin.NOTHING, start
+        if plan is None or stop > plan.end_step or plan.turn.shift_steps != turn.shift_steps:
+            return None
+        return plan
 
 
 def _chords(plan: Plan) -> list[tuple[int, Chord]]:
@@ -227,24 +186,3 @@ def _chords(plan: Plan) -> list[tuple[int, Chord]]:
         return [(cell.first_step, Chord(cell.classes, cell.bass)) for cell in plan.chords]
     notes = [note for note in plan.notes if note.voice == ACCOMPANIMENT]
     return heard_chords(notes, plan.first_step, plan.end_step)
-
-
-def _overlap(turn: Turn, start: int, stop: int) -> bool:
-    return turn.start_step < stop and (turn.end_step is None or start < turn.end_step)
-
-
-def _memory(start: int, stop: int, turn: Turn, song: SongMemory) -> list[Note]:
-    first = start - turn.shift_steps
-    return [
-        replace(note, onset_step=note.onset_step + turn.shift_steps)
-        for note in song.reply.notes(first, stop - turn.shift_steps, stop)
-        if note.onset_step >= first and note.voice in turn.voices
-    ]
-
-
-def _remember(note: Note, turn: Turn, song: SongMemory) -> Committed:
-    if turn.end_step is not None and note.end_step > turn.end_step:
-        note = replace(note, length_steps=turn.end_step - note.onset_step)
-    onset = note.onset_step - turn.shift_steps
-    entry = RememberedNote(onset, onset + note.length_steps, note.pitch, note.velocity, note.voice)
-    return Committed(note, song.reply.add(entry))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bridge.live.listening.note_memory import LoopRegion, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.given_chords import GivenChords
 from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.policies import Policy, Scene, Triggered
@@ -32,8 +33,14 @@ class Replanner:
     given: chords the musician gave. heard_key: the key that was read, for `key` `auto`.
     """
 
-    def __init__(self, knobs: Knobs, song: SongMemory, bars: BeatLines) -> None:
-        self.plan_book = PlanBook()
+    def __init__(
+        self,
+        knobs: Knobs,
+        song: SongMemory,
+        bars: BeatLines,
+        plan_book: PlanBook,
+        timing: EngineTiming,
+    ) -> None:
         self.engine_up = True
         self.target = NEVER
         self.horizon_steps = SIXTEENTH
@@ -41,6 +48,7 @@ class Replanner:
         self.given = GivenChords()
         self.heard_key: Key | None = None
         self._knobs, self._song, self._bars = knobs, song, bars
+        self._plan_book, self._timing = plan_book, timing
         self._at_once = False
         self._wanted = False
         self._triggers: dict[int, tuple[int, int, int | None]] = {}
@@ -65,15 +73,14 @@ class Replanner:
 
     def forget(self, to_step: int) -> None:
         """Plans and requests made so far are for elsewhere."""
-        self.plan_book.reset(to_step)
+        self._plan_book.reset(to_step)
         self._triggers.clear()
         self._at_once = self._wanted = False
 
     def fit_to_engine(self, bpm: float) -> None:
         """Fit the number of sampler calls and the horizon to what was measured."""
-        timing = self.plan_book.timing
-        self.calls = timing.calls_within(self._knobs.integer("steps"), bpm)
-        self.horizon_steps = timing.horizon_steps(self.calls, bpm)
+        self.calls = self._timing.calls_within(self._knobs.integer("steps"), bpm)
+        self.horizon_steps = self._timing.horizon_steps(self.calls, bpm)
 
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
         """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
@@ -83,13 +90,13 @@ class Replanner:
         """
         if state == "loading":
             return
-        self.plan_book.outstanding = None
+        self._plan_book.outstanding = None
         if state == "error":
             return
         if state == "starting" or (state == "ready" and self.engine_up):
-            self.plan_book.timing.forget()
+            self._timing.forget()
         if state == "ready":
-            self.plan_book.timing.expect(plan_ns, calls)
+            self._timing.expect(plan_ns, calls)
             self.hurry()
         self.engine_up = state == "ready"
 
@@ -109,11 +116,11 @@ class Replanner:
         self.fit_to_engine(bpm)
         soonest = -int(-(position + self.horizon_steps - 1) // SIXTEENTH) * SIXTEENTH
         horizon = soonest if self._at_once else max(soonest, self.target)
-        horizon = max(horizon, self.plan_book.committed_to)
+        horizon = max(horizon, self._plan_book.committed_to)
         self._at_once = self._wanted = False
         self.target = self._bars.next_beat(max(horizon, math.floor(position) + self.horizon_steps))
-        self.plan_book.gave_up(now_ns, self.calls)
-        if self.plan_book.outstanding is not None:
+        self._plan_book.gave_up(now_ns, self.calls)
+        if self._plan_book.outstanding is not None:
             # Asked when it has answered; until then the older plan goes on.
             self._wanted = True
             return None
@@ -127,7 +134,7 @@ class Replanner:
     @property
     def _lead_steps(self) -> int:
         """How long before its turn the first plan is asked for; an unknown engine may be slow."""
-        return STEPS_PER_BEAT if self.plan_book.timing.known else UNKNOWN_LEAD_STEPS
+        return STEPS_PER_BEAT if self._timing.known else UNKNOWN_LEAD_STEPS
 
     def ask(
         self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy
@@ -149,7 +156,7 @@ class Replanner:
         )
         request = self._with_chords(request, known.base_steps, policy.region)
         offset = turn.shift_steps + known.base_steps
-        return self.plan_book.ask(now_ns, request, turn, now_step, offset)
+        return self._plan_book.ask(now_ns, request, turn, now_step, offset)
 
     def _with_chords(
         self, request: PlanRequest, base_steps: int, region: LoopRegion | None
@@ -184,7 +191,7 @@ class Replanner:
         )
         request = self._with_chords(request, 0, None)
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
-        request = self.plan_book.ask(now_ns, request, turn, from_step, 0)
+        request = self._plan_book.ask(now_ns, request, turn, from_step, 0)
         self._triggers = {request.id: (from_step, to_step, given)}
         return request
 
@@ -192,14 +199,14 @@ class Replanner:
         self, plan: Plan, now_ns: int, position: float, policy: Policy
     ) -> tuple[Answer, int] | None:
         """The engine answered: the plan now in force and the id to report it by, if of use."""
-        answer = self.plan_book.arrived(plan, now_ns)
+        answer = self._plan_book.arrived(plan, now_ns)
         if self._wanted:
             self.hurry()
         if answer is None or plan.id not in self._triggers:
             return None if answer is None else (answer, plan.id)
         from_step, to_step, given = self._triggers.pop(plan.id)
-        first = self._bars.bar_line(max(self.plan_book.committed_to, math.ceil(position) + 1))
+        first = self._bars.bar_line(max(self._plan_book.committed_to, math.ceil(position) + 1))
         policy.turn = Turn(first, first + to_step - from_step, 0, (LEAD, ACCOMPANIMENT))
         answer = answer.moved(first - from_step, policy.turn)
-        self.plan_book.in_force = answer
+        self._plan_book.in_force = answer
         return answer, plan.id if given is None else given

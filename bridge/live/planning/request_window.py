@@ -32,6 +32,12 @@ class Turn:
         """Is `step` ours to play?"""
         return self.start_step <= step and (self.end_step is None or step < self.end_step)
 
+    def within(self, start: int, stop: int) -> tuple[int, int] | None:
+        """The part of [start, stop) that is ours to play, or None."""
+        first = max(start, self.start_step)
+        last = stop if self.end_step is None else min(stop, self.end_step)
+        return (first, last) if first < last else None
+
 
 def plan_request(
     place: int,

@@ -5,15 +5,16 @@ Knows nothing of the engine, of input or of the transport. Owner: the transport 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from bridge.commands import Effect, OscOut
 from bridge.live.listening.note_memory import LoopRegion, RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.beat_tally import BeatTally
+from bridge.live.planning.beat_tally import BeatTally, Origin
 from bridge.live.planning.plan_book import PlanBook
 from bridge.live.planning.request_window import Turn
-from bridge.live.playing.performer import Performer
+from bridge.live.playing.performer import Committed, Performer
 from bridge.settings.knobs import Knobs
 from engine.music.grid import LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
@@ -29,13 +30,19 @@ class Delivery:
     """
 
     def __init__(
-        self, knobs: Knobs, song: SongMemory, bars: BeatLines, performer: Performer
+        self,
+        knobs: Knobs,
+        song: SongMemory,
+        bars: BeatLines,
+        performer: Performer,
+        plan_book: PlanBook,
+        tally: BeatTally,
     ) -> None:
-        self.beat_tally = BeatTally()
         self.frozen = False
         self.filled: set[int] = set()
         self.next_line = 0
         self._knobs, self._song, self._bars, self._performer = knobs, song, bars, performer
+        self._plan_book, self._tally = plan_book, tally
         self._beat = 0
         self._missed = 0
         self._ringing = False
@@ -44,11 +51,11 @@ class Delivery:
     def aim(self, step: int) -> None:
         """Song position is now `step`: the beat under way is not counted."""
         self._beat, self.next_line = self._bars.beat(step), self._bars.next_beat(step)
-        self._missed, self._ringing = self._performer.scheduler.late, False
+        self._missed, self._ringing = self._performer.late, False
 
     def forget(self) -> None:
         """What was committed is not played."""
-        self.beat_tally.forget()
+        self._tally.forget()
         self._held.clear()
         self._performer.onsets.clear()
 
@@ -59,28 +66,70 @@ class Delivery:
         return lambda step: region(self._bars.beat(step)) in self.filled
 
     def commit(
-        self,
-        to_step: int,
-        plan_book: PlanBook,
-        turn: Turn | None,
-        region: LoopRegion | None,
-        now_step: int,
-        bpm: float,
-    ) -> None:
-        """Take from the plan, for good, what begins before `to_step`."""
-        start = plan_book.committed_to
-        replay = self.replays(region) if self.frozen else None
-        notes = plan_book.commit(to_step, turn, self._song, self._bars, self.beat_tally, replay)
-        if region is not None and turn is not None:
-            beat = self._bars.beat(max(start, turn.start_step))
-            while beat < to_step:
+        self, to_step: int, turn: Turn | None, region: LoopRegion | None, now_step: int, bpm: float
+    ) -> list[Committed]:
+        """Decide, for good, the onsets before `to_step`, and queue them.
+
+        From the plan in force; where it does not reach, from what we played here before. A beat of
+        a loop that is frozen comes from the latter only.
+        """
+        start = self._plan_book.commit(to_step)
+        replayed = self.replays(region)
+        notes: list[Committed] = []
+        for beat, first, stop in self._beats(start, to_step):
+            if turn is None:
+                self._song.reply.advance(stop)
+                continue
+            ours = turn.within(first, stop)
+            planned = self._source(*ours, turn, beat, replayed(beat)) if ours else ()
+            self._song.reply.advance(stop - turn.shift_steps)
+            notes += [self._remember(note, turn) for note in planned]
+            if region is not None and stop > turn.start_step:
                 self.filled.add(region(beat))
-                beat = self._bars.next_beat(beat)
         if turn is not None and turn.shift_steps and self._knobs.flag("thru"):
             self._pass_on(start, to_step, turn)
         if notes:
             self._follow_velocity(now_step)
             self._performer.play(notes, self._knobs, bpm)
+        return notes
+
+    def _beats(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Each beat line with the part of its beat in [start, stop)."""
+        while start < stop:
+            end = min(stop, self._bars.next_beat(start))
+            yield self._bars.beat(start), start, end
+            start = end
+
+    def _source(
+        self, start: int, stop: int, turn: Turn, beat: int, replayed: bool
+    ) -> Sequence[Note]:
+        """Notes that begin in [start, stop); the tally learns where they come from."""
+        plan = None if replayed else self._plan_book.planned(stop, turn)
+        if plan is not None:
+            self._tally.covered(beat, Origin.PLAN, plan.decided_step)
+            return plan.onsets(start, stop)
+        memory = self._memory(start, stop, turn)
+        origin = Origin.MEMORY if memory else Origin.NOTHING
+        self._tally.covered(beat, Origin.PLAN if replayed else origin, start)
+        return memory
+
+    def _memory(self, start: int, stop: int, turn: Turn) -> list[Note]:
+        """What we played here on an earlier pass, in output steps."""
+        first = start - turn.shift_steps
+        return [
+            replace(note, onset_step=note.onset_step + turn.shift_steps)
+            for note in self._song.reply.notes(first, stop - turn.shift_steps, stop)
+            if note.onset_step >= first and note.voice in turn.voices
+        ]
+
+    def _remember(self, note: Note, turn: Turn) -> Committed:
+        if turn.end_step is not None and note.end_step > turn.end_step:
+            note = replace(note, length_steps=turn.end_step - note.onset_step)
+        onset = note.onset_step - turn.shift_steps
+        entry = RememberedNote(
+            onset, onset + note.length_steps, note.pitch, note.velocity, note.voice
+        )
+        return Committed(note, self._song.reply.add(entry))
 
     def _pass_on(self, start: int, stop: int, turn: Turn) -> None:
         """`thru` where we play bars behind: what was played comes out as late as its answer."""
@@ -100,11 +149,11 @@ class Delivery:
 
     def cross(self, turn: Turn | None) -> tuple[int, list[Effect]]:
         """The beat under way is over: count it if it was ours. Gives the beat line crossed."""
-        late = self._performer.scheduler.late
+        late = self._performer.late
         missed, self._missed = late - self._missed, late
         began = self._performer.began(self._beat, self.next_line)
         if turn is not None and turn.covers(self._beat) and not self._knobs.flag("bypass"):
-            self.beat_tally.close(self._beat, began or self._ringing, missed)
+            self._tally.close(self._beat, began or self._ringing, missed)
         self._beat, self.next_line = self.next_line, self._bars.next_beat(self.next_line)
         self._ringing = self._performer.ringing(self._beat)
         return self._beat, [OscOut("/diffuse/out/late", (late,))] if missed else []

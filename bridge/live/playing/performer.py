@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bridge.commands import Effect, OscOut, SendMidi
 from bridge.live.listening.note_memory import RememberedNote
-from bridge.live.planning.plan_book import Answer, Committed
+from bridge.live.planning.plan_book import Answer
 from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
 from bridge.midi_messages import NOTE_ON
 from bridge.settings.knobs import Knobs
@@ -46,6 +46,14 @@ def chance(seed: int, *place: int) -> float:
     return state / (_MASK + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A note that will be played, in output steps, and its place in memory."""
+
+    note: Note
+    entry: RememberedNote
+
+
 @dataclass(slots=True, eq=False)
 class _Active:
     """A committed note that has not ended, as planned and as scheduled."""
@@ -74,6 +82,20 @@ class Performer:
         self._sent = sent
         self._active: list[_Active] = []
         self._through: dict[Key, tuple[int, ...]] = {}
+
+    @property
+    def late(self) -> int:
+        """Notes that missed their moment so far."""
+        return self.scheduler.late
+
+    @property
+    def sent(self) -> int:
+        """Notes sent so far."""
+        return self.scheduler.sent
+
+    def next_step(self) -> float | None:
+        """Where the next note-on or note-off falls due."""
+        return self.scheduler.next_step()
 
     def play(self, notes: list[Committed], knobs: Knobs, bpm: float) -> None:
         """Queue committed notes; when bypassed they are remembered but not played."""

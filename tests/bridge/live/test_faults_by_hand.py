@@ -56,8 +56,8 @@ def finish(live: Rig, stop: Command | None = None) -> None:
     """Stop. Every note that began has ended, once; nothing was sent or dropped late."""
     live.add([stop or Act(live.now_ns, "stop")]).run(live.now_ns + S)
     assert live.stuck == {}
-    assert live.session.conductor.performer.scheduler.sounding == frozenset()
-    assert live.session.conductor.performer.scheduler.late == 0
+    assert live.session.stage.performer.scheduler.sounding == frozenset()
+    assert live.session.stage.performer.scheduler.late == 0
     assert live.counts.get("late", 0) == 0
     late = [now - due for now, due, data in live.sent if data[0] < 0xB0]
     assert max(late) <= 2000  # the rig's own grain
@@ -123,7 +123,7 @@ def test_stop_and_panic_at_any_step_end_every_note(step: int) -> None:
         # A note after Stop would start the internal clock anew.
         live = rig(INTERNAL).add([Act(0, "start")]).add(notes_over(2 * BAR))
         live.add([Act(at_ns, action)]).run(at_ns + MS)
-        assert action == "panic" or not live.session.conductor.performer.scheduler.sounding
+        assert action == "panic" or not live.session.stage.performer.scheduler.sounding
         live.run(at_ns + 2 * S)
         assert any(seconds > at_ns / S for seconds, _ in live.ons) == (action == "panic")
         finish(live)

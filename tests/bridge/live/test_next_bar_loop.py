@@ -129,7 +129,7 @@ def test_bars_go_on_where_song_and_loop_meet_in_the_middle_of_a_bar() -> None:
 
 
 def test_what_was_answered_before_is_not_piled_up() -> None:
-    song = looped(0, 1, 12).session.conductor.song
+    song = looped(0, 1, 12).session.stage.song
     assert len(song.reply) <= 20
     assert len(song.input) <= 20
     beats = [note.onset_step for note in song.reply.notes(-96, 0, 0)]

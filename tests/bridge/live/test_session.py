@@ -211,7 +211,7 @@ def test_a_model_that_was_loaded_beside_another_is_measured_anew() -> None:
     live = rig().add(clock(64)).add(melody(64))
     live.add([EngineState(8100 * MS, "loading"), EngineState(11 * S, "ready", "", 700 * MS, 10)])
     live.run(11020 * MS)
-    timing = live.session.conductor.replanner.plan_book.timing
+    timing = live.session.stage.timing
     assert timing.p95_ns(10) == 700 * MS
     assert live.osc("out/ready") == [(11.0, ())]
     assert "rest" not in live.run(16 * S).counts
@@ -221,7 +221,7 @@ def test_a_model_that_was_loaded_beside_another_is_measured_anew() -> None:
 def test_an_engine_slower_than_a_beat_still_delivers(delay_ms: int) -> None:
     live = rig(delay_ns=lambda request: delay_ms * MS).add(clock(64)).add(melody(64)).run(30 * S)
     assert live.counts == {"fresh": 56} or set(live.counts) == {"fresh", "stale"}
-    assert live.session.conductor.performer.scheduler.late == 0
+    assert live.session.stage.performer.scheduler.late == 0
 
 
 def test_an_engine_of_three_beats_a_plan_causes_no_rest() -> None:

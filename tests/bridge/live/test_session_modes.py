@@ -249,7 +249,7 @@ def test_a_daws_loop_keeps_the_note_that_leads_it() -> None:
         r.add(MidiIn(end - 10 * MS, (0xB0 + c, number, 0)) for c in (0, 1) for number in (64, 123))
         r.add([MidiIn(end - 10 * MS, (0xFC,))])
     r.run(14 * S)
-    heard = r.session.conductor.song.input.notes(0, 192, 192)
+    heard = r.session.stage.song.input.notes(0, 192, 192)
     first = [note for note in heard if note.onset_step == 0]
     assert [(note.pitch, note.length_steps) for note in first] == [(60, 18)]
     assert r.stuck == {}

@@ -29,7 +29,7 @@ from bridge.commands import (
 from bridge.event_log.lines import Header, command_line, parse, read_header
 from bridge.event_log.outcomes import Recorded, outcome, outcome_line
 from bridge.event_log.replay import replay
-from bridge.live.planning.plan_book import Committed
+from bridge.live.playing.performer import Committed
 from bridge.live.playing.scheduler import Due, ScheduledNote
 from bridge.live.session import Session
 from bridge.midi_messages import NOTE_ON
@@ -149,16 +149,16 @@ class Commits:
         self.promised: set[tuple[float, int, int, int]] = set()
         self.sent = 0
         self._committing = False
-        performer, planner = session.conductor.performer, session.conductor.replanner.plan_book
+        performer, self._book = session.stage.performer, session.stage.plan_book
         self._add, self._due = performer.scheduler.add, performer.scheduler.due
         self._play, self._pass_on = performer.play, performer.pass_on
         self.scheduler = performer.scheduler
-        self._commit, self._planner = planner.commit, planner
+        self._commit = session.stage.delivery.commit
         performer.scheduler.add = self.add  # type: ignore[method-assign]
         performer.scheduler.due = self.due  # type: ignore
         performer.play = lambda *given: self.during(self._play, *given)  # type: ignore
         performer.pass_on = lambda *given: self.during(self._pass_on, *given)  # type: ignore
-        planner.commit = self.commit  # type: ignore
+        session.stage.delivery.commit = self.commit  # type: ignore
 
     def during(self, act: Callable[..., Any], *given: object) -> Any:
         self._committing = True
@@ -168,10 +168,10 @@ class Commits:
             self._committing = False
 
     def commit(self, to_step: int, *given: Any) -> list[Committed]:
-        start = self._planner.committed_to
-        found = self._commit(to_step, *given)
+        start = self._book.committed_to
+        found: list[Committed] = self._commit(to_step, *given)
         assert all(start <= each.note.onset_step < max(start, to_step) for each in found)
-        assert self._planner.committed_to >= start
+        assert self._book.committed_to >= start
         return found
 
     def add(self, note: ScheduledNote) -> None:
@@ -288,9 +288,9 @@ def test_no_note_begins_while_stopped(seed: int) -> None:
     session = Session(read_header(parse(log.lines[0])).settings)
     for command in rig.commands:
         effects = session.step(command)
-        if not session.conductor.playing:
+        if not session.stage.playing:
             assert not [e for e in effects if isinstance(e, SendMidi) and e.data[0] & 0xF0 == 0x90]
-            assert session.conductor.performer.scheduler.sounding == frozenset()
+            assert session.stage.performer.scheduler.sounding == frozenset()
 
 
 def test_what_the_engine_is_told_we_played_is_what_we_sent() -> None:
@@ -307,5 +307,5 @@ def test_what_the_engine_is_told_we_played_is_what_we_sent() -> None:
     request = [e.request for _, e in rig.effects if isinstance(e, RequestPlan)][-1]
     begin = next(span.from_step for span in request.known if span.voice == 1)
     known = {(n.onset_step, n.pitch) for n in request.notes if n.voice == 1}
-    until = int(rig.session.conductor.position)
+    until = int(rig.session.stage.position)
     assert {note for note in sent if begin <= note[0] < until} <= known

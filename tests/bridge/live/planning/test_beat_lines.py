@@ -1,0 +1,20 @@
+"""Beats and bars, looked up fast."""
+
+from __future__ import annotations
+
+from bridge.live.planning.beat_lines import BeatLines
+from engine.music.grid import Meter, MeterMap
+
+
+def test_beat_lines_of_a_song_with_changing_meters() -> None:
+    bars = BeatLines(MeterMap(((0, Meter(4, 4)), (96, Meter(7, 8)), (264, Meter(3, 4)))))
+    lines, step = [0], 0
+    while step < 340:
+        step = bars.next_beat(step)
+        lines.append(step)
+    assert lines == [0, 24, 48, 72, 96, 120, 144, 168, 180, 204, 228, 252, 264, 288, 312, 336, 360]
+    assert [bars.number(s) for s in (0, 95, 96, 180, 264)] == [1, 1, 2, 3, 4]
+    assert (bars.start_of(3), bars.plus(200, -1), bars.plus(200, 2)) == (180, 96, 336)
+    assert (bars.bar_line(180), bars.bar_line(181)) == (180, 264)
+    assert bars.beat(263) == 252
+    assert bars.shifted(96).changes[0][0] == -96
