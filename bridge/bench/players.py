@@ -204,7 +204,7 @@ class SimulatedPlayer:
         self._step(Act(end_ns, "stop"))
         self.played.stuck = len(self._sounding)
         self.played.beats = Counter(asdict(self._session.counts))
-        self.played.late_notes = self._session.conductor.performer.scheduler.late
+        self.played.late_notes = self._session.stage.performer.scheduler.late
 
 
 def through(address: ServerAddress) -> Callable[[Report], EngineKeeper]:
