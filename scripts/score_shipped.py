@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch, merged_batch
 from engine.evaluation import metrics
+from engine.model.export import is_export
 from engine.model.generator import Generator
 from engine.music.grid import LEAD, PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN, Meter, MeterMap
 from engine.music.roll import notes_to_roll
@@ -183,12 +184,17 @@ def write(model: Path, sha256: str, found: dict[str, float]) -> None:
     scores_file(model).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
+def scored_models() -> list[Path]:
+    """The shipped models of the binomial process; `bench systems` scores the other systems."""
+    return [path for path in sorted(PRESETS.glob("*.pt")) if is_export(path)]
+
+
 def main() -> int:
     """Score every shipped model; returns the exit code."""
     parser = argparse.ArgumentParser(description="Score the shipped models on a small sample.")
     parser.add_argument("--write", action="store_true", help="keep the scores beside the models")
     asked, code = parser.parse_args(), 0
-    for model in sorted(PRESETS.glob("*.pt")):
+    for model in scored_models():
         scored = checksum(model)
         found = measure(model)
         print(model.name, {name: round(value, 4) for name, value in found.items()})

@@ -49,7 +49,7 @@ def train_system(
     )
 
 
-_PRESETS = ("default", "paper")
+_PRESETS = ("default", "paper", "signorelli")
 _COLUMNS = (
     ("F1", "note_f1"),
     ("mean x", "mean_ratio"),

@@ -23,11 +23,12 @@ from scripts.score_shipped import (
     outside,
     read,
     sample,
+    scored_models,
     scores_file,
     write,
 )
 
-MODELS = sorted(PRESETS.glob("*.pt"))
+MODELS = scored_models()
 AGAIN = "`python -m scripts.score_shipped --write`, and bring the card up to date"
 
 
