@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from bridge.cli.score import bench_engine, evaluate, progress
 from bridge.cli.systems import train_system
 
 if TYPE_CHECKING:
+    from engine.training.processes import Processes
     from engine.training.train import Progress
 
 _NEXT = {
@@ -69,37 +70,62 @@ def train(
     data: Path, pack: Path | None, corpora: tuple[str, ...], out: Path, sizes: tuple[str, ...],
     device: str, **options: Any,
 ) -> None:  # fmt: skip
-    """Train a model; run the same command again to go on after a stop."""
+    """Train a model; run the same command again to go on after a stop.
+
+    On several GPUs, or machines: `torchrun --nproc-per-node 4 -m bridge train ...`, with as many or
+    other numbers of them after a stop. --batch is that of all together.
+    """
     if pack is not None:
         prepare(data, pack, corpora, pack.with_suffix(".skipped.txt"))
         return
     from engine.model.export import pick_device
     from engine.requests.abilities import SYSTEMS
+    from engine.training.processes import joined
     from engine.training.train import TrainSettings
     from engine.training.train import train as run_training
 
-    if not data.is_file():
-        # Kept beside the run: a resumed one needs the same windows.
-        if not (out / "data.npz").is_file():
-            prepare(data, out / "data.npz", corpora, out / "skipped.txt")
-        data = out / "data.npz"
-    if options["family"] in SYSTEMS:
-        train_system(data, out, _sizes(sizes), _progress, options)
-        return
     chosen = str(pick_device(device))
-    settings = TrainSettings(data, out, sizes=_sizes(sizes), device=chosen, **options)
-    with _progress() as report:
-        try:
-            run = run_training(settings, report)
-        except KeyboardInterrupt:
-            click.echo("\nstopped and saved; the same command goes on from here", err=True)
-            sys.exit(130)
+    with joined(chosen) as processes:
+        packed = _packed(data, out, corpora, processes)
+        if options["family"] in SYSTEMS:
+            if processes.count > 1:
+                raise click.UsageError(
+                    f"{options['family']} trains in one process, not by torchrun"
+                )
+            train_system(packed, out, _sizes(sizes), _progress, options)
+            return
+        settings = TrainSettings(
+            packed, out, sizes=_sizes(sizes), device=processes.device(chosen), **options
+        )
+        with _progress() if processes.first else nullcontext(_nothing) as report:
+            try:
+                run = run_training(settings, report, processes)
+            except KeyboardInterrupt:
+                click.echo("\nstopped and saved; the same command goes on from here", err=True)
+                sys.exit(130)
+    if not processes.first:
+        return
     progress = run.progress
     click.echo(
         f"{run.checkpoint_path}: {progress.step} steps, valid loss {progress.valid:.3f} a step, "
         f"valid bound {progress.bound:.1f} nats a beat\n"
-        f"next: {_NEXT[run.family.music].format(out=out, data=data)}"
+        f"next: {_NEXT[run.family.music].format(out=out, data=packed)}"
     )
+
+
+def _packed(data: Path, out: Path, corpora: tuple[str, ...], processes: Processes) -> Path:
+    """The packed file; made beside the run, which needs the same windows when it is resumed."""
+    if data.is_file():
+        return data
+    packed = out / "data.npz"
+    if processes.first and not packed.is_file():
+        prepare(data, packed, corpora, out / "skipped.txt")
+    processes.wait()
+    return packed
+
+
+def _nothing(progress: Progress, share: float) -> None:
+    """What the processes beside the first one report."""
 
 
 def _sizes(words: tuple[str, ...]) -> dict[str, int]:

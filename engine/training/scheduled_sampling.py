@@ -25,13 +25,16 @@ CALLS = 4
 """Sampler calls: rougher than played, at a fraction of a training step's time."""
 
 
-def with_sampled_past(batch: Batch, sampler: Sampler, generator: torch.Generator) -> Batch:
+def with_sampled_past(
+    batch: Batch, sampler: Sampler, generator: torch.Generator, own: slice = slice(None)
+) -> Batch:
     """The batch with the model's own accompaniment as context where its past is known.
 
     Concerns windows whose accompaniment is known up to some step, or in a last stretch before it,
     and free from there on. It is the composer's up to a random step and ours after it, planned
     from the lead as far as it was known by then. The target stays. One call of `sampler`, with
-    the weights it has now.
+    the weights it has now. own: only these rows are played; the others stay as they are, though
+    chance is drawn for all (`processes.py`).
     """
     mask = batch.mask
     ours = mask[:, ACCOMPANIMENT]
@@ -42,13 +45,18 @@ def with_sampled_past(batch: Batch, sampler: Sampler, generator: torch.Generator
         return batch
     known, starts = _known_before(mask[rows], ends[rows], generator)
     device = sampler.prior.device
+    seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
+    kept = np.isin(rows, np.arange(len(mask))[own])
+    if not kept.any():
+        return batch
+    rows, known, starts = rows[kept], known[kept], starts[kept]
+    seeds = seeds[torch.from_numpy(kept).to(device)]
 
     def move(array: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
 
     cells = move(batch.context[rows]).float()
     known_cells = move(known)[:, :, None, None, :].expand_as(cells).float()
-    seeds = torch.randint(2**31, (len(rows),), generator=generator, device=device)
     with torch.no_grad():
         asked = Request(
             cells, known_cells, torch.ones_like(cells),

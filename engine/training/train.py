@@ -30,6 +30,7 @@ from engine.model.export import weights_of
 from engine.requests.request import STYLES
 from engine.training.dataset import Windows
 from engine.training.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
+from engine.training.processes import Processes
 from engine.training.scheduled_sampling import with_sampled_past
 
 _SAMPLED_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
@@ -111,8 +112,12 @@ def loss_of(
 
 def per_step(cells: Tensor, free: Tensor) -> Tensor:
     """Sum over the free cells, for each step of music that has any."""
-    steps = (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
-    return (cells * free).sum() / steps
+    return (cells * free).sum() / steps_of(free)
+
+
+def steps_of(free: Tensor) -> Tensor:
+    """How many steps of music have free cells; 1 where none has."""
+    return (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
 
 
 def learning_rate(settings: TrainSettings, step: int, share_done: float) -> float:
@@ -124,7 +129,9 @@ def learning_rate(settings: TrainSettings, step: int, share_done: float) -> floa
 class Run:
     """A training run in memory: network, averaged network, optimizer, counters."""
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(self, settings: TrainSettings, processes: Processes | None = None) -> None:
+        """processes: among which it is shared out, and which of them this is; alone without."""
+        self.processes = processes = processes or Processes()
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -145,7 +152,14 @@ class Run:
             checkpoint.load_weights(self.network, self.network.state_dict() | weights)
         self.averaged.load_state_dict(self.network.state_dict())
         self.planned = bool(checkpoint.sizes_of(self.network).get("plan", 0))
-        self.forward: Any = torch.compile(self.network) if settings.compiled else self.network
+        smallest = settings.batch // 2 if family.mixed_lengths else settings.batch
+        if smallest < processes.count:
+            raise checkpoint.CheckpointError(
+                f"batches of {settings.batch} leave some of {processes.count} processes without a "
+                f"window; give --batch {(1 + family.mixed_lengths) * processes.count} or more"
+            )
+        parallel = processes.parallel(self.network)
+        self.forward: Any = torch.compile(parallel) if settings.compiled else parallel
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.rate,
@@ -183,7 +197,9 @@ class Run:
         return True
 
     def save(self) -> None:
-        """Write everything a resumed run or an export needs."""
+        """Write everything a resumed run or an export needs; the first of the processes does."""
+        if not self.processes.first:
+            return
         settings = {
             k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.settings).items()
         }
@@ -205,23 +221,34 @@ class Run:
         checkpoint.save_atomically(state, self.checkpoint_path)
 
     def step(self, batch: Batch, generator: torch.Generator) -> float:
-        """One optimizer step; returns the loss in nats per step of music."""
+        """One optimizer step; returns the loss in nats per step of music.
+
+        Of a run on several processes this one takes its rows of what all of them draw alike.
+        """
         batch = self._heard(batch, generator)
         level = self._levels(len(batch.target), generator)
-        inputs, target, free = to_inputs(
-            batch, level, self.prior, self.schedule, generator, self.planned
-        )
+        drawn = to_inputs(batch, level, self.prior, self.schedule, generator, self.planned)
+        inputs, target, free = self._rows(*drawn)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress.step, self.share_done)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self._logits(self.forward, inputs)
         loss = self._loss(logits, inputs, target, free)
+        # Gradients are averaged over processes, losses are sums over the steps of music: a row
+        # weighs the same on whichever process it is.
+        steps = steps_of(free)
+        loss_sum, steps_sum = self.processes.sums(loss.detach() * steps, steps, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        weighed = loss * (steps * self.processes.count / steps_sum)
+        weighed.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._average()
-        return float(loss.detach())
+        return loss_sum / steps_sum
+
+    def _rows(self, inputs: Inputs, *more: Tensor) -> tuple[Any, ...]:
+        rows = self.processes.rows(len(inputs.level))
+        return Inputs(*(each[rows] for each in inputs)), *(each[rows] for each in more)
 
     @property
     def exact(self) -> nn.Module | None:
@@ -236,7 +263,7 @@ class Run:
             return batch
         self.averaged.eval()
         sampler = Sampler(self.averaged, self.prior, self.schedule, self.family.pitches.low)
-        return with_sampled_past(batch, sampler, generator)
+        return with_sampled_past(batch, sampler, generator, self.processes.rows(len(batch.target)))
 
     def _levels(self, size: int, generator: torch.Generator) -> Tensor:
         if self.family.loss is None:
@@ -305,9 +332,17 @@ class Run:
         self.progress.bound = nats / steps * self.family.steps_per_beat
 
 
-def train(settings: TrainSettings, report: Callable[[Progress, float], None]) -> Run:
-    """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
-    run = Run(settings)
+def train(
+    settings: TrainSettings,
+    report: Callable[[Progress, float], None],
+    processes: Processes | None = None,
+) -> Run:
+    """Run (or resume) to the end; `report(progress, share_done)` is called after every step.
+
+    processes: among which the run is shared out (`processes.joined`). All of them go through the
+    same steps, and may be of another number when a run is resumed.
+    """
+    run = Run(settings, processes)
     checkpoint.make_folder(settings.out)  # say now, not after 200 steps, that it cannot be written
     run.resume()
     progress = run.progress
@@ -320,7 +355,8 @@ def train(settings: TrainSettings, report: Callable[[Progress, float], None]) ->
             while run.share_done < 1.0:
                 # Windows and noise follow from (seed, step): a resumed run is the same run.
                 generator.manual_seed(seed * 1_000_003 + progress.step)
-                torch.manual_seed(seed * 1_000_003 + progress.step)  # for dropout
+                # For dropout, which is another one in every process.
+                torch.manual_seed(seed * 1_000_003 + progress.step + 7919 * run.processes.rank)
                 _one_step(run, following, generator)
                 report(progress, run.share_done)
         except KeyboardInterrupt:
@@ -339,7 +375,9 @@ def _one_step(run: Run, following: Callable[[], Batch], generator: torch.Generat
     progress.step += 1
     mean = progress.loss
     progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
-    progress.elapsed_s += time.perf_counter() - started
+    # All go by the first one's clock, so that they end at the same step.
+    took_s = time.perf_counter() - started if run.processes.first else 0.0
+    progress.elapsed_s += run.processes.sums(took_s, device=run.device)[0]
     if progress.step % every == 0:
         if progress.step % (5 * every) == 0:
             run.validate()
