@@ -35,8 +35,9 @@ from engine.requests.request import Plan, PlanRequest
 FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
 HANG_NS = 30 * NS_PER_S
 """An answer that takes longer than this never comes: the process is replaced."""
-LEAST_HANG_NS, HANG_TIMES = 5 * NS_PER_S, 10
-"""So much longer than the slowest of its last answers is too long, too, but never less."""
+LEAST_HANG_NS, HANG_TIMES = 4 * NS_PER_S, 10
+"""So much longer than the slowest of its last answers is too long, too, but never less: two bars of
+4/4 at 120 bpm."""
 MOST_ERRORS = 4
 """So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
 RECENT = 32
@@ -258,6 +259,7 @@ class EngineSupervisor:
     def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
         old, self._serving, self._coming = self._serving, child, None
         self._good = child.spec
+        self._backoff_ns = FIRST_BACKOFF_NS
         child.ready, child.metadata = True, head["metadata"]
         child.plan_ns, child.calls = int(head["plan_ns"]), int(head["calls"])
         self.metadata = child.metadata

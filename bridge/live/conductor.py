@@ -186,7 +186,8 @@ class Conductor:
 
     def _cross(self) -> list[Effect]:
         """Close the books of the beats that are over, and begin bars."""
-        stage, effects = self._stage, list[Effect]()
+        stage = self._stage
+        effects = stage.replanner.say_out_of_plans()
         stage.song.input.advance(stage.step)
         while stage.position >= stage.delivery.next_line:
             beat, effect = stage.delivery.cross(stage.policy.turn)

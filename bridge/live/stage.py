@@ -48,7 +48,13 @@ class Stage:
         self.replanner = Replanner(knobs, self.song, self.bars, self.plan_book, self.timing)
         self.tally = BeatTally()
         self.delivery = Delivery(
-            knobs, self.song, self.bars, self.performer, self.plan_book, self.tally
+            knobs,
+            self.song,
+            self.bars,
+            self.performer,
+            self.plan_book,
+            self.tally,
+            self.replanner.spare,
         )
         self.teller = Teller(self.song, self.bars)
         self.policy: Policy = make_policy(knobs)

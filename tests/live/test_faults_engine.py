@@ -118,6 +118,52 @@ def test_music_goes_on_when_the_engine_fails(
     assert "Traceback" not in played.daemon.errors
 
 
+def fight(played: Band, bars: int, blow: Callable[[int], object], every_s: float) -> None:
+    """Strike again and again, from the reply's first notes on; there is music on every beat."""
+    played.osc.subscribe()
+    score = merge(tune_score(tune(bars), BPM), clock_score(4 * bars, BPM))
+    played.start_ns = time.perf_counter_ns() + 50_000_000
+    with ThreadPoolExecutor(1) as pool:
+        playing = played.midi.play_aside(score, played.start_ns, pool)
+        wait_for(lambda: len({note.on_ns // 10**8 for note in played.notes}) >= 2, 60, "two chords")
+        while not playing.done():
+            blow(int(played.osc.stats()["engine_pid"]))
+            end_s = time.monotonic() + every_s
+            while time.monotonic() < end_s:
+                played.osc.receive(0.1)
+    played.wait_silent()
+    figures = played.osc.stats()
+    assert (figures["rest"], figures["silent"], figures["faults"]) == (0, 0, 0), figures
+    assert figures["late"] <= played.stalls(), figures
+    assert figures["fresh"] + figures["stale"] + figures["late"] >= 4 * bars - 5, figures
+    assert played.sounding() == []
+
+
+def kill(pid: int) -> None:
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_an_engine_killed_again_and_again_leaves_no_beat_without_notes(band: StartBand) -> None:
+    fight(band("--no-log"), 6, kill, 1.1)
+
+
+@pytest.mark.stage
+def test_an_engine_killed_every_five_seconds_for_a_minute(band: StartBand) -> None:
+    fight(band("--no-log", "--preset", "default"), 30, kill, 5.6)
+
+
+@pytest.mark.stage
+def test_an_engine_that_stands_still_for_ten_seconds_leaves_no_beat_without_notes(
+    band: StartBand,
+) -> None:
+    def stop(pid: int) -> None:
+        if pid:
+            os.kill(pid, signal.SIGSTOP)
+
+    fight(band("--no-log"), 10, stop, 10.0)
+
+
 def test_an_engine_that_fails_every_time_is_replaced(band: StartBand, orders: Path) -> None:
     played = band("--no-log", program=PROGRAM)
     pid = int(played.osc.stats()["engine_pid"])

@@ -73,12 +73,14 @@ class Answer:
 class PlanBook:
     """Requests out, answers in, onsets committed once. Owner: the transport thread.
 
-    committed_to: every onset before this output step is decided for good.
+    committed_to: every onset before this output step is decided for good. out_of_plans: the reply
+    has gone beyond the last plan, and plays what `spare` gave.
     """
 
     def __init__(self, timing: EngineTiming) -> None:
         """timing: of the engine that is asked; each answer is measured."""
         self.committed_to = 0
+        self.out_of_plans = False
         self.in_force: Answer | None = None
         self.outstanding: Ask | None = None
         self._timing = timing
@@ -157,6 +159,7 @@ class PlanBook:
             for note in plan.notes
             if note.voice in ask.turn.voices
         ]
+        self.out_of_plans = False
         self.in_force = Answer(
             plan.id,
             ask.turn,

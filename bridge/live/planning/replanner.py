@@ -5,20 +5,24 @@ Knows nothing of MIDI or of sending. Owner: the transport thread.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from bridge.commands import Effect, LogLine, OscOut
 from bridge.live.listening.note_memory import LoopRegion, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.given_chords import GivenChords
+from bridge.live.planning.last_resort import repeated
 from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.policies import Policy, Scene, Triggered
 from bridge.live.planning.request_window import Turn, ahead_steps, plan_request, task_request
 from bridge.settings.knobs import Knobs
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.music.keys import Key
+from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
 SIXTEENTH = STEPS_PER_BEAT // 4
@@ -51,6 +55,7 @@ class Replanner:
         self._plan_book, self._timing = plan_book, timing
         self._at_once = False
         self._wanted = False
+        self._said_out_of_plans = False
         self._triggers: dict[int, tuple[int, int, int | None]] = {}
 
     @property
@@ -175,6 +180,19 @@ class Replanner:
             for cell in cells
         )
         return replace(request, chords=tuple(moved))
+
+    def spare(self, first: int, stop: int, turn: Turn) -> list[Note]:
+        """What a reply plays between two steps that has run out of plans."""
+        settings = self._knobs.sample_settings(1, self.heard_key)
+        return repeated(first, stop, turn, self._song, self._bars, settings)
+
+    def say_out_of_plans(self) -> list[Effect]:
+        """That the reply has run out of plans: once, until there is one again."""
+        said, self._said_out_of_plans = self._said_out_of_plans, self._plan_book.out_of_plans
+        if said or not self._plan_book.out_of_plans:
+            return []
+        text = "no plan in time: the last bars are played again"
+        return [OscOut("/diffuse/out/error", ("engine", text)), LogLine(logging.WARNING, text)]
 
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
         """The request for the task of `mode` over [from_step, to_step)."""

@@ -37,12 +37,14 @@ class Delivery:
         performer: Performer,
         plan_book: PlanBook,
         tally: BeatTally,
+        spare: Callable[[int, int, Turn], Sequence[Note]] = lambda first, stop, turn: (),
     ) -> None:
+        """spare: what to play between two steps when the last plan is over."""
         self.frozen = False
         self.filled: set[int] = set()
         self.next_line = 0
         self._knobs, self._song, self._bars, self._performer = knobs, song, bars, performer
-        self._plan_book, self._tally = plan_book, tally
+        self._plan_book, self._tally, self._spare = plan_book, tally, spare
         self._beat = 0
         self._missed = 0
         self._ringing = False
@@ -70,8 +72,8 @@ class Delivery:
     ) -> list[Committed]:
         """Decide, for good, the onsets before `to_step`, and queue them.
 
-        From the plan in force; where it does not reach, from what we played here before. A beat of
-        a loop that is frozen comes from the latter only.
+        From the plan in force; where it does not reach, from what we played here before, or else
+        from `spare`. A beat of a loop that is frozen comes from what we played here only.
         """
         start = self._plan_book.commit(to_step)
         replayed = self.replays(region)
@@ -108,7 +110,10 @@ class Delivery:
         if plan is not None:
             self._tally.covered(beat, Origin.PLAN, plan.decided_step)
             return plan.onsets(start, stop)
-        memory = self._memory(start, stop, turn)
+        memory: Sequence[Note] = self._memory(start, stop, turn)
+        if not memory and not replayed and self._plan_book.in_force is not None:
+            memory = self._spare(start, stop, turn)
+            self._plan_book.out_of_plans |= bool(memory)
         origin = Origin.MEMORY if memory else Origin.NOTHING
         self._tally.covered(beat, Origin.PLAN if replayed else origin, start)
         return memory

@@ -1,0 +1,76 @@
+"""What a reply plays when the engine is gone for longer than its last plan: the last bars again.
+
+Knows nothing of engines; says what would be played, if it comes to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bridge.live.listening.note_memory import SongMemory
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.request_window import Turn
+from engine.music.grid import LEAD, STEPS_PER_BEAT
+from engine.music.roll import Note
+from engine.requests.request import SampleSettings
+
+REPEATED_BARS = (2, 1)
+"""So many bars are repeated, or fewer where there were not so many."""
+CLASHES = (1, 11)
+"""Semitones, modulo the octave, that no repeated note may have to the melody."""
+HELD_STEPS = 16 * STEPS_PER_BEAT
+"""How long ago a note of the melody that is still held may have begun."""
+
+
+def repeated(
+    first_step: int,
+    stop_step: int,
+    turn: Turn,
+    song: SongMemory,
+    bars: BeatLines,
+    settings: SampleSettings,
+) -> list[Note]:
+    """Notes that begin in [first_step, stop_step): the reply of a bar or two before.
+
+    As the locks, the register and the melody allow; where the melody allows none, all others.
+    """
+    line = bars.bar(first_step)[0]
+    for count in REPEATED_BARS:
+        back = line - bars.plus(line, -count)
+        if _reply(line - back, bars.plus(line, 1 - count), 0, turn, song):
+            notes = _reply(first_step - back, stop_step - back, back, turn, song)
+            allowed = [note for note in notes if _within_locks(note, settings)]
+            lead = _lead(first_step, stop_step, turn, song)
+            return [note for note in allowed if not _clashes(note.pitch, lead)] or allowed
+    return []
+
+
+def _reply(first: int, stop: int, back: int, turn: Turn, song: SongMemory) -> list[Note]:
+    """Ours that began in output steps [first, stop), moved `back` steps on."""
+    shift = turn.shift_steps
+    return [
+        replace(note, onset_step=note.onset_step + shift + back)
+        for note in song.reply.notes(first - shift, stop - shift, stop - shift)
+        if note.onset_step >= first - shift and note.voice in turn.voices
+    ]
+
+
+def _within_locks(note: Note, settings: SampleSettings) -> bool:
+    in_register = settings.low <= note.pitch <= settings.high
+    classes = settings.pitch_classes
+    return in_register and (not classes or note.pitch % 12 in classes)
+
+
+def _lead(first: int, stop: int, turn: Turn, song: SongMemory) -> set[int]:
+    """Pitches of the melody that are answered here: bars ago, or held now."""
+    shift = turn.shift_steps
+    here = song.input.notes(first - shift, stop - shift, stop - shift)
+    held = [] if shift else song.input.onsets(first - HELD_STEPS, stop)
+    return {note.pitch for note in here if note.voice == LEAD} | {
+        entry.pitch for entry in held if entry.voice == LEAD and entry.end_step is None
+    }
+
+
+def _clashes(pitch: int, lead: Iterable[int]) -> bool:
+    return any(pitch == other or (pitch - other) % 12 in CLASHES for other in lead)

@@ -1,0 +1,80 @@
+"""What is played again when the plans are over, and what is not."""
+
+from __future__ import annotations
+
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.last_resort import repeated
+from bridge.live.planning.request_window import Turn
+from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, Meter, MeterMap
+from engine.music.roll import Note
+from engine.requests.request import SampleSettings
+
+BEAT = STEPS_PER_BEAT
+BAR = 4 * BEAT
+
+
+def song(*reply: tuple[int, int], lead: tuple[tuple[int, int | None, int], ...] = ()) -> SongMemory:
+    """reply: (onset, pitch) of quarter notes. lead: (onset, end, pitch)."""
+    made = SongMemory()
+    for onset, pitch in reply:
+        made.reply.add(RememberedNote(onset, onset + BEAT, pitch, 80, ACCOMPANIMENT))
+    for onset, end, pitch in lead:
+        made.input.add(RememberedNote(onset, end, pitch, 80, LEAD))
+    return made
+
+
+def pitches(
+    memory: SongMemory,
+    first: int,
+    stop: int,
+    settings: SampleSettings | None = None,
+    meters: MeterMap | None = None,
+) -> list[tuple[int, int]]:
+    settings = settings or SampleSettings(low=0, high=127)
+    found = repeated(first, stop, Turn(0), memory, BeatLines(meters or MeterMap()), settings)
+    assert all(isinstance(note, Note) and note.length_steps == BEAT for note in found)
+    return [(note.onset_step, note.pitch) for note in found]
+
+
+def test_two_bars_are_played_again_at_their_place_in_the_bar() -> None:
+    memory = song((0, 48), (BAR + BEAT, 50), (BAR + 2 * BEAT, 53))
+    assert pitches(memory, 2 * BAR, 2 * BAR + BEAT) == [(2 * BAR, 48)]
+    assert pitches(memory, 3 * BAR, 4 * BAR) == [(3 * BAR + BEAT, 50), (3 * BAR + 2 * BEAT, 53)]
+
+
+def test_where_there_was_only_one_bar_that_is_played_again() -> None:
+    assert pitches(song((BAR, 48)), 2 * BAR, 3 * BAR) == [(2 * BAR, 48)]
+    assert pitches(song(), 2 * BAR, 3 * BAR) == []
+
+
+def test_bars_are_those_of_the_meter() -> None:
+    memory = song((0, 48), (3 * BEAT, 50))
+    waltz = MeterMap(((0, Meter(3, 4)),))
+    assert pitches(memory, 6 * BEAT, 9 * BEAT, meters=waltz) == [(6 * BEAT, 48)]
+
+
+def test_register_and_scale_hold() -> None:
+    memory = song((0, 36), (0, 49), (0, 52), (0, 90))
+    settings = SampleSettings(low=40, high=84, pitch_classes=frozenset({0, 4, 7}))
+    assert pitches(memory, 2 * BAR, 3 * BAR, settings) == [(2 * BAR, 52)]
+
+
+def test_what_would_clash_with_the_melody_is_left_out() -> None:
+    held = ((2 * BAR - BEAT, None, 72),)  # C5, since the beat before
+    memory = song((0, 59), (0, 61), (0, 64), (0, 72), lead=held)
+    assert pitches(memory, 2 * BAR, 3 * BAR) == [(2 * BAR, 64)]
+
+
+def test_what_all_clashes_is_played_rather_than_nothing() -> None:
+    memory = song((0, 59), lead=((2 * BAR - BEAT, None, 72),))
+    assert pitches(memory, 2 * BAR, 3 * BAR) == [(2 * BAR, 59)]
+
+
+def test_a_reply_bars_behind_is_held_against_the_melody_that_it_answers() -> None:
+    """next-bar: what sounds in bar 3 answers bar 2, and lies there in the memory."""
+    memory = song((0, 59), (0, 64), lead=((2 * BAR, 3 * BAR, 72), (3 * BAR, None, 65)))
+    turn = Turn(BAR, shift_steps=BAR)
+    settings = SampleSettings(low=0, high=127)
+    found = repeated(3 * BAR, 4 * BAR, turn, memory, BeatLines(MeterMap()), settings)
+    assert [(note.onset_step, note.pitch) for note in found] == [(3 * BAR, 64)]
