@@ -25,7 +25,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 
 from bridge.bench.live import machine
-from bridge.bench.players import Part, Played, play_all, through
+from bridge.bench.players import Part, PlayerResult, play_all, through
 from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
 from bridge.client.engine_server import ServerProcess
 from bridge.engine_host.main import warm_up_request
@@ -130,7 +130,7 @@ def run_players(
     }
 
 
-def row(played: list[Played], count: int, weather: str) -> dict[str, Any]:
+def row(played: list[PlayerResult], count: int, weather: str) -> dict[str, Any]:
     """What the players of one run tell."""
     beats = sum((each.beats for each in played), Counter())
     asked = sorted(ns for each in played for ns in each.asked_ns)

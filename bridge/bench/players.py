@@ -95,9 +95,9 @@ class Part:
 
 
 @dataclass(slots=True)
-class Played:
+class PlayerResult:
     """What came of it. asked_ns: time from request to plan, of each that was answered. news: what
-    the musician was told of engines. stuck: notes that sound when all is over."""
+    the musician was to know of engines. stuck: notes that sound when all is over."""
 
     beats: Counter[str] = field(default_factory=Counter)
     asked_ns: list[int] = field(default_factory=list)
@@ -112,7 +112,7 @@ class SimulatedPlayer:
     """Runs a Session on a thread of its own from `start` until the melody is over."""
 
     def __init__(self, part: Part, keeper: Callable[[Report], EngineKeeper]) -> None:
-        self.played = Played()
+        self.played = PlayerResult()
         self._part = part
         self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.keeper = keeper(self._inbox.put)
@@ -138,7 +138,7 @@ class SimulatedPlayer:
         """Begin to play."""
         self._thread.start()
 
-    def join(self) -> Played:
+    def join(self) -> PlayerResult:
         """Wait for the end."""
         self._thread.join()
         self.keeper.stop()
@@ -216,7 +216,7 @@ def play_all(
     parts: Sequence[Part],
     keeper: Callable[[Report], EngineKeeper],
     meanwhile: Callable[[], None] = lambda: None,
-) -> list[Played]:
+) -> list[PlayerResult]:
     """Everybody plays at once, once all are connected; `meanwhile` runs beside, on this thread."""
     players = [SimulatedPlayer(part, keeper) for part in parts]
     for player in players:

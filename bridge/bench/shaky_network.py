@@ -1,4 +1,4 @@
-"""A TCP proxy that is as bad as it is told to be: delay, jitter, stalls and cuts, from a seed.
+"""A TCP proxy that is as bad as it is asked to be: delay, jitter, stalls and cuts, from a seed.
 
 Bytes come out as they went in, later. In user space, since not every kernel has netem; what would
 be loss on the wire shows over TCP as a stall, and is one here.

@@ -106,7 +106,7 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--temperature", type=click.FloatRange(0.1, 2),
               help="Below 1 safer, above 1 bolder.  [as each is played]")  # fmt: skip
 @click.option("--style", default="any", show_default=True,
-              help="Music of this style, of which models are told; halves by piece.")  # fmt: skip
+              help="Music of this style, which models are asked for; halves by piece.")  # fmt: skip
 @device_option
 @seed_option
 @json_option

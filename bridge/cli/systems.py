@@ -118,11 +118,11 @@ def _place(note: Note) -> tuple[int, int, int]:
 def table(found: Mapping[str, Any]) -> str:
     """The whole comparison for people."""
     lines: list[str] = []
-    for task, told in found["tasks"].items():
+    for task, result in found["tasks"].items():
         lines += [f"{task}, {found['windows']} {found['split']} windows of {found['beats']} beats",
                   _line("", [head for head, _ in _COLUMNS])]  # fmt: skip
         lines += [_line(name, [_cell(row, path) for _, path in _COLUMNS])
-                  for name, row in told["rows"].items()] + [""]  # fmt: skip
+                  for name, row in result["rows"].items()] + [""]  # fmt: skip
     heads = ("parameters", "trained_minutes", "steps", "seconds_a_bar")
     lines.append(_line("", ["params", "minutes", "steps", "s a bar"]) + "   can")
     for name, facts in found["models"].items():

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Whom to call with what comes, on the connection's thread."""
 
-    def heard(self, frame: bytes) -> None:
+    def received(self, frame: bytes) -> None:
         """A message."""
         ...
 
@@ -156,7 +156,7 @@ class Connection:
             try:
                 async for frame in socket_:
                     if isinstance(frame, bytes):
-                        self._listener.heard(frame)
+                        self._listener.received(frame)
             finally:
                 sending.cancel()
 

@@ -156,7 +156,7 @@ class FailoverEngine:
 
     # -- What comes from the server ----------------------------------------------------------------
 
-    def heard(self, frame: bytes) -> None:
+    def received(self, frame: bytes) -> None:
         """A message from the server."""
         try:
             kind, head, numbers = unpack(frame)
@@ -287,7 +287,7 @@ class FailoverEngine:
         if isinstance(command, EngineState):
             if command.state not in ("error", "loading", "refused"):
                 self._local_state = command
-            if self.well:  # what happens here is not heard
+            if self.well:  # what happens here is not audible
                 return
         self._deliver(command)
 

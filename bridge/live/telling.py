@@ -1,7 +1,7 @@
-"""What of the music is told as it comes: notes played, plans, chords, key, where we are.
+"""What of the music is said to listeners: notes played, plans, chords, key, where we are.
 
 Bounded: so many messages a beat and no more; the rest is dropped and counted. Knows nothing of
-who listens. Owner: the transport thread. Places are told in quarter notes from the song's start.
+who listens. Owner: the transport thread. Places are in quarter notes from the song's start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.music.roll import Note
 MOST_PLAYED = 64
 """Messages about played notes in a beat."""
 MOST_PLANNED = 60
-"""Notes of a plan that are told."""
+"""Notes of a plan that are sent."""
 NOTES_A_MESSAGE = 20
 """Three numbers each: clients take 64 numbers in a message."""
 KEY_STEPS = 32 * STEPS_PER_BEAT
@@ -32,7 +32,7 @@ KEY_MARGIN = 0.08
 
 
 class Teller:
-    """Tells of the music. key: the one read from what was played last; dropped: notes not told."""
+    """Tells of the music. key: the one read from what was played last; dropped: notes not sent."""
 
     def __init__(self, song: SongMemory, bars: BeatLines) -> None:
         self.key: Key | None = None
@@ -45,21 +45,21 @@ class Teller:
         self._sounding = ""
 
     def forget(self) -> None:
-        """Plans are forgotten, so what was told of them does not hold."""
+        """Plans are forgotten, so what was said of them does not hold."""
         self._chords.clear()
 
     def early(self, event: NoteEvent) -> None:
-        """A note of the player's while the song stands still: told if the song begins at once."""
+        """A note of the player's while the song stands still: sent if the song begins at once."""
         self._early.append(event)
 
     def tell_early(self, now_ns: int, step_at: Callable[[int], float]) -> list[Effect]:
         """The song begins: what was played just before belongs to it."""
         events = [event for event in self._early if now_ns - event.at_ns <= PREROLL_NS]
         self._early.clear()
-        return [told for event in events for told in self.played(event, step_at(event.at_ns))]
+        return [effect for event in events for effect in self.played(event, step_at(event.at_ns))]
 
     def played(self, event: NoteEvent, step: float) -> list[Effect]:
-        """A note of the player's begins (its duration is told as 0) or ends."""
+        """A note of the player's begins (its duration is then 0) or ends."""
         key, beat = (event.channel, event.pitch), step / STEPS_PER_BEAT
         begun = (beat, event.velocity)
         if event.change is Change.ON:

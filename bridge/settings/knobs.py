@@ -56,10 +56,10 @@ class Knobs:
         """The meter asked for (in force from the next bar)."""
         return Meter.parse(self.text("meter"))
 
-    def sample_settings(self, calls: int, heard: Key | None = None) -> SampleSettings:
+    def sample_settings(self, calls: int, read: Key | None = None) -> SampleSettings:
         """How the engine is to fill, with `calls` sampler calls.
 
-        heard: the key that was read from the music, for `key` `auto`.
+        read: the key that was read from the music, for `key` `auto`.
         """
         low, high = sorted((self.integer("low"), self.integer("high")))
         density, varied = self.number("density"), self.text("mode") == "vary"
@@ -79,7 +79,7 @@ class Knobs:
             rhythm=self.text("rhythm") if varied else "free",
             chords_from="melody" if self.text("mode") == "harmonize" else "notes",
             pitch_classes=allowed_pitch_classes(
-                self.text("key"), self.text("scale"), self.text("chord"), heard
+                self.text("key"), self.text("scale"), self.text("chord"), read
             ),
         )
 

@@ -28,16 +28,16 @@ def chord_pitch_classes(text: str) -> frozenset[int]:
 
 
 def allowed_pitch_classes(
-    key: str, scale: str, chord: str, heard: Key | None = None
+    key: str, scale: str, chord: str, read: Key | None = None
 ) -> frozenset[int]:
     """Pitch classes the reply may use; empty means all. A chord wins over a scale.
 
-    heard: the key that was read from the music, for key `auto`, which has a scale of its own.
+    read: the key that was read from the music, for key `auto`, which has a scale of its own.
     """
     if chord:
         return chord_pitch_classes(chord)
     if key == AUTO:
-        return heard.pitch_classes if heard else frozenset()
+        return read.pitch_classes if read else frozenset()
     if key == "off":
         return frozenset()
     tonic = MIXED.index(key)

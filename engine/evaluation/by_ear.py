@@ -40,7 +40,7 @@ class Heard:
     basses: list[int | None]
 
 
-def heard(pair: Pair, scale: NDArray[np.bool_], bars: Sequence[int], low: int) -> Heard:
+def listen_to(pair: Pair, scale: NDArray[np.bool_], bars: Sequence[int], low: int) -> Heard:
     """Work out what several measures share."""
     played = sounding_of(pair, scale, low)
     voicings = voicings_of(played.sounding, low)
@@ -186,5 +186,5 @@ def count(
     low: int,
 ) -> Counts:
     """Every measure's sums [N, (part, whole)]; scales and bar lines of each window."""
-    windows = [heard(*each, low) for each in zip(pairs, scales, bars, strict=True)]
+    windows = [listen_to(*each, low) for each in zip(pairs, scales, bars, strict=True)]
     return {name: np.stack([of(window) for window in windows]) for name, of in BY_EAR.items()}

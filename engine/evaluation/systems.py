@@ -110,13 +110,13 @@ def _task(
     partition = Partition.by_windows(len(truth))
     compared = compare(pairs, [_pair(cells) for cells in truth], partition, PIANO.low)
     rows = {}
-    for name, told in compared["replies"].items():
+    for name, row in compared["replies"].items():
         ours = [r.cells[..., part] for r in replies.get(name, [])]
         rows[name] = {
-            "note_f1": told["note_f1"],
-            "mean_ratio": mean_ratio(told["ratio"]),
-            "ratio": told["ratio"],
-            "profile": told["profile"],
+            "note_f1": row["note_f1"],
+            "mean_ratio": mean_ratio(row["ratio"]),
+            "ratio": row["ratio"],
+            "profile": row["profile"],
             **(_of_notes(ours, truth, task) if ours else {}),
             "mended": _share(replies.get(name, [])),
         }
@@ -192,8 +192,8 @@ def rhythm_likeness(cells: Cells) -> float | None:
     bars = sixteenths[: len(sixteenths) // 16 * 16].reshape(-1, 16)
     both = (bars[1:] & bars[:-1]).sum(axis=1)
     either = (bars[1:] | bars[:-1]).sum(axis=1)
-    heard = either > 0
-    return float((both[heard] / either[heard]).mean()) if heard.any() else None
+    sounding = either > 0
+    return float((both[sounding] / either[sounding]).mean()) if sounding.any() else None
 
 
 def _share(replies: Sequence[Reply]) -> float | None:

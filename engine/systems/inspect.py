@@ -97,24 +97,24 @@ def maximise(
         )
     if wrong := [each for each in filters if not 0 <= each < there[layer]]:
         raise ModelError(f"{layer} has filters 0 to {there[layer] - 1}, not {wrong[0]}")
-    heard: list[Tensor] = []
+    outputs: list[Tensor] = []
     module = dict(subject.network.named_modules())[layer]
-    hook = module.register_forward_hook(lambda m, given, out: heard.append(out))
+    hook = module.register_forward_hook(lambda m, given, out: outputs.append(out))
     try:
-        found = [_ascend(subject, module, heard, each, seed, steps) for each in filters]
+        found = [_ascend(subject, module, outputs, each, seed, steps) for each in filters]
     finally:
         hook.remove()
     return np.stack([subject.rows(x).detach().numpy() for x in found])
 
 
 def _ascend(
-    subject: Subject, module: nn.Module, heard: list[Tensor], chosen: int, seed: int, steps: int
+    subject: Subject, module: nn.Module, outputs: list[Tensor], chosen: int, seed: int, steps: int
 ) -> Tensor:
     x = subject.sample(seed).requires_grad_()
     for _ in range(steps):
-        heard.clear()
+        outputs.clear()
         subject.call(x)
-        value = heard[0].select(_axis(module), chosen).mean()
+        value = outputs[0].select(_axis(module), chosen).mean()
         (slope,) = torch.autograd.grad(value, x)
         # By the slope's size, so that one rate suits filters of all scales.
         x = (x + _RATE * slope / slope.pow(2).mean().sqrt().clamp_min(1e-12)).detach()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.bench.cluster import batch_sizes, line, mean_batch, row, saturated, stats, table
-from bridge.bench.players import Played
+from bridge.bench.players import PlayerResult
 from bridge.cli.main import main
 from tests.gateway_rig import gateway
 
@@ -16,8 +16,8 @@ MS = 1_000_000
 
 def test_a_row_tells_of_all_players_together() -> None:
     beats = {"fresh": 9, "stale": 1, "rest": 0, "late": 0, "silent": 0}
-    one = Played(Counter(beats), [10 * MS, 20 * MS], 2, 0, 0, [MS], ["a"])
-    two = Played(Counter(beats | {"fresh": 10, "stale": 0}), [30 * MS], 2, 1, 2, [3 * MS], [])
+    one = PlayerResult(Counter(beats), [10 * MS, 20 * MS], 2, 0, 0, [MS], ["a"])
+    two = PlayerResult(Counter(beats | {"fresh": 10, "stale": 0}), [30 * MS], 2, 1, 2, [3 * MS], [])
     found = row([one, two], 2, "fine")
     assert found["fresh_percent"] == 95.0
     assert (found["requests"], found["answered"]) == (4, 3)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.bench.players import Part, Played, SimulatedPlayer, through
+from bridge.bench.players import Part, PlayerResult, SimulatedPlayer, through
 from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
 from tests.gateway_rig import gateway
 
@@ -20,7 +20,7 @@ WAYS = {**WEATHERS, "cut": Weather()}
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Played]]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PlayerResult]]:
     """14 s of music at 120 bpm: a player for each kind of network, all on one server."""
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
@@ -50,7 +50,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Playe
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_no_beat_rests_and_no_note_is_late_or_stuck(name: str, played: dict[str, Played]) -> None:
+def test_no_beat_rests_and_no_note_is_late_or_stuck(
+    name: str, played: dict[str, PlayerResult]
+) -> None:
     found = played[name]
     assert found.beats["fresh"] >= 4 * BARS - 5  # a bar is listened to first
     assert (found.beats["rest"], found.beats["late"], found.late_notes, found.stuck) == (0,) * 4
@@ -58,18 +60,18 @@ def test_no_beat_rests_and_no_note_is_late_or_stuck(name: str, played: dict[str,
 
 @pytest.mark.parametrize("name", ["fine", "delay"])
 def test_where_answers_come_in_time_nothing_is_told_but_the_beginning(
-    name: str, played: dict[str, Played]
+    name: str, played: dict[str, PlayerResult]
 ) -> None:
     assert [text.rpartition(": ")[2] for text in played[name].news] == ["plays from now on"]
 
 
-def test_a_cut_is_told_once_each_way(played: dict[str, Played]) -> None:
+def test_a_cut_is_told_once_each_way(played: dict[str, PlayerResult]) -> None:
     begun, gone, back = played["cut"].news
     assert begun.endswith("plays from now on")
     assert gone.endswith("fixture on this machine plays")
     assert back.endswith("plays from now on")
 
 
-def test_delay_is_in_the_time_a_plan_takes(played: dict[str, Played]) -> None:
+def test_delay_is_in_the_time_a_plan_takes(played: dict[str, PlayerResult]) -> None:
     there_and_back_ns = 80_000_000  # 50 ms each way, 10 ms less at best
     assert min(played["delay"].asked_ns) >= there_and_back_ns
