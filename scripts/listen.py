@@ -25,7 +25,7 @@ from bridge.settings import presets
 from engine.diffusion.batch import Batch
 from engine.evaluation import metrics
 from engine.evaluation.held_out import meters_of, pick
-from engine.evaluation.rollout_score import whole_notes
+from engine.evaluation.rollout_stage import whole_notes
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, MeterMap
 from engine.music.roll import Note, PianoRoll, roll_to_notes

@@ -19,6 +19,7 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", *_likelihoods("-log p of merged rolls, 33 to 88", merged)]
     if harmony := found.get("harmony"):
         lines += ["", *_replies(harmony), "", *_by_ear(harmony["by_ear"])]
+        lines += _against_rule(harmony.get("against_rule", {}))
     if horizons := found.get("horizons"):
         lines += ["", *_horizons(horizons)]
     return "\n".join(lines)
@@ -82,6 +83,18 @@ def _by_ear(found: Mapping[str, Any]) -> list[str]:
         lines.append(_row(name, [human["profile"][name], half, *cells]))
     means = [_times(each["mean_ratio"]) for each in players.values()]
     return [*lines, _row("mean ratio", ["", "", *means])]
+
+
+def _against_rule(found: Mapping[str, Any]) -> list[str]:
+    """Nothing in tasks that the rule baseline does not play."""
+    if not found:
+        return []
+    lines = ["", _row("nearer than the rule", found)]
+    for name in next(iter(found.values())):
+        cells = [f"{each[name]['nearer']:.0%} ({each[name]['difference']:+.3f})"
+                 for each in found.values()]  # fmt: skip
+        lines.append(_row(name, cells))
+    return lines
 
 
 def _horizons(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -32,7 +32,7 @@ def compare(
     {"human": {"profile", "half_split"}, "replies": {name: {"note_f1", "profile", "distance",
     "ratio", "within_1x", "within_2x", "whole_distance", "consistency"}}}
     """
-    scales = [_scale(pair, low) for pair in human]
+    scales = [composers_scale(pair, low) for pair in human]
     truth = metrics.count(human, scales, low)
     half_split = distances.across(truth, truth, partition)
     players = {**replies, WRONG_PIECE: wrong_piece(human, partition)}
@@ -63,7 +63,7 @@ def compare_by_ear(
     {"human": {"profile", "half_split"}, "replies": {name: {"profile", "distance", "ratio",
     "mean_ratio"}}}; mean_ratio: of the measures that have a ratio, None where none has.
     """
-    scales = [_scale(pair, low) for pair in human]
+    scales = [composers_scale(pair, low) for pair in human]
 
     def counted(pairs: Sequence[Pair]) -> Counts:
         return by_ear.count(pairs, scales, bars, low)
@@ -109,7 +109,8 @@ def note_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> float:
     return float(2 * matched / max(ours + theirs, 1))
 
 
-def _scale(pair: Pair, low: int) -> NDArray[np.bool_]:
+def composers_scale(pair: Pair, low: int) -> NDArray[np.bool_]:
+    """bool[12]: the major scale that holds the most of both voices."""
     lead, reply = pair
     return metrics.scale_of(metrics.pitch_class_steps(np.asarray((lead | reply).any(axis=0)), low))
 

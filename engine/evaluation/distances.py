@@ -51,6 +51,26 @@ def across(
     }
 
 
+def paired(
+    ours: Counts, theirs: Counts, human: Counts, partition: Partition, names: Collection[str] = NINE
+) -> dict[str, dict[str, float]]:
+    """Who is nearer to the composers, split by split, in each of the measures.
+
+    {"nearer": share of splits in which d(ours A, human B) < d(theirs A, human B), equals count
+    half; "difference": mean over splits of the first less the second}.
+    """
+    a, b = partition.a, partition.b
+    found = {}
+    for name in names:
+        truth = b @ human[name]
+        apart = distance(name, a @ ours[name], truth) - distance(name, a @ theirs[name], truth)
+        found[name] = {
+            "nearer": float(((apart < 0) + (apart == 0) / 2).mean()),
+            "difference": float(apart.mean()),
+        }
+    return found
+
+
 def ratios(ours: dict[str, float], half_split: dict[str, float]) -> dict[str, float | None]:
     """Each distance over the half-split one; None where that is 0 and ours is not."""
     found: dict[str, float | None] = {}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch
+from engine.evaluation.against_rule import against_rule
 from engine.evaluation.compare import compare, compare_by_ear
 from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import (
@@ -28,6 +29,8 @@ from engine.evaluation.held_out import (
 )
 from engine.evaluation.likelihood import Report, likelihood, named
 from engine.evaluation.metrics import Pair
+from engine.evaluation.rule_baseline import RULE
+from engine.evaluation.rule_players import rule_replies
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
@@ -105,6 +108,10 @@ REPLIERS: dict[str, Replier] = {
 """Who answers in each task whose replies can be set beside the composer's."""
 
 
+RULES: dict[str, Callable[[Batch], list[Cells]]] = {"harmonize": rule_replies}
+"""What the rule baseline replies, in tasks in which it knows what the models know."""
+
+
 def rows_of(pitches: PitchRange) -> slice:
     """Where these pitches lie among PIANO's 88."""
     return slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
@@ -138,14 +145,17 @@ def harmony(
         settings = replace(each.settings, low=low, high=high)
         rolls = REPLIERS[wanted.task](each.generator, batch, settings, named(report, name))
         replies[name] = [pair(cells) for cells in rolls]
-    human = [pair(cells) for cells in batch.target]
+    rules = RULES.get(wanted.task)
+    if rules is not None:
+        replies[RULE] = [pair(cells) for cells in rules(batch)]
+    human, bars = [pair(cells) for cells in batch.target], bar_lines_of(batch, steps.start)
+    versus = against_rule(replies, human, bars, partition, shared.low) if rules else {}
     return {
         "pitches": [shared.low, shared.high],
         "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
         **compare(replies, human, partition, shared.low),
-        "by_ear": compare_by_ear(
-            replies, human, bar_lines_of(batch, steps.start), partition, shared.low
-        ),
+        "by_ear": compare_by_ear(replies, human, bars, partition, shared.low),
+        "against_rule": versus,
     }
 
 

@@ -165,7 +165,7 @@ def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> Non
         "renoise-coupled",
         1.0,
     )
-    assert set(found["harmony"]["replies"]) == {"mine", "wrong piece"}
+    assert set(found["harmony"]["replies"]) == {"mine", "rule", "wrong piece"}
 
 
 def test_models_side_by_side(trained: Path, packed: Path, tmp_path: Path) -> None:
@@ -192,7 +192,9 @@ def test_causal_replay(trained: Path, packed: Path, tmp_path: Path) -> None:
     words = ["evaluate", "--data", packed, "--windows", 6, "--beats", 9, "--steps", 1,
              "--device", "cpu", "--model", model, "--task", "replay"]  # fmt: skip
     told = run(*words, "--horizon", 0, "--horizon", 0.5).output
-    assert re.search(r"^ +composer +mine all +mine [+]0 +mine [+]0[.]5 +wrong piece$", told, re.M)
+    assert re.search(
+        r"^ +composer +mine all +mine [+]0 +mine [+]0[.]5 +rule +rule all +wrong piece$", told, re.M
+    )
     assert re.search(r"^ +mine [+]0[.]5 +taken back [01][.]\d\d, note_f1 ", told, re.M)
     assert "-log p" not in told
 

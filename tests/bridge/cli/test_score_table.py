@@ -80,6 +80,14 @@ def test_what_ears_hear_has_a_table_of_its_own() -> None:
     assert "mean ratio 2.5x -" in told
 
 
+def test_who_is_nearer_than_the_rule() -> None:
+    assert "nearer than the rule" not in table(FOUND)
+    versus = {"default": {"pcs": {"nearer": 0.75, "difference": -0.25}}}
+    told = lines({**FOUND, "harmony": FOUND["harmony"] | {"against_rule": versus}})
+    assert "nearer than the rule default" in told
+    assert "pcs 75% (-0.250)" in told
+
+
 def test_no_empty_table_of_consistency() -> None:
     replies = {"default": player(0.1, 2.0) | {"consistency": {}}}
     found = {**FOUND, "harmony": FOUND["harmony"] | {"replies": replies}}

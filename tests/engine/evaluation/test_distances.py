@@ -84,6 +84,20 @@ def test_another_music_is_farther_than_halves_are() -> None:
     assert distances.within(ratios, 2.0) == 0
 
 
+def test_who_is_nearer_split_by_split() -> None:
+    # Windows 0, 1 against 2, 3 and the other way round; the composers' rate is 1 everywhere.
+    human = {"pcs": np.tile([1.0, 1.0], (4, 1))}
+    ours = {"pcs": np.array([[0.5, 1], [0.5, 1], [0.0, 1], [0.0, 1]])}
+    theirs = {"pcs": np.tile([0.25, 1.0], (4, 1))}
+    partition = Partition(np.arange(4), np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]]),
+                          np.array([[0.0, 0, 1, 1], [1, 1, 0, 0]]))  # fmt: skip
+    found = distances.paired(ours, theirs, human, partition, ["pcs"])
+    assert found == {"pcs": {"nearer": 0.5, "difference": 0.0}}  # -.25 and +.25
+    assert distances.paired(theirs, theirs, human, partition, ["pcs"])["pcs"]["nearer"] == 0.5
+    better = distances.paired(human, theirs, human, partition, ["pcs"])["pcs"]
+    assert better == {"nearer": 1.0, "difference": -0.75}
+
+
 def test_ratios_where_halves_do_not_differ() -> None:
     zero = {"pcs": 0.0, "mctd": 0.0, "lengths": 0.5}
     found = distances.ratios({"pcs": 0.0, "mctd": 0.1, "lengths": 1.0}, zero)

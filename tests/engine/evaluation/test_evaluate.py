@@ -45,7 +45,8 @@ def test_the_result_is_json(tiny_generator: Generator, packed: Pack) -> None:
     harmony = found["harmony"]
     assert harmony["sampling"]["mine"]["steps"] == 2
     assert harmony["pitches"] == [PIANO.low, PIANO.high]
-    assert list(harmony["replies"]) == ["mine", "wrong piece"]
+    assert list(harmony["replies"]) == ["mine", "rule", "wrong piece"]
+    assert list(harmony["against_rule"]) == ["mine"]
     assert 0 <= harmony["replies"]["mine"]["note_f1"] <= 1
     assert harmony["replies"]["wrong piece"]["whole_distance"]["pitch_classes"] == 0
 
@@ -80,6 +81,10 @@ def test_perfect_replies_score_perfectly(
     assert mine["profile"] == harmony["human"]["profile"]
     assert set(mine["whole_distance"].values()) == {0.0}
     assert mine["within_1x"] == 9
+    if task == "harmonize":
+        versus = harmony["against_rule"]["mine"]
+        assert versus["note_f1"] == {"nearer": 1.0, "difference": versus["note_f1"]["difference"]}
+        assert 0.5 < versus["note_f1"]["difference"] <= 1.0
 
 
 def test_only_what_was_free_is_compared(tiny_generator: Generator, packed: Pack) -> None:
@@ -90,6 +95,7 @@ def test_only_what_was_free_is_compared(tiny_generator: Generator, packed: Pack)
     found = evaluate(alone(Cheat(tiny_generator, answers)), packed, wanted)
     assert found["harmony"]["replies"]["mine"]["profile"]["silent"] == 1.0
     assert found["harmony"]["replies"]["mine"]["note_f1"] == 0.0
+    assert found["harmony"]["against_rule"] == {}  # the rule only answers what it is given whole
 
 
 def test_two_kinds_of_model_on_the_same_windows(
@@ -101,7 +107,7 @@ def test_two_kinds_of_model_on_the_same_windows(
     }
     harmony = evaluate(both, packed, SMALL)["harmony"]
     assert harmony["pitches"] == [33, 88]  # what both have
-    assert list(harmony["replies"]) == ["mine", "paper", "wrong piece"]
+    assert list(harmony["replies"]) == ["mine", "paper", "rule", "wrong piece"]
     assert [each["sampler"] for each in harmony["sampling"].values()] == [
         "renoise", "algorithm1-threshold",
     ]  # fmt: skip
@@ -145,7 +151,7 @@ def test_a_style_splits_by_piece_and_wants_two(tiny_generator: Generator, packed
     wanted = replace(SMALL, style="hymn", baselines=False)
     found = evaluate(alone(tiny_generator), pack, wanted)
     assert found["style"] == "hymn"
-    assert set(found["harmony"]["by_ear"]["replies"]) == {"mine", "wrong piece"}
+    assert set(found["harmony"]["by_ear"]["replies"]) == {"mine", "rule", "wrong piece"}
     pack.piece_split[np.flatnonzero(pack.piece_split == 1)[1:]] = 0
     with pytest.raises(PackError, match="one piece; halves want two pieces or more; want more"):
         evaluate(alone(tiny_generator), pack, wanted)

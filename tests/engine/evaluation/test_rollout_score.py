@@ -12,7 +12,8 @@ import pytest
 
 from engine.evaluation.evaluate import Candidate
 from engine.evaluation.held_out import EvaluateSettings, draw_windows
-from engine.evaluation.rollout_score import rollout_scores, towards_wrong, whole_notes
+from engine.evaluation.rollout_score import rollout_scores, towards_wrong
+from engine.evaluation.rollout_stage import whole_notes
 from engine.model.generator import Generator
 from engine.music.grid import PIANO
 from engine.music.roll import PianoRoll, roll_to_notes
@@ -69,8 +70,9 @@ def test_every_player_is_scored_and_the_same_seed_gives_the_same(
     wanted = replace(SMALL, windows=4, beats=9)
     first, again = (rollout_scores(candidates, pack, wanted, horizons_beats=(1.0,)) for _ in "12")
     assert first == again
-    players = ["tiny +1", "tiny all", "wrong piece"]
+    players = ["rule", "rule all", "tiny +1", "tiny all", "wrong piece"]
     assert sorted(first["harmony"]["replies"]) == players
+    assert list(first["harmony"]["against_rule"]) == ["tiny all", "tiny +1", "rule all"]
     assert 0 <= first["horizons"][0]["flicker"] <= 1
 
 
