@@ -6,14 +6,17 @@ Knows nothing of what the commands mean.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 from collections import deque
 
-from bridge.commands import Command
+from bridge.commands import Act, Command, MidiIn
 
 CAPACITY = 1 << 16
 """Commands kept at most; beyond it the oldest is dropped. Ten seconds of a saturated MIDI cable."""
+PROMPT_ACTS = frozenset({"start", "stop", "panic"})
+FIRST_REALTIME, SONG_POSITION = 0xF8, 0xF2
 
 
 class Wake:
@@ -51,34 +54,55 @@ class Wake:
         self._sender.close()
 
 
-class Inbox:
-    """Commands for the transport thread, in the order they came.
+def is_prompt(command: Command) -> bool:
+    """Does it pass others when too many wait? Clock, Start, Stop, song position and panic do."""
+    if isinstance(command, MidiIn):
+        kind = command.data[0] if command.data else 0
+        return kind >= FIRST_REALTIME or kind == SONG_POSITION
+    return isinstance(command, Act) and command.name in PROMPT_ACTS
 
-    `put` is safe from any thread, never blocks, logs or raises (a MIDI driver's callback calls
-    it); `take`, `drain` and `wake` belong to the transport thread.
+
+class Inbox:
+    """Commands for the transport thread, in the order they came while it keeps up.
+
+    Where more wait than are taken at once, those that are prompt come before the others, in their
+    order. `put` is safe from any thread, never blocks, logs or raises (a MIDI driver's callback
+    calls it); `take`, `drain` and `wake` belong to the transport thread.
     """
 
     def __init__(self) -> None:
         self.wake = Wake()
-        self._commands: deque[Command] = deque(maxlen=CAPACITY)
+        self._number = itertools.count()
+        self._prompt: deque[tuple[int, Command]] = deque(maxlen=CAPACITY)
+        self._others: deque[tuple[int, Command]] = deque(maxlen=CAPACITY)
+
+    def __len__(self) -> int:
+        return len(self._prompt) + len(self._others)
 
     def put(self, command: Command) -> None:
         """Append a command and wake the transport thread."""
-        self._commands.append(command)
+        lane = self._prompt if is_prompt(command) else self._others
+        lane.append((next(self._number), command))
         self.wake.set()
 
     def take(self, most: int) -> list[Command]:
         """Take up to `most` commands, without a system call; the wake stays as it is."""
-        commands: list[Command] = []
-        while self._commands and len(commands) < most:
-            commands.append(self._commands.popleft())
-        return commands
+        if not self._prompt and not self._others:
+            return []
+        in_order = len(self) <= most
+        taken: list[tuple[int, Command]] = []
+        for lane in (self._prompt, self._others):
+            while lane and len(taken) < most:
+                taken.append(lane.popleft())
+        if in_order:
+            taken.sort(key=lambda numbered: numbered[0])
+        return [command for _, command in taken]
 
     def drain(self, most: int) -> list[Command]:
         """Take up to `most` commands. If more are left the next wait ends at once."""
         self.wake.clear()
         commands = self.take(most)
-        if self._commands:
+        if len(self):
             self.wake.set()
         return commands
 

@@ -84,14 +84,15 @@ class ServiceThread:
 
     def _run(self) -> None:
         self.priority = raise_priority(self._wanted_priority)
-        self._guarded(self._begin)
+        self.guarded(self._begin)
         while not self.halted.is_set():
             self.tick()
-            if not self._guarded(self._turn):
+            if not self.guarded(self._turn):
                 self.halted.wait(FAULT_PAUSE_S)
-        self._guarded(self._end)
+        self.guarded(self._end)
 
-    def _guarded(self, work: Callable[[], object]) -> bool:
+    def guarded(self, work: Callable[[], object]) -> bool:
+        """Do it; False where it failed, which is counted. For the thread itself."""
         try:
             work()
         except Exception:  # whatever it is, it must not end the thread

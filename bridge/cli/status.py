@@ -110,9 +110,11 @@ def lines(found: Status) -> list[str]:
         f"state     {found.state}   ({settings})",
         f"beats     {beats}",
         f"notes     {count('sent_notes')} sent, {count('late_notes')} dropped as too late, "
-        f"{count('unsent')} not taken by the port",
+        f"{count('stale_notes')} as too old, {count('stalled_notes')} while the MIDI system stood "
+        f"still, {count('unsent')} not taken by the port",
         f"lateness  p50 {ms('send_late_p50_ms')}, p99 {ms('send_late_p99_ms')}, "
-        f"most {ms('send_late_max_ms')}",
+        f"most {ms('send_late_max_ms')}; input looked at p99 {ms('input_late_p99_ms')}, "
+        f"most {ms('input_late_max_ms')} after it came",
         f"engine    {count('plans')} plans, p50 {ms('plan_p50_ms')}, p95 {ms('plan_p95_ms')}, "
         f"{count('engine_restarts')} restarts",
         f"OSC       {count('osc_dropped')} dropped, {count('osc_lost')} lost, "

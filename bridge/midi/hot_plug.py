@@ -5,6 +5,7 @@ A thread of its own, off the transport's. Knows nothing of music.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from bridge.service_thread import Health, ServiceThread
 
 RTMIDI_EVERY_S, JACK_EVERY_S = 1.0, 0.25
 """How often to look: libjack's lists of ports are cheap, and it lets go of Python's lock."""
+STILL_S = 0.05
+"""A server whose cycle lasts so long stands still: notes are dropped that it would play later."""
 DIRECTIONS = {"in": "input", "out": "output"}
 
 Tell = Callable[[str], None]
@@ -102,14 +105,17 @@ class JackWatcher:
         self._library = library
         self._players: set[str] = set()
         self._own: dict[str, str | None] = {}
+        self._busy = threading.Lock()
         self._watch = self._try()
         self._find_own()
+        ports.ask_before_notes(self._stands_still)
 
     def look(self) -> None:
         """Is the server there, and are the ports?"""
         if self._watch is not None and not self._watch.alive:
-            self._watch.close()
-            self._watch = None
+            with self._busy:
+                self._watch.close()
+                self._watch = None
             self._ports.abandon()
             self._lose_players(set())
             self._tell("the JACK server has stopped; waiting for its return")
@@ -129,8 +135,20 @@ class JackWatcher:
 
     def close(self) -> None:
         """Leave the server."""
-        if self._watch is not None:
-            self._watch.close()
+        with self._busy:
+            watch, self._watch = self._watch, None
+            if watch is not None:
+                watch.close()
+
+    def _stands_still(self) -> bool:
+        """Does the server hold up what is sent? Asked by the transport thread; never blocks."""
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            watch = self._watch
+            return watch is not None and watch.alive and watch.cycle_s > STILL_S
+        finally:
+            self._busy.release()
 
     def _begin_anew(self) -> bool:
         watch = self._try()

@@ -50,6 +50,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         (ctypes.c_void_p, ctypes.c_void_p),
     ),
     "jack_free": (None, (ctypes.c_void_p,)),
+    "jack_frames_since_cycle_start": (ctypes.c_uint32, (ctypes.c_void_p,)),
+    "jack_get_sample_rate": (ctypes.c_uint32, (ctypes.c_void_p,)),
     "jack_connect": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)),
 }
 
@@ -90,6 +92,12 @@ class JackWatch:
     def alive(self) -> bool:
         """Does the server still run?"""
         return bool(self._jack.jack_ringbuffer_read_space(self._life))
+
+    @property
+    def cycle_s(self) -> float:
+        """Seconds since the server's last cycle began: grows while it stands still."""
+        frames: int = self._jack.jack_frames_since_cycle_start(self._client)
+        return frames / (self._jack.jack_get_sample_rate(self._client) or 48_000)
 
     def names(self, flags: int) -> list[str]:
         """Whole names of the MIDI ports, INPUT or OUTPUT."""

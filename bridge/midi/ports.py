@@ -38,6 +38,10 @@ class PortAwayError(OSError):
     """The output is away for now; who watches the ports has said so."""
 
 
+class PortStalledError(OSError):
+    """The MIDI system stands still: what it took now it would play later, in a heap."""
+
+
 class Ports(Protocol):
     """One input and one output. `send` and `close` belong to the transport thread's owner."""
 
@@ -125,6 +129,7 @@ class RtMidiPorts:
         self._receive = receive
         self._out: Any = target.device
         self._channels: set[int] = set()
+        self._stands_still: Callable[[], bool] = lambda: False
         # Last of all: opening a port while a callback waits for Python's lock can hang, too.
         self._in = Tap(source.device, self._on_midi)
 
@@ -134,10 +139,19 @@ class RtMidiPorts:
         self._receive(MidiIn(now_ns, tuple(event[0])))
 
     def send(self, data: Sequence[int]) -> None:
-        """Send one message; raises OSError when the port is gone."""
+        """Send one message; raises OSError when the port is gone.
+
+        A note-on raises PortStalledError while the system stands still; ends are taken always.
+        """
         if data[0] & 0xF0 == NOTE_ON:
+            if self._stands_still():
+                raise PortStalledError("the MIDI system stands still")
             self._channels.add(data[0] & 0x0F)
         self._out.send_message(data)
+
+    def ask_before_notes(self, stands_still: Callable[[], bool]) -> None:
+        """Ask before each note-on whether the system stands still; it must not block."""
+        self._stands_still = stands_still
 
     def hold_out(self) -> None:
         """Take no more notes: `send` raises PortAwayError."""

@@ -234,6 +234,7 @@ class Daemon:
     def _figures(self, to: Address | None) -> Iterable[OscOut]:
         late = self._transport.lateness
         p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
+        input_p99, input_most = self._transport.handling.percentiles_ms((0.99, 1.0))
         engine = sorted(self._supervisor.elapsed_ns)
         counts, pids = self._osc.counts, (*self._supervisor.pids, 0, 0)
         figures: dict[str, float] = {
@@ -254,6 +255,10 @@ class Daemon:
             "thread_faults": sum(each.faults for each in self._healths()),
             "log_lost": self._event_log.lost if self._event_log else 0,
             "unsent": self._transport.unsent,
+            "stale_notes": self._transport.stale,
+            "stalled_notes": self._transport.stalled,
+            "input_late_p99_ms": input_p99,
+            "input_late_max_ms": input_most,
             "faults": self._transport.faults,
             "link_peers": self._link.peers,
         }

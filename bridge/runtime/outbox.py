@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -78,7 +79,7 @@ class Outbox:
 
     def _send_rest(self) -> None:
         while not self._queue.empty():
-            self._send(self._queue.get())
+            self._thread.guarded(partial(self._send, self._queue.get()))
 
     def _send(self, item: Outgoing | None) -> None:
         if item is None:

@@ -32,7 +32,7 @@ from bridge.commands import (
     Tick,
 )
 from bridge.inbox import Inbox
-from bridge.midi.ports import PortAwayError, Ports
+from bridge.midi.ports import PortAwayError, Ports, PortStalledError
 from bridge.midi_messages import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
 from bridge.realtime import REALTIME_PRIORITY, sleep_until, wait_until
 from bridge.runtime.outbox import Deferred, Outgoing
@@ -48,6 +48,8 @@ READY_NS = 1_000_000
 """Notes are made ready so long before they are due; covers a late wake-up, too."""
 MOST_NEAR = 16
 """Notes sent in a row before the inbox is looked at, however near the next one is."""
+STALE_NS = 50 * NS_PER_MS
+"""A note-on is not sent so long after its moment, nor looked at where too many wait."""
 FAULT_PAUSE_NS = 20 * NS_PER_MS
 """Pause after the Session failed, so that a fault that repeats does not spin."""
 CLOCK = 0xF8
@@ -116,10 +118,15 @@ class TransportThread:
         clock: Clock | None = None,
         link: Callable[[FollowLink], None] | None = None,
     ) -> None:
-        """stats: what to answer `stats` with, besides the Session's own figures. link: joins and
+        """lateness: of notes sent, from when they were due. handling: of MIDI messages, from when
+        they came. stale: note-ons too old to be sent or looked at. stalled: those that a MIDI
+        system which stands still would have played later.
+
+        stats: what to answer `stats` with, besides the Session's own figures. link: joins and
         leaves an Ableton Link session, without blocking."""
         self.lateness = Lateness()
-        self.unsent = 0
+        self.handling = Lateness()
+        self.unsent = self.stale = self.stalled = 0
         self.faults = 0
         self._session = session
         self._ports = ports
@@ -169,7 +176,10 @@ class TransportThread:
         faults = self.faults
         if self._only_patient_wait():
             self._send_due()
+        overloaded = len(self._inbox) > MOST_COMMANDS
         commands = self._taken + self._inbox.drain(MOST_COMMANDS - len(self._taken))
+        if overloaded:
+            commands = self._without_stale(commands)
         self._taken = []
         impatient = sum(not _is_patient(command) for command in commands)
         for command in commands:
@@ -247,7 +257,16 @@ class TransportThread:
                 return
             self._step(SendDue(due_ns))
 
+    def _without_stale(self, commands: list[Command]) -> list[Command]:
+        """Commands without the note-ons that have waited too long to be music."""
+        oldest_ns = self._clock.now_ns() - STALE_NS
+        kept = [each for each in commands if not (_begins(each) and each.at_ns < oldest_ns)]
+        self.stale += len(commands) - len(kept)
+        return kept
+
     def _step(self, command: Command) -> None:
+        if isinstance(command, MidiIn):
+            self.handling.add(self._clock.now_ns() - command.at_ns)
         try:
             effects = self._session.step(command)
             if isinstance(command, SendDue) and command.at_ns > self._clock.now_ns():
@@ -266,6 +285,10 @@ class TransportThread:
             self._outgoing.append(self._stats(command))
 
     def _play(self, effect: SendMidi) -> None:
+        begins = effect.data[0] & 0xF0 == NOTE_ON and effect.data[2] > 0
+        if begins and self._clock.now_ns() - effect.due_ns > STALE_NS:
+            self.stale += 1
+            return
         self._send(effect.data)
         if effect.data[0] < CONTROL_CHANGE:
             self.lateness.add(self._clock.now_ns() - effect.due_ns)
@@ -288,6 +311,8 @@ class TransportThread:
     def _send(self, data: tuple[int, ...]) -> None:
         try:
             self._ports.send(data)
+        except PortStalledError:
+            self.stalled += 1
         except OSError as err:
             self.unsent += 1
             if self.unsent == 1 and not isinstance(err, PortAwayError):
@@ -298,6 +323,13 @@ class TransportThread:
             self._sounding.add((data[0] & 0x0F, data[1]))
         elif kind in (NOTE_ON, NOTE_OFF):
             self._sounding.discard((data[0] & 0x0F, data[1]))
+
+
+def _begins(command: Command) -> bool:
+    """Is it a note-on?"""
+    if not isinstance(command, MidiIn) or len(command.data) < 3:
+        return False
+    return command.data[0] & 0xF0 == NOTE_ON and command.data[2] > 0
 
 
 def _is_patient(command: Command) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import rtmidi
@@ -135,6 +137,48 @@ def told_of_start(osc: OscPeer, daemon: DaemonProcess) -> str:
     begin(osc, daemon)
     wait_for(lambda: "has stopped" in daemon.errors, 10, "the daemon to notice")
     return daemon.errors
+
+
+def server_pid(name: str) -> int:
+    """Of the JACK server of that name (Linux)."""
+    for words in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found = words.read_bytes().split(b"\0")
+            if found[0].endswith(b"jackd") and name.encode() in found:
+                return int(words.parent.name)
+    raise AssertionError(name)
+
+
+def test_a_jack_server_that_stands_still_plays_no_heap_of_old_notes(
+    osc: OscPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("jackd")
+    name = f"midi-diffuse-still-{os.getpid()}"
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    words = ("--midi-api", "jack", "--preset", "fixture", *ON_ITS_OWN)
+    with JackAlone(name) as server, DaemonProcess(*words, reply_port=osc.port) as daemon:
+        osc.to_port = daemon.osc_port
+        server.ask("listen")
+        osc.send("/diffuse/start")
+        osc.send("/diffuse/note", 72, 90)
+        wait_for(lambda: len(server.ask("notes")) > 6, 10, "music")
+        pid = server_pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(3.0)
+        resumed_ns = time.perf_counter_ns()
+        os.kill(pid, signal.SIGCONT)
+        before = len(server.ask("notes"))
+        wait_for(lambda: len(server.ask("notes")) > before + 12, 10, "the music to go on")
+        after_ns = [note.on_ns - resumed_ns for note in server.ask("notes")]
+        heap = [late_ns for late_ns in after_ns if 0 <= late_ns < 100_000_000]
+        # One chord may have been on its way, and one fall due just then; 36 were due meanwhile.
+        assert len(heap) <= 2 * 4, heap
+        figures = osc.stats()
+        assert figures["stalled_notes"] > 18
+        assert figures["faults"] == figures["thread_faults"] == 0
+        osc.send("/diffuse/stop")
+        wait_for(lambda: all(note.off_ns for note in server.ask("notes")), 5, "every note off")
 
 
 DAW = """

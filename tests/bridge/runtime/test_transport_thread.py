@@ -19,7 +19,7 @@ from bridge.commands import (
 )
 from bridge.engine_host.main import warm_up_request
 from bridge.inbox import Inbox, Wake
-from bridge.midi.ports import NullPorts
+from bridge.midi.ports import NullPorts, PortStalledError
 from bridge.realtime import wait_until
 from bridge.runtime.outbox import MOST_WAITING, Outbox, Outgoing
 from bridge.runtime.transport_thread import Lateness, TransportThread
@@ -35,9 +35,11 @@ class RecordingPorts(NullPorts):
     def __init__(self) -> None:
         super().__init__("")
         self.sent: list[tuple[int, ...]] = []
-        self.broken = False
+        self.broken = self.stalled = False
 
     def send(self, data: object) -> None:
+        if self.stalled and tuple(data)[:1] == ON[:1]:  # type: ignore[arg-type]
+            raise PortStalledError
         if self.broken:
             raise OSError("gone")
         self.sent.append(tuple(data))  # type: ignore[arg-type]
@@ -308,6 +310,68 @@ def test_the_inbox_keeps_order_and_drains_in_parts() -> None:
     assert [command.at_ns for command in inbox.drain(3)] == [3, 4]
     assert inbox.drain(3) == []
     inbox.close()
+
+
+def test_what_is_prompt_comes_first_when_too_many_wait() -> None:
+    inbox = Inbox()
+    pulse, stop = MidiIn(3, (0xF8,)), MidiIn(4, (0xFC,))
+    notes = [MidiIn(number, (0x90, 60, 90)) for number in range(3)]
+    for message in (*notes, pulse, stop):
+        inbox.put(message)
+    assert len(inbox) == 5
+    assert inbox.drain(5) == [*notes, pulse, stop]  # it keeps up: the order is as they came
+    panic, position = Act(5, "panic"), MidiIn(6, (0xF2, 0, 0))
+    more: list[Command] = [*notes, pulse, Act(5, "stats"), panic, position]
+    for command in more:
+        inbox.put(command)
+    assert inbox.drain(4) == [pulse, panic, position, notes[0]]
+    assert inbox.drain(4) == [*notes[1:], Act(5, "stats")]
+    inbox.close()
+
+
+def test_under_a_flood_stop_is_obeyed_at_once_and_old_notes_are_dropped(make_rig: MakeRig) -> None:
+    rig = make_rig(lambda _: [])
+    for number in range(1000):
+        rig.inbox.put(MidiIn(number, (0x90, 60, 90)))
+        rig.inbox.put(MidiIn(number, (0x80, 60, 0)))
+    rig.inbox.put(MidiIn(60_000_000, (0xFC,)))
+    rig.clock.advance(60_000_000)
+    rig.transport.turn()
+    assert rig.session.commands[0] == MidiIn(60_000_000, (0xFC,))
+    rig.session.commands.clear()
+    while len(rig.inbox):
+        rig.transport.turn()
+    assert rig.transport.stale > 700  # of a thousand: the last are looked at, as it keeps up again
+    offs = [c for c in rig.session.commands if isinstance(c, MidiIn) and c.data[0] == 0x80]
+    assert len(offs) > 700  # ends are never dropped
+    assert rig.transport.handling.percentiles_ms([1.0])[0] > 59.0
+
+
+def test_a_note_whose_moment_has_passed_is_not_sent(make_rig: MakeRig) -> None:
+    """Whatever held it up, this thread too."""
+    rig = make_rig(lambda _: [])
+    rig.clock.advance(100_000_000)
+    now_ns = rig.clock.now_ns()
+    late = [SendMidi(now_ns - 51_000_000, ON), SendMidi(now_ns - 51_000_000, OFF)]
+    rig.inbox.put(Act(now_ns, "ping"))
+    rig.session.react = _once([*late, SendMidi(now_ns - 49_000_000, ON)])
+    rig.transport.turn()
+    assert rig.ports.sent == [OFF, ON]
+    assert rig.transport.stale == 1
+
+
+def test_notes_of_a_system_that_stands_still_are_counted_by_themselves(make_rig: MakeRig) -> None:
+    rig = make_rig(lambda _: [])
+    rig.ports.stalled = True
+    rig.session.react = _once([SendMidi(1_000, ON), SendMidi(1_000, OFF)])
+    rig.inbox.put(Act(1_000, "ping"))
+    rig.transport.turn()
+    assert rig.ports.sent == [OFF]
+    assert (rig.transport.stalled, rig.transport.unsent) == (1, 0)
+
+
+def _once(effects: list[Effect]) -> Callable[[Command], list[Effect]]:
+    return lambda command: effects if isinstance(command, Act) else []
 
 
 class Osc:
