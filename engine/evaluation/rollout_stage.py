@@ -27,7 +27,7 @@ FEWEST_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RolloutStage:
     """The windows, what sounds in each, and the pitches on which all players are compared."""
 
     batch: Batch
@@ -59,7 +59,7 @@ def set_up(
     live: LiveSettings,
     longest_beats: float,
     candidates: Mapping[str, Candidate],
-) -> Stage:
+) -> RolloutStage:
     """Draw the windows; those that are answered too late for `longest_beats` are left out.
 
     Raises PackError where fewer than four are left.
@@ -79,7 +79,7 @@ def set_up(
             f"beat {LEAD_IN_BEATS} and last longer; want more or longer windows"
         )
     drawn = drawn.only(np.array(rows))
-    return Stage(
+    return RolloutStage(
         drawn.batch,
         [rollouts[row] for row in rows],
         common_pitches(candidates),
