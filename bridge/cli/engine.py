@@ -11,6 +11,7 @@ import json
 import math
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ import click
 from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
 from bridge.cli.score import bench_engine, evaluate, progress
 from bridge.cli.systems import train_system
+from bridge.text import did_you_mean
 
 if TYPE_CHECKING:
     from engine.training.processes import Processes
@@ -35,7 +37,29 @@ _NEXT = {
 __all__ = ["bench_engine", "evaluate", "export", "refine", "train"]
 
 
+def _from_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    """Options from a TOML file; what is on the command line goes first."""
+    if path is None:
+        return
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise click.UsageError(f"--config {path}: {err.strerror or err}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise click.UsageError(f"--config {path}: not TOML: {err}") from None
+    names = {option.lstrip("-"): each.name for each in ctx.command.params for option in each.opts}
+    for key in document:
+        if key not in names or key == "config":
+            raise click.UsageError(f"--config {path}: no option {key!r}{did_you_mean(key, names)}")
+    sizes = document.get("size", {})
+    if isinstance(sizes, dict):
+        document["size"] = [f"{name}={size}" for name, size in sizes.items()]
+    ctx.default_map = {str(names[key]): value for key, value in document.items()}
+
+
 @click.command()
+@click.option("--config", type=PATH, is_eager=True, expose_value=False, callback=_from_config,
+              help="A TOML file with any of these options; run it again to go on.")  # fmt: skip
 @click.option("--data", type=PATH, required=True,
               help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
 @click.option("--pack", type=PATH, help="Only prepare: write the packed file and stop.")
@@ -92,7 +116,7 @@ def train(
                 raise click.UsageError(
                     f"{options['family']} trains in one process, not by torchrun"
                 )
-            train_system(packed, out, _sizes(sizes), _progress, options)
+            train_system(packed, out, _sizes(sizes), _progress, options | {"device": device})
             return
         settings = TrainSettings(
             packed, out, sizes=_sizes(sizes), device=processes.device(chosen), **options

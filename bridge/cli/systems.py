@@ -30,13 +30,15 @@ def train_system(
     data: Path, out: Path, sizes: dict[str, int], bar: Bar, options: dict[str, Any]
 ) -> None:
     """Train or resume. Raises CheckpointError or PackError; Ctrl-C saves and exits with 130."""
+    from engine.model.export import pick_device
     from engine.systems.train import SystemTrainSettings
     from engine.systems.train import train as run_training
 
     ours = {name: options[name] for name in _OURS}
+    chosen = str(pick_device(options["device"]))
     if options["start_from"] is not None or options["compiled"]:
         raise click.UsageError(f"--start-from and --compile are not for {options['family']}")
-    settings = SystemTrainSettings(data, out, sizes=sizes, **ours)
+    settings = SystemTrainSettings(data, out, sizes=sizes, device=chosen, **ours)
     with bar() as report:
         try:
             run = run_training(settings, report)
@@ -160,7 +162,10 @@ def inspect(
     model: str, out: Path | None, layer: str | None, filters: tuple[int, ...], as_list: bool,
     steps: int, seed: int,
 ) -> None:  # fmt: skip
-    """Draw what filters of a network look for. MODEL is a preset, a model file or a run."""
+    """Draw what filters of a network look for. MODEL is a preset, a model file or a run.
+
+    Neighbours near 1 would mean that resolution is lost along that axis: runs of equal elements.
+    """
     from bridge.cli.score import preset_model
     from engine.scores.heat import save_heat
     from engine.systems import inspect as looking
@@ -176,6 +181,11 @@ def inspect(
     target = out or Path(f"{Path(model).stem}-filters.png")
     save_heat(list(pictures), [f"{chosen}, filter {each}" for each in filters], target)
     click.echo(f"{target}: filters {', '.join(map(str, filters))} of {chosen}")
+    for each, picture in zip(filters, pictures, strict=True):
+        rows, columns = looking.neighbours(picture)
+        click.echo(
+            f"  filter {each}: neighbours alike {rows:.2f} from row to row, {columns:.2f} in time"
+        )
 
 
 @click.command()

@@ -35,10 +35,12 @@ from engine.requests.tasks import generate
 from engine.systems.common.system import Mended
 from engine.systems.player import SystemPlayer
 from engine.systems.savkin.training import histogram_distance, pitch_classes
+from engine.systems.ziko_munim.process import ANTICIPATION
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack
 
 TASKS = ("harmonize", "continue")
+AHEAD = (0, 1, 4)
 CHAIN, COMPOSER = "markov chain", "composer"
 _BEATS_OF_A_BAR = 4
 _TIMED_BARS = 8
@@ -56,6 +58,21 @@ class Entry:
     def family(self) -> str:
         """Its family."""
         return str(self.player.metadata.get("family", ""))
+
+
+def with_anticipation(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries, and for those that anticipate one more for each k of AHEAD: as they play where
+    the melody is known only k beats ahead."""
+    found = dict(entries)
+    for name, entry in entries.items():
+        player = entry.player
+        if not isinstance(player, SystemPlayer) or entry.family != "ziko-munim":
+            continue
+        for k in AHEAD:
+            facts = {**player.metadata["facts"], ANTICIPATION: k}
+            told = SystemPlayer(player.network, {**player.metadata, "facts": facts}, player.device)
+            found[f"{name}, k = {k}"] = Entry(told, entry.settings)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +118,8 @@ def _task(
     free = np.flatnonzero(~known[ACCOMPANIMENT])
     part = slice(int(free[0]), int(free[-1]) + 1)
     replies: dict[str, list[Reply]] = {}
-    for name, entry in entries.items():
+    asked = with_anticipation(entries) if task == "harmonize" else entries
+    for name, entry in asked.items():
         if task in ABILITIES[entry.family].tasks:
             replies[name] = _replies(entry, batch, known, named(report, f"{name}, {task}"))
     replies[CHAIN] = [_chained(chain, cells, known, i) for i, cells in enumerate(batch.target)]

@@ -107,6 +107,21 @@ def maximise(
     return np.stack([subject.rows(x).detach().numpy() for x in found])
 
 
+def neighbours(picture: NDArray[np.float32]) -> tuple[float, float]:
+    """Correlation of each element with the next one along rows, and along columns.
+
+    A network that has lost resolution along an axis cannot tell neighbours apart there: what it
+    looks for would have runs of equal elements, and the correlation would be near 1.
+    """
+
+    def like(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+        spread = float(a.std() * b.std())
+        return float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 0 else 0.0
+
+    pitch = like(picture[:-1], picture[1:]) if len(picture) > 1 else 0.0
+    return pitch, like(picture[:, :-1], picture[:, 1:])
+
+
 def _ascend(
     subject: Subject, module: nn.Module, outputs: list[Tensor], chosen: int, seed: int, steps: int
 ) -> Tensor:

@@ -47,6 +47,7 @@ class SystemTrainSettings:
     seed: int = 0
     save_every: int = 100
     threads: int = 0
+    device: str = "cpu"
     listen_every: int = 1000
     valid_windows: int = 64
     sizes: dict[str, int] = field(default_factory=dict)
@@ -66,7 +67,8 @@ class SystemRun:
         pack = load_pack(settings.data)
         self.corpora = list(pack.corpora)
         config = self.system.config(**settings.sizes)
-        self.network = self.system.build(config)
+        self.device = torch.device(settings.device)
+        self.network = self.system.build(config).to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
         self.music, self.held_out = (self.system.material(pack, split, config) for split in (0, 1))
         self.facts = self.music.facts()
@@ -92,7 +94,7 @@ class SystemRun:
         """Go on from the saved state if there is one; CheckpointError if it is another's."""
         if not self.path.exists():
             return
-        state: dict[str, Any] = checkpoint.load(self.path)
+        state: dict[str, Any] = checkpoint.load(self.path, str(self.device))
         mine = (self.settings.family, checkpoint.sizes_of(self.network))
         if (state.get("family"), state.get("sizes")) != mine:
             raise checkpoint.CheckpointError(
@@ -125,7 +127,8 @@ class SystemRun:
         """One step; what is drawn follows from (seed, step), so that a resumed run is the same."""
         number = self.settings.seed * _MIXED_SEED + self.progress.step
         generator = torch.Generator().manual_seed(number)
-        batch = self.music.batch(self.settings.batch, np.random.default_rng(number))
+        drawn = self.music.batch(self.settings.batch, np.random.default_rng(number))
+        batch = tuple(part.to(self.device) for part in drawn)
         if self.system.settle is not None:
             self.system.settle(self.network, self.averaged, self.progress.step)
         for group in self.optimizer.param_groups:
@@ -153,7 +156,7 @@ class SystemRun:
         rng = np.random.default_rng(1)
         with torch.no_grad():
             for _ in range(max(self.settings.valid_windows // 16, 1)):
-                batch = self.held_out.batch(16, rng)
+                batch = tuple(part.to(self.device) for part in self.held_out.batch(16, rng))
                 loss = self.system.loss(self.averaged, batch, generator, self.progress.step)
                 losses.append(float(loss))
         self.progress.valid = float(np.mean(losses))

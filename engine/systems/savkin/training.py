@@ -91,10 +91,10 @@ def listen(network: nn.Module, held_out: object, seed: int) -> dict[str, float]:
     assert isinstance(held_out, Sequences)
     length = held_out.length
     generator = torch.Generator().manual_seed(seed)
-    nothing = torch.zeros(1, 1, length)
+    nothing = torch.zeros(1, 1, length, device=next(network.parameters()).device)
     with torch.inference_mode():
         made = reverse(network, nothing, nothing, Walk(_LISTEN_CALLS), generator)
-    numbers = unscaled(made[0, 0].numpy())
+    numbers = unscaled(made[0, 0].cpu().numpy())
     notes, faults = from_numbers(numbers)
     real, _ = from_numbers(held_out.numbers(np.random.default_rng(seed)))
     return {

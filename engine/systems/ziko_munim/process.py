@@ -31,12 +31,13 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
 
     def sample(window: LatentWindow) -> Tensor:
         given = _condition(request, window, ahead)
+        unconditional = not bool(given.style.any() or given.density.any())
         known = torch.from_numpy(window.known).to(window.codes)[None]
 
         def predict(x: Tensor, level: Tensor) -> Tensor:
             # The loop noises what is known; here it comes clean.
             x = torch.where(known[:, :, None, None] > 0.5, window.codes, x)
-            if settings.guidance == 1.0:
+            if settings.guidance == 1.0 or unconditional:
                 out: Tensor = network(x, level, known, given)
                 return out
             conditional, free = (network(x, level, known, each) for each in (given, given.free()))

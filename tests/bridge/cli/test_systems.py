@@ -85,8 +85,35 @@ def test_filters_are_drawn_and_layers_listed(trained: Path, tmp_path: Path) -> N
     assert "enter  8 filters" in listed
     out = tmp_path / "filters.png"
     result = run("inspect", trained / "mine.pt", "-o", out, "--layer", "enter", "--ascent", 1)
-    assert result.output == f"{out}: filters 0, 1, 2 of enter\n"
+    first, *rest = result.output.splitlines()
+    assert first == f"{out}: filters 0, 1, 2 of enter"
+    assert [line.split(":")[0] for line in rest] == ["  filter 0", "  filter 1", "  filter 2"]
     assert out.exists()
+
+
+def test_one_config_file_trains_and_goes_on(trained: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f'data = "{trained / "run" / "data.npz"}"\nout = "{tmp_path / "run"}"\nfamily = "savkin"\n'
+        "steps = 1\nbatch = 2\nsave-every = 1\n[size]\nwidth = 8\nlength = 64\n"
+    )
+    first = run("train", "--config", config)
+    assert first.exit_code == 0, first.output
+    assert ": 1 steps" in first.output
+    assert ": 2 steps" in run("train", "--config", config, "--steps", 2).output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("batsch = 2", "no option 'batsch' (did you mean 'batch'?)"), ("=", "not TOML")],
+)
+def test_a_bad_config_file_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(text)
+    result = run("train", "--config", config)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert len(result.output.splitlines()) == 1
 
 
 def test_options_of_another_loop_are_refused(trained: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from engine.evaluation.held_out import EvaluateSettings
-from engine.evaluation.systems import Entry, rhythm_likeness, score
+from engine.evaluation.systems import Entry, rhythm_likeness, score, with_anticipation
 from engine.model.generator import Generator
 from engine.music.roll import Note, notes_to_roll
 from engine.requests.request import SampleSettings
@@ -32,6 +32,17 @@ def player(family: str) -> SystemPlayer:
     told = {"name": family, "family": family, "facts": FACTS}
     network = system.build(system.config(**SMALL[family])).eval()
     return SystemPlayer(network, told, torch.device("cpu"))
+
+
+def test_who_anticipates_is_scored_at_each_k() -> None:
+    settings = SampleSettings(steps=2, sampler="ddim")
+    entries = {name: Entry(player(name), settings) for name in ("kumawat", "ziko-munim")}
+    found = with_anticipation(entries)
+    assert list(found) == [
+        "kumawat", "ziko-munim", "ziko-munim, k = 0", "ziko-munim, k = 1", "ziko-munim, k = 4",
+    ]  # fmt: skip
+    assert found["ziko-munim, k = 4"].player.metadata["facts"]["anticipation"] == 4
+    assert "anticipation" not in found["ziko-munim"].player.metadata["facts"]
 
 
 def test_each_is_scored_in_what_it_can_beside_composer_chain_and_wrong_piece(

@@ -10,7 +10,7 @@ from engine.model import checkpoint
 from engine.model.export import ModelError, write
 from engine.model.generator import Generator
 from engine.requests.abilities import SYSTEMS
-from engine.systems.inspect import maximise, subject_of
+from engine.systems.inspect import maximise, neighbours, subject_of
 from engine.systems.registry import SYSTEMS as ROWS
 from tests.engine.systems.small import FACTS, SMALL
 
@@ -57,6 +57,15 @@ def test_the_papers_network_too(paper_generator: Generator, tmp_path: Path) -> N
     found = maximise(subject, "bottom.3", (0, 2), steps=2)
     assert found.shape == (2, 56, 384)
     assert not np.array_equal(found[0], found[1])
+
+
+def test_runs_of_equal_elements_are_neighbours_alike() -> None:
+    noise = np.random.default_rng(0).normal(size=(32, 64)).astype(np.float32)
+    assert max(map(abs, neighbours(noise))) < 0.1
+    rows, columns = neighbours(noise.repeat(8, axis=1))
+    assert abs(rows) < 0.1
+    assert columns > 0.8
+    assert neighbours(np.ones((1, 8), np.float32)) == (0.0, 0.0)
 
 
 def test_layers_and_filters_that_are_not_there_are_told_with_those_that_are(
