@@ -28,7 +28,7 @@ from bridge.files.batch import (
 )
 from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.knobs import Knobs
-from bridge.settings.parameters import DEFAULTS
+from bridge.settings.parameters import DEFAULTS, file_defaults
 from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
 from engine.music.grid import MeterMap, PitchRange
@@ -60,6 +60,7 @@ _CHORDS = click.option(
 )
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
+_UNVARIED_ROWS = tuple(row for row in _FILE_ROWS if row not in _VARY_ROWS)
 
 
 class Filler(Protocol):
@@ -95,7 +96,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @_CHORDS
-@table_options(_FILE_ROWS, leave_out=_VARY_ROWS, task="harmonize")
+@table_options(_UNVARIED_ROWS, file_defaults("harmonize"))
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
 
@@ -109,7 +110,7 @@ def harmonize(melody_track: str, **options: Any) -> None:
 @_MELODY
 @_CHORDS
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
-@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
+@table_options(_UNVARIED_ROWS, file_defaults())
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
     """Go on where MIDI files end, from the next bar line.
 
@@ -130,7 +131,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
 @_REPLACE
-@table_options(_FILE_ROWS, leave_out=_VARY_ROWS)
+@table_options(_UNVARIED_ROWS, file_defaults())
 def infill(
     melody_track: str, from_bar: int | None, to_bar: int | None, replace: bool, **options: Any
 ) -> None:
@@ -156,7 +157,7 @@ def infill(
 @click.option("--from-bar", type=int, help="First bar to vary, from 1; default: all of it.")
 @click.option("--to-bar", type=int, help="Last bar to vary.")
 @_REPLACE
-@table_options(_FILE_ROWS)
+@table_options(_FILE_ROWS, file_defaults("vary"))
 def vary(
     melody_track: str,
     keep: str,
@@ -183,7 +184,7 @@ def vary(
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
 @_CHORDS
-@table_options((*SAMPLE_ROWS, "tempo", "velocity"), leave_out=_VARY_ROWS)
+@table_options((*_UNVARIED_ROWS, "meter", "tempo"), file_defaults("generate"))
 def generate(
     output: Path, count: int | None, as_json: bool, bars: int, chords: Path | None, **given: Any
 ) -> None:

@@ -10,39 +10,18 @@ from typing import Any
 
 import click
 
+from bridge.cli.options import table_options
 from bridge.commands import Value
-from bridge.settings.parameters import DEFAULTS, PARAMETERS, Parameter, ParameterError, check
+from bridge.settings.parameters import DEFAULTS, PARAMETERS, ParameterError, check
 
-_OWN_OPTIONS = ("preset",)
+_ROWS = tuple(row.name for row in PARAMETERS if row.name != "preset")
 FAULT_EXIT = 70
 """Exit code where a part of the daemon ended that should not: it may be started again."""
 
 
-def _parameter_option(row: Parameter) -> click.Option:
-    """The option of one table row. Values are checked by the table, so that errors read alike."""
-    flag = row.name.replace("_", "-")
-    default = row.default if row.default != "" else "none"
-    if row.kind == "bool":
-        text = f"{row.doc}  [{'on' if row.default else 'off'}]"
-        return click.Option([f"--{flag}/--no-{flag}", f"set_{row.name}"], default=None, help=text)
-    return click.Option(
-        [f"--{flag}", f"set_{row.name}"],
-        metavar=row.describe_range() if not row.choices else "|".join(row.choices),
-        help=f"{row.doc}  [{default}]",
-    )
-
-
-def _with_parameters(command: click.Command) -> click.Command:
-    """Give a command an option for every row of the table."""
-    rows = [row for row in PARAMETERS if row.name not in _OWN_OPTIONS]
-    command.params += [_parameter_option(row) for row in rows]
-    return command
-
-
 def read_settings(options: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Value]:
-    """Settings from `set_NAME` options and `--set name=value` words; raises ParameterError."""
-    given = {name.removeprefix("set_"): value for name, value in options.items()}
-    settings = {name: check(name, value) for name, value in given.items() if value is not None}
+    """Settings from the table's options and `--set name=value` words; raises ParameterError."""
+    settings = {name: value for name, value in options.items() if value is not None}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals:
@@ -86,7 +65,6 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@_with_parameters
 @click.command(short_help="Play along: MIDI ports and OSC")
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True,
               help="UDP port for OSC; 0 takes any free one.")  # fmt: skip
@@ -116,6 +94,7 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
               help="The certificate that its owner gave you.  [the system's]")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @_shared
+@table_options(_ROWS, DEFAULTS)
 def serve(
     port: int,
     reply_port: int | None,

@@ -10,12 +10,11 @@ import click
 from bridge.commands import Value
 from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import (
-    BY_TASK,
-    FILE_DEFAULTS,
     PARAMETERS,
     Parameter,
     ParameterError,
     check,
+    file_defaults,
     find,
 )
 from bridge.settings.presets import Preset
@@ -25,40 +24,56 @@ SAMPLE_ROWS = tuple(row.name for row in PARAMETERS if row.scope == "sample")
 """What the file commands take, besides what each adds of its own."""
 
 
-def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> Value | None:
+def table_options(
+    names: Iterable[str], defaults: Mapping[str, Value]
+) -> Callable[[AnyFunction], AnyFunction]:
+    """An option for each row of these names; one not given is None, so that the preset decides.
+
+    The command gets the values by the rows' names, as the table wants them. defaults: to tell of.
+    """
+    rows = [find(name) for name in names]
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        for row in reversed(rows):
+            option = click.option(*_flags(row), callback=_checked, **_help(row, defaults))
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _flags(row: Parameter) -> tuple[str, str]:
+    flag = row.name.replace("_", "-")
+    return f"--{flag}/--no-{flag}" if row.kind == "bool" else f"--{flag}", row.name
+
+
+def _checked(ctx: click.Context, param: click.Parameter, value: object) -> Value | None:
     """An option's callback: the value as the table wants it, or what would be."""
+    name = str(param.name)
     try:
-        return None if value is None else check(str(param.name), value)
+        return None if value is None else check(name, value)
     except ParameterError as err:
-        text = str(err).replace(str(param.name), _dashed(str(param.name)), 1)
+        text = str(err).replace(name, name.replace("_", "-"), 1)
         raise click.UsageError(f"--{text}", ctx) from None
+
+
+def _help(row: Parameter, defaults: Mapping[str, Value]) -> dict[str, Any]:
+    """The arguments of `click.option` that a reader of `--help` sees."""
+    default = defaults[row.name]
+    if row.kind == "bool":
+        return {"default": None, "help": f"{row.doc} (default {'on' if default else 'off'})"}
+    facts = [row.describe_range()] if row.kind != "text" else []
+    if default != "":
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        facts.append(f"default {shown}")
+    text = f"{row.doc} ({'; '.join(facts)})" if facts else row.doc
+    return {"metavar": _metavar(row), "help": text}
 
 
 def _metavar(row: Parameter) -> str:
     if row.choices:
         return "|".join(row.choices) if len(row.choices) <= 5 else "CHOICE"
-    return {"float": "NUMBER", "int": "N", "text": "TEXT"}.get(row.kind, "0|1")
-
-
-def table_options(
-    names: Iterable[str] = SAMPLE_ROWS, *, leave_out: Iterable[str] = (), task: str = ""
-) -> Callable[[AnyFunction], AnyFunction]:
-    """One option for each row; an option not given is None, so that the preset decides."""
-    rows = [find(name) for name in names if name not in set(leave_out)]
-
-    def decorate(function: AnyFunction) -> AnyFunction:
-        for row in reversed(rows):
-            option = click.option(
-                f"--{_dashed(row.name)}",
-                row.name,
-                callback=_checked,
-                metavar=_metavar(row),
-                help=_help(row, task),
-            )
-            function = option(function)
-        return function
-
-    return decorate
+    return {"float": "NUMBER", "int": "N"}.get(row.kind, "TEXT")
 
 
 def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value) -> Knobs:
@@ -66,23 +81,10 @@ def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value)
 
     Raises ParameterError when the register is upside down.
     """
-    for_task = BY_TASK.get(str(fixed.get("mode")), {})
+    defaults = file_defaults(str(fixed.get("mode", "")))
     wished = {name: value for name, value in given.items() if value is not None}
-    knobs = Knobs({**FILE_DEFAULTS, **for_task, **preset.settings, **wished, **fixed})
+    knobs = Knobs({**defaults, **preset.settings, **wished, **fixed})
     low, high = knobs.integer("low"), knobs.integer("high")
     if low > high:
         raise ParameterError(f"low {low} is above high {high}; give both")
     return knobs
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
-def _help(row: Parameter, task: str) -> str:
-    facts = [row.describe_range()] if row.kind != "text" else []
-    default = (FILE_DEFAULTS | BY_TASK.get(task, {}))[row.name]
-    if default != "":
-        shown = f"{default:g}" if isinstance(default, float) else str(default)
-        facts.append(f"default {shown}")
-    return f"{row.doc} ({'; '.join(facts)})" if facts else row.doc

@@ -157,12 +157,12 @@ def as_played(
 ) -> SampleSettings:
     """The model's own sampling, else the parameters' defaults for files, or for live where the
     task is of that kind; what is asked for goes first."""
-    from bridge.settings.parameters import BY_TASK, DEFAULTS, FILE_DEFAULTS
+    from bridge.settings.parameters import DEFAULTS, file_defaults
     from engine.requests.request import SampleSettings
 
     own = generator.metadata.get("sampling") or {}
     given = {name: value for name, value in asked.items() if value is not None}
-    defaults = DEFAULTS if task in LIVE_TASKS else FILE_DEFAULTS | BY_TASK.get(task, {})
+    defaults = DEFAULTS if task in LIVE_TASKS else file_defaults(task)
     best: dict[str, Any] = {**defaults, **own, **given}
     return SampleSettings(**{name: best[name] for name in asked}, seed=seed, voices=88)
 

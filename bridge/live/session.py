@@ -27,17 +27,16 @@ from bridge.commands import (
     Value,
 )
 from bridge.live.actions import Actions, problem
+from bridge.live.changes import Changes
 from bridge.live.conductor import Conductor
 from bridge.live.planning.beat_tally import BeatCounts
 from bridge.live.stage import Stage
 from bridge.midi_messages import Kind, MidiMessage, note_off, parse
 from bridge.settings.knobs import Knobs, control_command
-from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError, find
+from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError
 from engine.music.grid import STEPS_PER_BEAT
 
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
-_HEARING = ("split", "pedal", "in_channel", "echo_guard")
-_RESTARTS = ("mode", "reply", "loop_bars", "loop_start")
 
 
 class Session:
@@ -59,8 +58,9 @@ class Session:
         self._engine_trouble = ""
         self._switched_ns: int | None = None
         self._before_switch: dict[str, Value] = {}
+        self._changes = Changes(self.stage, self._conductor)
         self._actions = Actions(self.stage, self._conductor, self._midi)
-        self._listen_as_asked(0)
+        self._changes.listen(0)
 
     # -- The public calls --------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Session:
             return []
         return [
             self._answer(command.name, command.sender),
-            *self._apply(command.name, command.at_ns),
+            *self._changes.apply(command.name, command.at_ns),
         ]
 
     def _remember(self, command: SetParameter) -> None:
@@ -232,42 +232,6 @@ class Session:
 
     def _answer(self, name: str, to: Address | None) -> OscOut:
         return OscOut(f"/diffuse/out/param/{name}", (self.knobs.value(name),), to)
-
-    def _apply(self, name: str, at_ns: int) -> list[Effect]:
-        """Let a new value take effect where it is not simply read when needed."""
-        stage, conductor, knobs = self.stage, self._conductor, self.knobs
-        transport = stage.transport
-        if name in _RESTARTS:
-            only_loop = name.startswith("loop_") and stage.policy.region is None
-            return [] if only_loop else conductor.switch(at_ns)
-        if name in _HEARING:
-            return self._listen_as_asked(at_ns)
-        if name == "out_channel" or (name == "bypass" and knobs.flag(name)):
-            return stage.performer.silence(at_ns)
-        if name == "thru" and not knobs.flag(name):
-            return stage.performer.end_through(at_ns)
-        if name == "tempo":
-            return conductor.follow(transport.set_tempo(knobs.number(name), at_ns), at_ns)
-        if name == "meter":
-            return conductor.follow(transport.set_meter(knobs.meter, at_ns), at_ns)
-        if name == "clock":
-            return conductor.follow(transport.set_clock(knobs.text(name), at_ns), at_ns)
-        if name == "preset":
-            stage.timing.forget()
-        elif find(name).scope == "sample":
-            stage.replanner.hurry()
-        return []
-
-    def _listen_as_asked(self, at_ns: int) -> list[Effect]:
-        """Split, pedal, channel and echo guard; what the old ones held open ends."""
-        stage, knobs, gate = self.stage, self.knobs, self.stage.gate
-        stage.recorder.split = knobs.text("split")
-        gate.echo_guard = knobs.flag("echo_guard")
-        events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
-        if gate.channel != knobs.integer("in_channel"):
-            events += gate.flush(at_ns)
-            gate.channel = knobs.integer("in_channel")
-        return [effect for event in events for effect in self._conductor.note(event)]
 
     # -- Reports -----------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from engine.requests.request import SampleSettings
 _ROWS: tuple[Parameter | Action, ...] = (*PARAMETERS, *ACTIONS)
 _BY_CC: dict[int, Parameter | Action] = {row.cc: row for row in _ROWS if row.cc is not None}
 
+_REQUEST = tuple(row.name for row in PARAMETERS if row.request)
+
 
 class Knobs:
     """Every parameter's value in force. Owner: the transport thread."""
@@ -63,24 +65,19 @@ class Knobs:
         """
         low, high = sorted((self.integer("low"), self.integer("high")))
         density, varied = self.number("density"), self.text("mode") == "vary"
+        plain = {name: self._values[name] for name in _REQUEST}
         return SampleSettings(
             steps=calls,
-            temperature=self.number("temperature"),
-            guidance=self.number("guidance"),
             density=None if density < 0 else density,
             variation=self.number("variation") if varied else 1.0,
-            seed=self.integer("seed"),
-            style=self.text("style"),
-            sampler=self.text("sampler"),
             low=low,
             high=high,
-            voices=self.integer("voices"),
-            doubling=self.text("doubling"),
             rhythm=self.text("rhythm") if varied else "free",
             chords_from="melody" if self.text("mode") == "harmonize" else "notes",
             pitch_classes=allowed_pitch_classes(
                 self.text("key"), self.text("scale"), self.text("chord"), read
             ),
+            **plain,  # type: ignore[arg-type]
         )
 
 
@@ -93,7 +90,7 @@ def control_command(controller: int, value: int, at_ns: int) -> SetParameter | A
     if row is None:
         return None
     if isinstance(row, Action):
-        if row.name == "freeze":
+        if row.arguments == (("on", "bool"),):
             return Act(at_ns, row.name, (value >= 64,))
         return Act(at_ns, row.name) if value >= 64 else None
     return SetParameter(at_ns, row.name, _spread(row, value))

@@ -7,8 +7,8 @@ reference page are all made from these rows. To add a knob, add a row.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from bridge.commands import Value
 from bridge.settings.pitch_locks import KEYS, SCALES, chord_pitch_classes
@@ -24,15 +24,11 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One knob. `kind` is float, int, bool, choice or text; ranges are inclusive.
-
-    scope: `sample` rows also steer the file commands, `live` rows the daemon only.
-    cc: MIDI controller on the control channel, or None. for_files: the file commands' default,
-    where it is another: they have time.
-    """
+    """One knob: a row of the table. Ranges are inclusive."""
 
     name: str
     kind: str
+    """float, int, bool, choice or text."""
     default: Value
     doc: str
     low: float = 0.0
@@ -40,8 +36,26 @@ class Parameter:
     choices: tuple[str, ...] = ()
     unit: str = ""
     cc: int | None = None
+    """MIDI controller on the control channel."""
     scope: str = "live"
+    """`sample`: also steers the file commands. `live`: the daemon only."""
+    request: bool = False
+    """The field of that name in a request's SampleSettings, as it is."""
+    in_preset: bool = False
+    """What the band sounds like, so a preset sets it; not the player's place in it (tempo, key,
+    channels, ports)."""
+    on_change: str = ""
+    """What is to be done when it changes live (`bridge.live.changes`). Empty: it is read when it is
+    needed; of `sample` rows the next plan is wanted at once."""
     for_files: Value | None = None
+    """The file commands' default, where it is another: they have time."""
+    for_task: Mapping[str, Value] = field(default_factory=dict)
+    """And a task's: where a melody leads the reply may be bold; what has less to go by falls
+    apart."""
+    words: Mapping[str, Value] = field(default_factory=dict)
+    """Values by name."""
+    read: Callable[[str], str] = str
+    """Of text: the text as it is kept. Raises ParameterError."""
 
     def describe_range(self) -> str:
         """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
@@ -85,6 +99,26 @@ def _t(name: str, default: str, doc: str, **more: object) -> Parameter:
     return Parameter(name, "text", default, doc, **more)  # type: ignore[arg-type]
 
 
+DENSITY_WORDS: dict[str, Value] = {"auto": -1.0, "sparse": 1.5, "medium": 3.0, "dense": 6.0}
+"""What `density` is for who does not count notes, in notes a beat."""
+
+
+def _meter(text: str) -> str:
+    try:
+        return str(Meter.parse(text))
+    except GridError as err:
+        raise ParameterError(str(err)) from None
+
+
+def _chord(text: str) -> str:
+    text = "" if text.lower() in ("off", "none") else text
+    try:
+        chord_pitch_classes(text)
+    except ChordError as err:
+        raise ParameterError(str(err)) from None
+    return text
+
+
 # CCs stay off 0, 1, 6, 7, 10, 11, 32, 38, 64-69, 96-101 and 120-127, which DAWs and keyboards use.
 PARAMETERS: tuple[Parameter, ...] = (
     _c(
@@ -93,6 +127,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         ("harmonize", "continue", "infill", "vary", "generate"),
         "what is played back to you",
         cc=14,
+        in_preset=True,
+        on_change="policy",
     ),
     _c(
         "reply",
@@ -100,14 +136,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         ("live", "next-bar", "loop"),
         "harmonize: with you now, each bar one bar later, or over a loop",
         cc=15,
+        in_preset=True,
+        on_change="policy",
     ),
     _t(
         "preset",
         "default",
         "model and settings by name; see `midi-diffuse presets`",
         scope="sample",
+        on_change="model",
     ),
-    _b("bypass", False, "stay silent (plans go on, so that coming back is instant)", cc=16),
+    _b(
+        "bypass",
+        False,
+        "stay silent (plans go on, so that coming back is instant)",
+        cc=16,
+        on_change="bypass",
+    ),
     _i(
         "steps",
         6,
@@ -117,6 +162,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         cc=17,
         scope="sample",
         for_files=20,
+        in_preset=True,
     ),
     _f(
         "temperature",
@@ -126,6 +172,9 @@ PARAMETERS: tuple[Parameter, ...] = (
         "lower is safer, higher bolder",
         cc=18,
         scope="sample",
+        in_preset=True,
+        request=True,
+        for_task={"harmonize": 1.0},
     ),
     _f(
         "density",
@@ -136,6 +185,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         unit="notes/beat",
         cc=19,
         scope="sample",
+        in_preset=True,
+        words=DENSITY_WORDS,
     ),
     _f(
         "guidance",
@@ -145,17 +196,39 @@ PARAMETERS: tuple[Parameter, ...] = (
         "how strongly style and density are followed; above 1 doubles the cost",
         cc=20,
         scope="sample",
+        in_preset=True,
+        request=True,
+        for_task={"generate": 2.0},
     ),
-    _f("variation", 0.75, 0.05, 1.0, "vary: how far from the original", cc=21, scope="sample"),
+    _f(
+        "variation",
+        0.75,
+        0.05,
+        1.0,
+        "vary: how far from the original",
+        cc=21,
+        scope="sample",
+        in_preset=True,
+    ),
     _c(
         "rhythm",
         "free",
         RHYTHMS,
         "vary: keep = the same onsets and lengths, only other pitches",
         scope="sample",
+        in_preset=True,
     ),
-    _i("seed", 0, 0, 2**31 - 1, "same seed, same input, same notes", scope="sample"),
-    _i("context_bars", 2, 1, 8, "bars of the past the model hears", unit="bars", cc=22),
+    _i("seed", 0, 0, 2**31 - 1, "same seed, same input, same notes", scope="sample", request=True),
+    _i(
+        "context_bars",
+        2,
+        1,
+        8,
+        "bars of the past the model hears",
+        unit="bars",
+        cc=22,
+        in_preset=True,
+    ),
     _i(
         "memory_beats",
         2,
@@ -164,6 +237,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "its own past that the model sees: less follows you more freely, more keeps a figure",
         unit="beats",
         cc=45,
+        in_preset=True,
     ),
     _i(
         "reply_bars",
@@ -173,18 +247,66 @@ PARAMETERS: tuple[Parameter, ...] = (
         "continue: bars answered; 16 with `endless` never stops",
         unit="bars",
         cc=23,
+        in_preset=True,
     ),
-    _i("listen_bars", 1, 0, 8, "bars listened to before the first answer", unit="bars", cc=24),
-    _b("endless", False, "continue: keep answering until you play again or stop", cc=25),
-    _i("low", 36, 21, 108, "lowest pitch of the reply", unit="MIDI pitch", cc=26, scope="sample"),
-    _i("high", 84, 21, 108, "highest pitch of the reply", unit="MIDI pitch", cc=27, scope="sample"),
-    _i("voices", 4, 1, 8, "most notes at once in the reply", cc=28, scope="sample"),
+    _i(
+        "listen_bars",
+        1,
+        0,
+        8,
+        "bars listened to before the first answer",
+        unit="bars",
+        cc=24,
+        in_preset=True,
+    ),
+    _b(
+        "endless",
+        False,
+        "continue: keep answering until you play again or stop",
+        cc=25,
+        in_preset=True,
+    ),
+    _i(
+        "low",
+        36,
+        21,
+        108,
+        "lowest pitch of the reply",
+        unit="MIDI pitch",
+        cc=26,
+        scope="sample",
+        in_preset=True,
+    ),
+    _i(
+        "high",
+        84,
+        21,
+        108,
+        "highest pitch of the reply",
+        unit="MIDI pitch",
+        cc=27,
+        scope="sample",
+        in_preset=True,
+    ),
+    _i(
+        "voices",
+        4,
+        1,
+        8,
+        "most notes at once in the reply",
+        cc=28,
+        scope="sample",
+        in_preset=True,
+        request=True,
+    ),
     _c(
         "doubling",
         "avoid",
         DOUBLINGS,
         "whether the reply may play your note's very pitch while you do",
         scope="sample",
+        in_preset=True,
+        request=True,
     ),
     _c(
         "key",
@@ -195,19 +317,38 @@ PARAMETERS: tuple[Parameter, ...] = (
         scope="sample",
     ),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
-    _t("chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample"),
+    _t(
+        "chord", "", "chord lock, such as `Am7` or `C E G`; off = none", scope="sample", read=_chord
+    ),
     _c(
         "split",
         "highest",
         ("highest", "all-lead", "channel"),
         "polyphonic input: top note leads, all lead, or channel 1 leads",
         cc=31,
+        on_change="listen",
     ),
-    _c("pedal", "extend", ("extend", "ignore"), "what CC64 does to your notes", cc=33),
-    _b("thru", False, "send your notes on to the output", cc=34),
-    _i("in_channel", 0, 0, 16, "channel listened to; 0 = all", cc=35),
-    _i("out_channel", 1, 1, 16, "channel of the reply", cc=36),
-    _i("velocity", 0, 0, 127, "velocity of the reply; 0 = 0.8 of your last beat's mean", cc=37),
+    _c(
+        "pedal",
+        "extend",
+        ("extend", "ignore"),
+        "what CC64 does to your notes",
+        cc=33,
+        in_preset=True,
+        on_change="listen",
+    ),
+    _b("thru", False, "send your notes on to the output", cc=34, on_change="thru"),
+    _i("in_channel", 0, 0, 16, "channel listened to; 0 = all", cc=35, on_change="listen"),
+    _i("out_channel", 1, 1, 16, "channel of the reply", cc=36, on_change="silence"),
+    _i(
+        "velocity",
+        0,
+        0,
+        127,
+        "velocity of the reply; 0 = 0.8 of your last beat's mean",
+        cc=37,
+        in_preset=True,
+    ),
     _f(
         "humanize",
         0.0,
@@ -215,6 +356,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         1.0,
         "random velocity (up to 20 %) and timing (up to 10 ms late)",
         cc=39,
+        in_preset=True,
     ),
     _f("input_offset_ms", 0.0, -200.0, 200.0, "added to the time of incoming notes", unit="ms"),
     _f(
@@ -231,13 +373,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         ("16+triplet", "16", "8", "off"),
         "grid your notes are moved to",
         cc=40,
+        in_preset=True,
     ),
-    _f("tempo", 120.0, 20.0, 400.0, "internal clock", unit="bpm"),
+    _f("tempo", 120.0, 20.0, 400.0, "internal clock", unit="bpm", on_change="tempo"),
     _t(
         "meter",
         "4/4",
         "time signature, from the next bar on (MIDI clock does not carry it)",
         scope="sample",
+        on_change="meter",
+        read=_meter,
     ),
     _c(
         "clock",
@@ -245,6 +390,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         ("auto", "midi", "internal", "link"),
         "auto: MIDI clock when there is one, else internal; link: Ableton Link",
         cc=41,
+        on_change="clock",
     ),
     _f(
         "pickup_beats",
@@ -254,7 +400,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "internal clock started by a note: beats before bar 1",
         unit="beats",
     ),
-    _i("loop_bars", 4, 1, 32, "reply loop: length", unit="bars", cc=42),
+    _i("loop_bars", 4, 1, 32, "reply loop: length", unit="bars", cc=42, on_change="loop"),
     _i(
         "loop_start",
         -1,
@@ -262,9 +408,21 @@ PARAMETERS: tuple[Parameter, ...] = (
         9999,
         "reply loop: first bar; -1 = where loop is switched on",
         unit="bar",
+        on_change="loop",
     ),
-    _b("echo_guard", True, "ignore our own notes when they come back in", cc=43),
-    _c("style", "any", STYLES, "style the model is asked for", cc=44, scope="sample"),
+    _b(
+        "echo_guard", True, "ignore our own notes when they come back in", cc=43, on_change="listen"
+    ),
+    _c(
+        "style",
+        "any",
+        STYLES,
+        "style the model is asked for",
+        cc=44,
+        scope="sample",
+        in_preset=True,
+        request=True,
+    ),
     _c(
         "sampler",
         "renoise",
@@ -272,6 +430,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "reverse process (docs/training.md)",
         scope="sample",
         for_files="renoise-coupled",
+        in_preset=True,
+        request=True,
     ),
     _c(
         "device",
@@ -322,20 +482,16 @@ BY_NAME: dict[str, Parameter] = {row.name: row for row in PARAMETERS}
 ACTION_BY_NAME: dict[str, Action] = {row.name: row for row in ACTIONS}
 CONTROL_CHANNEL = 16
 DEFAULTS: dict[str, Value] = {row.name: row.default for row in PARAMETERS}
-FILE_DEFAULTS: dict[str, Value] = DEFAULTS | {
-    row.name: row.for_files for row in PARAMETERS if row.for_files is not None
-}
-"""What the file commands start from (docs/benchmarks.md, Samplers)."""
-BY_TASK: dict[str, dict[str, Value]] = {
-    "harmonize": {"temperature": 1.0},
-    "generate": {"guidance": 2.0},
-}
-"""And what they do otherwise: where a melody leads, the reply may be bold; what has less to go by
-falls apart."""
 
 
-DENSITY_WORDS = {"auto": -1.0, "sparse": 1.5, "medium": 3.0, "dense": 6.0}
-"""What `density` is for who does not count notes, in notes a beat."""
+def file_defaults(task: str = "") -> dict[str, Value]:
+    """What a file command starts from (docs/benchmarks.md, Samplers)."""
+    found = dict(DEFAULTS)
+    for row in PARAMETERS:
+        if row.for_files is not None:
+            found[row.name] = row.for_files
+        found[row.name] = row.for_task.get(task, found[row.name])
+    return found
 
 
 def find(name: str) -> Parameter:
@@ -350,8 +506,8 @@ def check(name: str, value: object) -> Value:
     """The value as the table wants it, or ParameterError with the valid range in words."""
     row = find(name)
     given = shorten(_in_words(value))
-    if name == "density" and isinstance(value, str):
-        value = DENSITY_WORDS.get(value.strip().lower(), value)
+    if isinstance(value, str):
+        value = row.words.get(value.strip().lower(), value)
     wrong = ParameterError(f"{name} wants {row.describe_range()}, not {given}")
     if row.kind == "choice":
         text = str(value)
@@ -364,7 +520,7 @@ def check(name: str, value: object) -> Value:
     if row.kind == "text":
         if not isinstance(value, str | int | float):
             raise wrong
-        return _check_text(name, str(value))
+        return row.read(str(value).strip())
     return _check_number(row, value, wrong)
 
 
@@ -390,19 +546,3 @@ def _check_number(row: Parameter, value: object, wrong: ParameterError) -> Value
     if number != int(number):
         raise wrong
     return bool(number) if row.kind == "bool" else int(number)
-
-
-def _check_text(name: str, text: str) -> str:
-    text = text.strip()
-    if name == "meter":
-        try:
-            return str(Meter.parse(text))
-        except GridError as err:
-            raise ParameterError(str(err)) from None
-    if name == "chord":
-        text = "" if text.lower() in ("off", "none") else text
-        try:
-            chord_pitch_classes(text)
-        except ChordError as err:
-            raise ParameterError(str(err)) from None
-    return text

@@ -20,39 +20,13 @@ import platformdirs
 
 from bridge.commands import Value
 from bridge.settings import model_trust
-from bridge.settings.parameters import BY_NAME, DEFAULTS, ParameterError, check
+from bridge.settings.parameters import BY_NAME, PARAMETERS, ParameterError, check
 from bridge.text import did_you_mean, one_of, shorten
 from engine.bounded_file import read_bounded
 
 FIXTURE = "fixture"
 """The model name that stands for `engine.requests.fixture`: no file, no network."""
 
-# What the band sounds like; not the player's place in it (tempo, key, channels, ports).
-_IN_CHARGE = (
-    "mode",
-    "reply",
-    "steps",
-    "temperature",
-    "density",
-    "guidance",
-    "variation",
-    "rhythm",
-    "context_bars",
-    "memory_beats",
-    "reply_bars",
-    "listen_bars",
-    "endless",
-    "low",
-    "high",
-    "voices",
-    "doubling",
-    "pedal",
-    "velocity",
-    "humanize",
-    "input_quantize",
-    "style",
-    "sampler",
-)
 _KEYS = ("description", "model", "settings")
 _MOST_BYTES = 64 * 1024
 _MOST_NAME = 200
@@ -79,7 +53,7 @@ class Preset:
 
         For switching while playing, so that nothing of the preset before stays behind.
         """
-        return {**{name: DEFAULTS[name] for name in _IN_CHARGE}, **self.settings}
+        return {**{row.name: row.default for row in PARAMETERS if row.in_preset}, **self.settings}
 
 
 @dataclass(frozen=True, slots=True)
