@@ -39,7 +39,13 @@ OTHER: dict[str, tuple[str, Value]] = {
 def test_requests_take_the_rows_that_say_so_as_they_are() -> None:
     rows = {row.name for row in PARAMETERS if row.request}
     assert rows <= {field.name for field in fields(SampleSettings)}
-    values: dict[str, Value] = {"temperature": 1.5, "seed": 7, "voices": 2, "doubling": "allow", "style": "hymn"}
+    values: dict[str, Value] = {
+        "temperature": 1.5,
+        "seed": 7,
+        "voices": 2,
+        "doubling": "allow",
+        "style": "hymn",
+    }
     wanted = Knobs({**values, "guidance": 3.0, "sampler": "ddim"}).sample_settings(5)
     found = {name: getattr(wanted, name) for name in rows}
     assert found == {**values, "guidance": 3.0, "sampler": "ddim"}
