@@ -84,12 +84,13 @@ class DaemonProcess:
         reply_port: int,
         seconds: float = READY_S,
         program: Sequence[str] = ("-m", "bridge"),
+        prefix: Sequence[str] = (),
     ) -> None:
         """Start with `arguments` after `serve`; raises RigError when READY does not come.
 
-        program: what Python is to run.
+        program: what Python is to run. prefix: what is to run Python, such as `ip netns exec`.
         """
-        command = [sys.executable, *program, "serve", "--port", "0"]
+        command = [*prefix, sys.executable, *program, "serve", "--port", "0"]
         command += ["--reply-port", str(reply_port), *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         self._last_errors = ""

@@ -52,13 +52,10 @@ class Processes:
         return slice(start, start + share + (self.rank < more))
 
     def parallel(self, network: nn.Module) -> Any:
-        """The network, its gradients averaged over all processes in each backward pass.
-
-        What a batch does not need (the map from the plan, where none is given) has no gradient.
-        """
+        """The network, its gradients averaged over all processes in each backward pass."""
         if self.count == 1:
             return network
-        return nn.parallel.DistributedDataParallel(network, find_unused_parameters=True)
+        return nn.parallel.DistributedDataParallel(network)
 
     def sums(self, *numbers: Tensor | float, device: torch.device) -> list[float]:
         """Each number summed over all processes."""

@@ -9,12 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bridge.bench.cluster import saturated, stats
+from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork
 from bridge.client.engine_server import ServerProcess
+from bridge.client.peers import OscPeer
+from bridge.client.rig import DaemonProcess, wait_for
 from bridge.engine_host.main import warm_up_request
 from bridge.engine_host.wire import PLAN, unpack, unpack_plan
 from bridge.engine_link.wire import FIXTURE_DIGEST, pack_ask
@@ -22,12 +27,13 @@ from bridge.engine_server.open_ports import family, listening
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
 from tests.bridge.engine_server.test_gateway import answer, player
+from tests.namespaces import namespace, near_address
 
 pytest.importorskip("ray", reason="needs the extra `cluster`")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
 REQUEST = warm_up_request(SampleSettings())
-DELAY_S = 0.15
+DELAY_S = 0.08
 """Well above the fixture's own work, which is not shared: some 7 ms a player."""
 PLAYERS = 8
 
@@ -37,6 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(
         tmp_path_factory.mktemp("server"),
         *("--preset", "fixture", "--delay-ms", str(1000 * DELAY_S), "--batch", str(PLAYERS)),
+        *("--name", near_address(1), "--name", near_address(2)),
+        listen="0.0.0.0:0",
     ) as running:
         yield running
 
@@ -46,7 +54,7 @@ def test_only_the_gateway_can_be_reached_and_everything_else_is_on_loopback(
 ) -> None:
     found = listening(family(server.process.pid))
     assert len(found) > 5  # Ray's are among them
-    assert [row for row in found if not row.local] == []
+    assert [row.port for row in found if not row.local] == [server.port]
 
 
 def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:
@@ -63,29 +71,60 @@ def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:
     asyncio.run(play())
 
 
-def plans_a_second(server: ServerProcess, players: int, seconds: float = 2.0) -> float:
-    """Of all players, each asking again as soon as it is answered."""
-
-    async def play(end_s: float) -> int:
-        count = 0
-        async with player(server) as connection:
-            await answer(connection)
-            while time.monotonic() < end_s:
-                await connection.send(pack_ask(REQUEST, FIXTURE_DIGEST, 5 * 10**9))
-                count += (await answer(connection))[0] == PLAN
-        return count
-
-    async def run() -> float:
-        end_s = time.monotonic() + seconds
-        return sum(await asyncio.gather(*(play(end_s) for _ in range(players)))) / seconds
-
-    return asyncio.run(run())
-
-
 def test_eight_players_share_batches_at_twice_the_rate_of_one_by_one(
     server: ServerProcess,
 ) -> None:
-    assert plans_a_second(server, PLAYERS) >= 2 / DELAY_S  # one by one: 1 / DELAY_S at most
+    assert (
+        saturated(server.address, "fixture", PLAYERS, 2.0) >= 2 / DELAY_S
+    )  # one by one: 1 / DELAY_S at most
+
+
+@pytest.fixture
+def no_midi_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "there-is-no-such-server")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+
+
+def test_two_daemons_on_two_machines_play_through_one_server(
+    server: ServerProcess, no_midi_system: None
+) -> None:
+    """Namespaces with a cable each; the second one's is 50 ms long."""
+    with ExitStack() as stack:
+        slow = ShakyNetwork("127.0.0.1", server.port, WEATHERS["delay"], seed=2)
+        bands = []
+        for number, network in ((1, None), (2, slow)):
+            there = stack.enter_context(namespace(number))
+            port = server.port
+            if network is not None:
+                port = stack.enter_context(NetworkInThread(network, there.near)).port
+            osc = there.inside(OscPeer)
+            stack.callback(osc.close)
+            address = server.address_at(there.near, port)
+            arguments = (
+                *("--preset", "fixture", "--tempo", "120", "--no-log", "--engine", address.url),
+                *("--engine-token-file", str(server.folder / "token")),
+                *("--engine-ca", str(server.folder / "certificate.pem")),
+            )
+            daemon = stack.enter_context(
+                DaemonProcess(*arguments, reply_port=osc.port, prefix=there.prefix)
+            )
+            osc.to_port = daemon.osc_port
+            bands.append((osc, daemon))
+        wait_for(lambda: stats(server.address).get("players") == 2, 10, "both players")
+        time.sleep(2.0)  # probes are answered
+        asked = stats(server.address)["asked"]
+        for beat in range(14):
+            for osc, _ in bands:
+                osc.send("/diffuse/note", 60 + 2 * (beat % 5), 90)
+            time.sleep(0.5)
+        for osc, daemon in bands:
+            figures = osc.stats()
+            assert figures["fresh"] >= 10
+            assert (figures["rest"], figures["late"], figures["late_notes"]) == (0, 0, 0)
+            told = daemon.errors
+            assert figures["plan_p50_ms"] > 1000 * DELAY_S, told  # from the server: 7 ms at home
+            assert daemon.end() == 0
+        assert stats(server.address)["asked"] >= asked + 20
 
 
 def test_a_killed_replica_comes_back(server: ServerProcess) -> None:
@@ -93,7 +132,7 @@ def test_a_killed_replica_comes_back(server: ServerProcess) -> None:
     (replica,) = (pid for pid, name in names.items() if name.startswith("ray::ServeRepli"))
     os.kill(replica, signal.SIGKILL)
     end_s = time.monotonic() + 30
-    while plans_a_second(server, 1, 0.5) < 1:
+    while saturated(server.address, "fixture", 1, 0.5) < 1:
         assert time.monotonic() < end_s, "no plans any more"
 
 
