@@ -121,7 +121,8 @@ def run_players(
 
         address = replace(server.address, port=running.port)
         played = play_all(parts, through(address), meanwhile)
-    spent_s = cpu_s(family(server.process.pid)) - cpu_before_s
+    after = cpu_s(family(server.process.pid))
+    spent_s = sum(each_s - cpu_before_s.get(pid, 0.0) for pid, each_s in after.items())
     batches = batch_sizes(stats(server.address), before)
     return row(played, count, weather) | {
         "batch_mean": round(mean_batch(batches), 2),
@@ -212,16 +213,17 @@ def kill_replica(server: ServerProcess) -> None:
             return
 
 
-def cpu_s(pids: list[int]) -> float:
-    """Processor time of these processes so far (Linux; else 0)."""
-    ticks = 0
+def cpu_s(pids: list[int]) -> dict[int, float]:
+    """Processor time of each of these processes so far (Linux; else none)."""
+    found: dict[int, float] = {}
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        ticks = int(fields[11]) + int(fields[12])
+        found[pid] = ticks / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import EngineSpec, warm_up_request
-from bridge.engine_host.supervisor import HISTORY, NONSENSE, EngineSupervisor
+from bridge.engine_host.supervisor import HISTORY, NONSENSE, RECENT, EngineSupervisor
 from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
@@ -27,6 +27,9 @@ from engine.requests.request import PlanRequest
 PATIENCE_NS = 400 * NS_PER_MS
 """An answer that takes longer is given up: with the local engine's own time that is about a beat
 at 120 bpm. A server that needs longer for every plan is never asked for music."""
+HEDGE_NS, HEDGE_TIMES = 200 * NS_PER_MS, 2
+"""After so long, or so many times what the server takes in the middle, the local engine is asked
+too and the first answer is played: a network that stalls for a moment is no reason to leave it."""
 PROBE_S = 0.4
 FEW_PROBES, MANY_PROBES = 3, 24
 """So many probes in a row must be answered in time before a server is well. The number doubles
@@ -69,6 +72,8 @@ class FailoverEngine:
         self._spec = EngineSpec("")
         self._offers: dict[str, Offer] | None = None
         self._asked: Asked | None = None
+        self._hedged: Asked | None = None
+        self._server_ns: deque[int] = deque(maxlen=RECENT)
         self._pending: PlanRequest | None = None
         self._probe: Asked | None = None
         self._probes = 0
@@ -137,7 +142,19 @@ class FailoverEngine:
             self._pending = request
         else:
             self._asked = self._send(request)
+            self._link.later(self._hedge_ns / NS_PER_S, self._hedge, self._asked)
             self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._asked)
+
+    @property
+    def _hedge_ns(self) -> int:
+        usual = sorted(self._server_ns)
+        middle_ns = usual[len(usual) // 2] if usual else 0
+        return min(PATIENCE_NS, max(HEDGE_NS, HEDGE_TIMES * middle_ns))
+
+    def _hedge(self, asked: Asked) -> None:
+        if asked is self._asked and self._hedged is not asked:
+            self._hedged = asked
+            self._local.submit(asked.request)
 
     def _send(self, request: PlanRequest) -> Asked:
         assert self._offer is not None
@@ -195,6 +212,7 @@ class FailoverEngine:
             self._good(now_ns - probe.sent_ns)
         elif asked is not None and number == asked.request.id:
             self._errors = 0
+            self._server_ns.append(now_ns - asked.sent_ns)
             return now_ns - asked.sent_ns
         return None
 
@@ -209,7 +227,7 @@ class FailoverEngine:
         if self._asked is None or self._errors >= MOST_ERRORS:
             self._dropped(number, f"fails ({text})")
         elif self._asked.request.id == number:
-            self._local.submit(self._asked.request)
+            self._hedge(self._asked)
             self._next()
 
     # -- Well or not -------------------------------------------------------------------------------
@@ -254,7 +272,10 @@ class FailoverEngine:
     def _fails(self, why: str) -> None:
         """The server is not to be asked for music now: the local engine is, if it was not."""
         was_well, self.well = self.well, False
-        waiting = self._pending or (self._asked.request if self._asked else None)
+        if self._asked is not None and self._pending is None:
+            self._hedge(self._asked)
+        elif self._pending is not None:
+            self._local.submit(self._pending)
         self._asked = self._pending = self._probe = None
         self._good_ns.clear()
         self._errors = 0
@@ -265,8 +286,6 @@ class FailoverEngine:
             self._link.later(PROBE_S, self._probe_again)
         if was_well or not self._told:
             self._say_away(f"{self._server.name} {why}")
-        if waiting is not None:
-            self._local.submit(waiting)
 
     def _say_away(self, why: str) -> None:
         self._told = why

@@ -86,7 +86,7 @@ def test_a_server_that_stalls_is_left_within_a_beat_and_taken_again_told_once_ea
     engine.submit(replace(REQUEST, id=1))
     reports.wait(lambda: reports.plans == [1])
     assert time.monotonic() - begun_s < 0.5 + 0.1  # a beat at 120 bpm, and a slow machine's share
-    assert not engine.well
+    reports.wait(lambda: not engine.well)
     engine.submit(replace(REQUEST, id=2))
     reports.wait(lambda: reports.plans == [1, 2])
     time.sleep(1.0)  # probes go on failing meanwhile
@@ -146,6 +146,26 @@ def test_a_server_that_babbles_is_left(
     engine.submit(replace(REQUEST, id=5))
     reports.wait(lambda: reports.plans == [5])
     assert "makes no sense (KeyError)" in reports.news[-1]
+
+
+def test_while_the_server_takes_a_moment_this_machine_is_asked_too_and_nothing_is_told(
+    server: RunningGateway, engine: FailoverEngine, reports: Reports
+) -> None:
+    both_ready(engine, reports)
+    before = len(reports.news)
+
+    async def stalls(request: PlanRequest, left_ns: int) -> bytes:
+        await asyncio.sleep(0.3)
+        return await sound(request, left_ns)
+
+    server.engine = stalls
+    begun_s = time.monotonic()
+    engine.submit(replace(REQUEST, id=11))
+    reports.wait(lambda: reports.plans == [11])
+    assert 0.19 < time.monotonic() - begun_s < 0.29
+    reports.wait(lambda: reports.plans == [11, 11])  # the planner takes the first
+    assert engine.well
+    assert len(reports.news) == before
 
 
 def test_only_the_newest_waits_while_one_is_with_the_server(
