@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.osc.schema import OUT_PREFIX, PARAM_PREFIX, PREFIX
 from bridge.osc.server import RENEW_S
+from bridge.settings.groups import Group, groups, label
 from bridge.settings.parameters import ACTION_BY_NAME, PARAMETERS, Parameter
 from scripts.max_boxes import Patcher, Rect
 from scripts.patch_layout import (
@@ -18,10 +19,7 @@ from scripts.patch_layout import (
     REPLY_PORT,
     SEND_PORT,
     TITLE,
-    Group,
     default_text,
-    groups,
-    label,
     note,
 )
 

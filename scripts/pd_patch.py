@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.osc.server import RENEW_S
+from bridge.settings.groups import Group, groups, label
 from bridge.settings.parameters import Parameter
 from scripts.patch_layout import (
     BUTTONS,
@@ -16,9 +17,6 @@ from scripts.patch_layout import (
     REPLY_PORT,
     SEND_PORT,
     TITLE,
-    Group,
-    groups,
-    label,
     note,
 )
 

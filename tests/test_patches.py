@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bridge.osc.schema import IN_ROWS, OUT_ROWS, PARAM_PREFIX
+from bridge.settings.groups import groups
 from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter
 from scripts.make_patches import FOLDER, make
-from scripts.patch_layout import groups
 
 ADDRESSES = {row.address for row in (*IN_ROWS, *OUT_ROWS)}
 ANSWERS = {PARAM_PREFIX + row.name for row in PARAMETERS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
               )  # fmt: skip
 @click.option("--chords", type=click.Path(path_type=Path), metavar="FILE",
               help="A lead sheet to follow: chord symbols over bars (docs/chords.md).")  # fmt: skip
+@click.option("--monitor", is_flag=True, help="Serve the monitor, a page that shows it all.")
+@click.option("--monitor-port", type=click.IntRange(0, 65535), default=9080, show_default=True,
+              help="TCP port of that page; 0 takes any free one.")  # fmt: skip
 @click.option("--no-log", is_flag=True, help="Keep no event log.")
 @click.option("--in", "in_name", default="", metavar="NAME",
               help="Existing MIDI port to listen to, instead of one of our own.")  # fmt: skip
@@ -102,6 +106,8 @@ def serve(
     allow: tuple[str, ...],
     log: Path | None,
     chords: Path | None,
+    monitor: bool,
+    monitor_port: int,
     no_log: bool,
     in_name: str,
     out_name: str,
@@ -142,6 +148,7 @@ def serve(
         reply_port=reply_port,
         allow=allow,
         log=None if no_log else log or default_folder(),
+        companion=_monitor(monitor_port) if monitor else None,
         chords=_given_chords(chords, str(settings.get("meter", ""))),
         in_name=in_name,
         out_name=out_name,
@@ -163,6 +170,16 @@ def serve(
     finally:
         out.close()
         errors.close()
+
+
+def _monitor(web_port: int) -> Callable[[int], list[str]]:
+    """The monitor's command line, from the daemon's port. Raises click.UsageError without it."""
+    from bridge.monitor.main import MISSING, is_installed
+
+    if not is_installed():
+        raise click.UsageError(MISSING)
+    words = [sys.executable, "-m", "bridge", "monitor", "--web-port", str(web_port), "--port"]
+    return lambda port: [*words, str(port)]
 
 
 def _given_chords(path: Path | None, meter: str) -> tuple[tuple[int, float, str], ...]:

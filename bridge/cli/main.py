@@ -178,6 +178,8 @@ COMMANDS: dict[str, Source] = {
     "engine-server": Source(
         "bridge.cli.cluster", "engine_server", "Run the engine for many players"
     ),
+    "monitor": Source("bridge.cli.monitor", "monitor", "See and steer a daemon in a browser"),
+    "doctor": Source("bridge.cli.doctor", "doctor", "Check this machine; say what to mend"),
     "demo": Source("bridge.cli.demo", "demo", "Hear and see a melody answered, in a minute"),
     "harmonize": Source("bridge.cli.files", "harmonize", "Add harmony to a MIDI file's melody"),
     "continue": Source("bridge.cli.files", "continue_", "Go on where a MIDI file ends"),

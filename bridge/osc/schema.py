@@ -167,6 +167,7 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("latency", "how many bars after yours the reply to a bar comes", "bars:int"),
     _out("late", "notes dropped because they missed their time, so far", "count:int"),
     _out("error", "what was wrong; `id` is the address or part concerned", "id:text", "text:text"),
+    _out("ports", "the MIDI ports, told with the figures", "in:text", "out:text", "system:text"),
     _out("pong", "answer to /diffuse/ping"),
     _out("help", "answer to /diffuse/help, one message an address", "usage:text", "doc:text"),
     _out("stats", "answer to /diffuse/stats, one message a figure", "name:text", "value:float"),

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -52,6 +53,8 @@ HUNG_S = 10
 """A thread whose turn takes so long hangs; that is said, once."""
 CLOSE_S, EXIT_S = 6.0, 2.0
 """The process ends so long after the last note-off, and after its ports are closed, at most."""
+LAST_NOTES = 32
+"""Notes of which the latest is told as the lateness of this moment."""
 
 Say = Callable[[str], None]
 
@@ -81,7 +84,8 @@ class DaemonConfig:
     network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
     fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
     slower machine would do. chords: (bar, beat, name), given from the start. server: an engine
-    elsewhere, which this machine's steps in for.
+    elsewhere, which this machine's steps in for. companion: from our OSC port, the command line
+    of a process that runs beside us and ends with us.
     """
 
     host: str = "127.0.0.1"
@@ -90,6 +94,7 @@ class DaemonConfig:
     allow: tuple[str, ...] = ()
     log: Path | None = None
     chords: tuple[tuple[int, float, str], ...] = ()
+    companion: Callable[[int], Sequence[str]] | None = None
     in_name: str = ""
     out_name: str = ""
     midi_api: str = "auto"
@@ -187,6 +192,7 @@ class Daemon:
             self._wait_for_engine()
             if not self._stop.is_set():
                 self._announce()
+                self._accompany(stack)
             while not self._stop.wait(WATCH_S):
                 self._watch_threads()
 
@@ -235,12 +241,16 @@ class Daemon:
         late = self._transport.lateness
         p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
         input_p99, input_most = self._transport.handling.percentiles_ms((0.99, 1.0))
-        engine = sorted(self._supervisor.elapsed_ns)
+        last_ns = max(late.since(late.count - LAST_NOTES), default=0)
+        recent = list(self._supervisor.elapsed_ns)
+        engine = sorted(recent)
         counts, pids = self._osc.counts, (*self._supervisor.pids, 0, 0)
         figures: dict[str, float] = {
             "send_late_p50_ms": p50,
             "send_late_p99_ms": p99,
             "send_late_max_ms": most,
+            "send_late_last_ms": last_ns / NS_PER_MS,
+            "plan_last_ms": recent[-1] / NS_PER_MS if recent else 0.0,
             "plans": len(engine),
             "plan_p50_ms": engine[len(engine) // 2] / NS_PER_MS if engine else 0.0,
             "plan_p95_ms": engine[int(0.95 * len(engine))] / NS_PER_MS if engine else 0.0,
@@ -264,6 +274,8 @@ class Daemon:
         }
         for name, value in figures.items():
             yield OscOut(OUT_PREFIX + "stats", (name, float(value)), to)
+        ports = self._ports.in_name, self._ports.out_name, self._ports.api
+        yield OscOut(OUT_PREFIX + "ports", ports, to)
         # Last, so that who asked knows that all have come.
         yield OscOut(OUT_PREFIX + "stats", ("end", float(len(figures))), to)
 
@@ -330,6 +342,13 @@ class Daemon:
             self._watch_threads()
             if self._supervisor.refused:
                 raise StartError(f"preset {self._config.preset!r}: {self._supervisor.refused}")
+
+    def _accompany(self, stack: ExitStack) -> None:
+        """Start the companion, where one is wanted."""
+        if self._config.companion is not None:
+            process = subprocess.Popen(self._config.companion(self._osc.port))
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
 
     def _announce(self) -> None:
         seconds = (time.perf_counter_ns() - self._begun_ns) / 1e9

@@ -1,0 +1,34 @@
+"""`midi-diffuse monitor`: see and steer a daemon in a browser."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--daemon", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+              help="Machine of the daemon.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535), default=9000, show_default=True,
+              help="The daemon's OSC port.")  # fmt: skip
+@click.option("--web-host", default="127.0.0.1", show_default=True,
+              help="Address to serve the page at; 0.0.0.0 lets phones and tablets in."
+              )  # fmt: skip
+@click.option("--web-port", type=click.IntRange(0, 65535), default=9080, show_default=True,
+              help="TCP port of the page; 0 takes any free one.")  # fmt: skip
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME",
+              help="A further name or address that this machine is called by in browsers."
+              )  # fmt: skip
+@click.option("--open", "show", is_flag=True, help="Open the page in your browser.")
+def monitor(
+    daemon: str, port: int, web_host: str, web_port: int, hosts: tuple[str, ...], show: bool
+) -> None:
+    """Show what a daemon hears, plays and plans, live in a browser, and steer it from there.
+
+    A process of its own and an OSC client like any other: close it and the music goes on.
+    """
+    from bridge.monitor.main import MonitorError, run
+
+    try:
+        run((daemon, port), (web_host, web_port), hosts, click.echo, show=show)
+    except MonitorError as err:
+        raise click.UsageError(str(err)) from None

@@ -1,0 +1,1 @@
+"""`midi-diffuse doctor`: what of this machine stands in the way, and how to mend it."""

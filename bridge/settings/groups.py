@@ -1,0 +1,73 @@
+"""Which parameters are shown together, and how they are called: for patches and the monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.settings.parameters import PARAMETERS, Parameter
+
+_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Play", ("mode", "reply", "preset", "style", "bypass", "thru", "velocity", "humanize")),
+    ("Harmony", ("key", "scale", "chord", "low", "high", "voices", "doubling", "density")),
+    (
+        "Model",
+        (
+            "steps",
+            "temperature",
+            "guidance",
+            "variation",
+            "rhythm",
+            "seed",
+            "sampler",
+            "device",
+        ),
+    ),
+    (
+        "Bars",
+        (
+            "context_bars",
+            "memory_beats",
+            "listen_bars",
+            "reply_bars",
+            "endless",
+            "loop_bars",
+            "loop_start",
+            "pickup_beats",
+        ),
+    ),
+    (
+        "Time",
+        (
+            "clock",
+            "tempo",
+            "meter",
+            "input_quantize",
+            "input_offset_ms",
+            "output_offset_ms",
+        ),
+    ),
+    ("Routing", ("split", "pedal", "in_channel", "out_channel", "echo_guard")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that are shown together."""
+
+    title: str
+    rows: tuple[Parameter, ...]
+
+
+def groups() -> list[Group]:
+    """Every parameter once; what no group names comes under `More`."""
+    by_name = {row.name: row for row in PARAMETERS}
+    found = [Group(title, tuple(by_name.pop(name) for name in names)) for title, names in _GROUPS]
+    return [*found, Group("More", tuple(by_name.values()))] if by_name else found
+
+
+def label(row: Parameter) -> str:
+    """`input offset (ms)`; a unit that is in the name already is not said twice."""
+    name = row.name.replace("_", " ")
+    if row.unit and not name.endswith((row.unit, "bars", "beats", "low", "high")):
+        return f"{name} ({row.unit})"
+    return f"{name[:-3]} (ms)" if name.endswith(" ms") else name

@@ -1,0 +1,203 @@
+"""The monitor's server, with a socket that stands in for the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from bridge.client.rig import wait_for
+from bridge.monitor.app import WEB, make_app
+from bridge.monitor.guard import Guard
+from bridge.monitor.relay import MOST_WAITING, Page, Relay
+from bridge.osc.wire import OscMessage, decode, encode
+from bridge.settings.parameters import PARAMETERS
+
+
+@dataclass
+class FakeDaemon:
+    """Hears what the monitor sends, and answers by hand."""
+
+    udp: socket.socket
+    peer: tuple[str, int] | None = None
+
+    def hear(self, address: str) -> tuple[Any, ...]:
+        """Arguments of the next message at `address`."""
+        end_s = time.monotonic() + 5
+        while time.monotonic() < end_s:
+            packet, self.peer = self.udp.recvfrom(8192)
+            for message in decode(packet):
+                if isinstance(message, OscMessage) and message.address == address:
+                    return message.arguments
+        raise AssertionError(address)
+
+    def say(self, name: str, *arguments: Any) -> None:
+        assert self.peer is not None
+        self.udp.sendto(encode(f"/diffuse/out/{name}", arguments), self.peer)
+
+
+@dataclass
+class Site:
+    daemon: FakeDaemon
+    port: int
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any, str]:
+        """Status, headers and text."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as err:
+            with err:
+                return err.code, err.headers, err.read().decode()
+
+    def page(self, **options: Any) -> ClientConnection:
+        found: ClientConnection = connect(f"ws://127.0.0.1:{self.port}/socket", **options)
+        return found
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(5)
+        tcp.bind(("127.0.0.1", 0))
+        app = make_app(Relay(udp.getsockname()), ["studio.local"])
+        config = uvicorn.Config(app, loop="asyncio", ws="websockets-sansio", log_level="warning")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [tcp]}, daemon=True)
+        thread.start()
+        daemon = FakeDaemon(udp)
+        daemon.hear("/diffuse/subscribe")
+        wait_for(lambda: server.started, 5, "the server")
+        yield Site(daemon, tcp.getsockname()[1])
+        server.should_exit = True
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+@dataclass
+class Reader:
+    """A page's messages, which come several at once."""
+
+    socket: ClientConnection
+    waiting: list[list[Any]] = field(default_factory=list)
+
+    def until(self, found: Callable[[list[Any]], bool]) -> list[Any]:
+        """The next message that is looked for; those before it are passed over."""
+        while True:
+            while self.waiting:
+                message = self.waiting.pop(0)
+                if found(message):
+                    return message
+            self.waiting += json.loads(self.socket.recv(timeout=5))
+
+    def named(self, name: str) -> list[Any]:
+        return self.until(lambda message: message[0] == name)
+
+
+def test_the_page_and_its_parts_are_served_with_headers_and_weigh_little(site: Site) -> None:
+    status, headers, text = site.get("/")
+    assert (status, headers["x-content-type-options"]) == (200, "nosniff")
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "<canvas" in text
+    for file in WEB.iterdir():
+        assert site.get(f"/web/{file.name}")[0] == 200
+    assert sum(file.stat().st_size for file in WEB.iterdir()) < 300_000
+    assert site.get("/web/../app.py")[0] == 404
+    assert site.get("/web/%2e%2e/app.py")[0] == 404
+    table = json.loads(site.get("/table.json")[2])
+    assert set(table["parameters"]) == {row.name for row in PARAMETERS}
+    assert len(table["essential"]) == 8
+    assert sorted(n for _, names in table["groups"] for n in names) == sorted(table["parameters"])
+
+
+def test_what_the_daemon_says_reaches_every_page_and_pages_that_come_later(site: Site) -> None:
+    with site.page() as socket:
+        page = Reader(socket)
+        (_, found) = page.named("hello")
+        assert (found["online"], found["played"]) == (False, [])
+        site.daemon.say("param/tempo", 96.0)
+        assert page.named("online")[2] is True
+        assert page.named("param/tempo")[2] == 96.0
+        assert site.daemon.hear("/diffuse/mode") == ()
+        site.daemon.say("note", 60, 80, 4.0, 1.0)
+        assert page.named("note")[2:] == [60, 80, 4.0, 1.0]
+    with site.page() as later:
+        (_, found) = json.loads(later.recv(timeout=5))[0]
+        assert (found["parameters"], found["reply"]) == ({"tempo": 96.0}, [[60, 80, 4.0, 1.0]])
+
+
+def test_a_page_sets_what_the_table_allows_and_nothing_else(site: Site) -> None:
+    with site.page() as page:
+        reader = Reader(page)
+        page.send(json.dumps(["temperature", 0.9]))
+        assert site.daemon.hear("/diffuse/temperature") == (pytest.approx(0.9),)
+        page.send(json.dumps(["start"]))
+        assert site.daemon.hear("/diffuse/start") == ()
+        page.send(json.dumps(["chord_at", 3, 1, "Am7"]))
+        assert site.daemon.hear("/diffuse/chord_at") == (3, 1, "Am7")
+        for words, text in (
+            (["temperature", 9], "temperature wants 0.1 to 2"),
+            (["mode", "sing"], "mode wants"),
+            (["preset", "../x"], "preset wants a name"),
+            (["subscribe", "10.0.0.1", 9], "a page cannot do that"),
+            (["nonsense"], "a page cannot do that"),
+            ([], "not understood"),
+            ([["start"]], "not understood"),
+            (["note", 60, 1e999], "note"),
+        ):
+            page.send(json.dumps(words))
+            assert text in reader.named("error")[3]
+        page.send("[" * 4001)
+        assert reader.named("error")[3] == "not understood"
+        page.send(json.dumps(["ping", 12.5]))
+        assert reader.named("pong")[2] == 12.5
+
+
+def test_other_hosts_and_origins_are_refused(site: Site) -> None:
+    here = f"127.0.0.1:{site.port}"
+    assert site.get("/", Host=f"localhost:{site.port}")[0] == 200
+    assert site.get("/", Host=f"studio.local:{site.port}")[0] == 200
+    status, _, text = site.get("/", Host="evil.example")
+    assert (status, text.count("\n")) == (403, 1)
+    assert "--allow-host" in text
+    assert site.get("/", Origin="http://evil.example")[0] == 403
+    assert site.get("/", Origin=f"http://{here}")[0] == 200
+    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{site.port + 1}"):
+        with pytest.raises(InvalidStatus) as err, site.page(origin=origin):
+            pass
+        assert err.value.response.status_code == 403
+    with site.page(origin=f"http://{here}") as page:
+        assert json.loads(page.recv(timeout=5))[0][0] == "hello"
+
+
+def test_hosts_in_brackets() -> None:
+    guard = Guard(lambda *_: None, [])  # type: ignore[arg-type]
+    assert guard.problem({b"host": b"[::1]:9080"}) == ""
+    assert guard.problem({b"host": b"[::1]"}) == ""
+    assert guard.problem({b"host": b"[::2]:9080"}) != ""
+    assert guard.problem({}) != ""
+
+
+def test_a_page_that_does_not_take_what_waits_loses_the_oldest() -> None:
+    async def fill() -> tuple[int, list[list[Any]]]:
+        page = Page()
+        for number in range(MOST_WAITING + 10):
+            page.put([number])
+        return page.dropped, await page.take()
+
+    dropped, messages = asyncio.run(fill())
+    assert (dropped, len(messages), messages[0]) == (10, MOST_WAITING, [10])
