@@ -201,7 +201,7 @@ class InputRecorder:
             chord = any(
                 o.onset_step == entry.onset_step and o.pitch > entry.pitch for o, _ in spans
             )
-            hidden = chord or _covered(above) * 2 > end - entry.onset_step
+            hidden = chord or covered_steps(above) * 2 > end - entry.onset_step
             entry.voice = ACCOMPANIMENT if hidden else LEAD
 
 
@@ -212,8 +212,8 @@ def _end(playing: _Playing, now_step: int) -> int:
     return max(entry.onset_step + 1, min(raw, entry.end_at(now_step)))
 
 
-def _covered(spans: list[tuple[int, int]]) -> int:
-    """Steps in the union of the spans."""
+def covered_steps(spans: list[tuple[int, int]]) -> int:
+    """Steps in the union of the spans [start, end)."""
     total, reach = 0, -(10**9)
     for start, end in sorted(spans):
         total += max(0, end - max(start, reach))

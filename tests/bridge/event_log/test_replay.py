@@ -24,8 +24,9 @@ from bridge.commands import (
 from bridge.event_log.lines import Header, LogError, command_line, parse
 from bridge.event_log.outcomes import Outcome, Recorded, outcome, outcome_line, read_outcome
 from bridge.event_log.replay import replay
+from bridge.event_log.writer import read_lines
 from bridge.live.session import Session
-from tests.log_rig import logged, song_rig
+from tests.log_rig import KEPT, logged, song_rig
 from tests.session_rig import Rig
 
 
@@ -187,3 +188,13 @@ def test_damaged_logs_give_a_log_error_or_a_replay(song: tuple[Rig, list[str]]) 
 
 def test_outcomes_that_are_nothing_are_equal() -> None:
     assert outcome([]) == Outcome()
+
+
+@pytest.mark.parametrize("name", ["seeking", "looping"])
+def test_a_log_of_an_earlier_version_replays_exactly(name: str) -> None:
+    """Until what is played is meant to change: then `python -m tests.log_rig`, and say so."""
+    found = replay(read_lines([KEPT / f"{name}.jsonl.gz"]))
+    assert found.difference is None
+    assert found.exact
+    assert found.stepped > 300
+    assert sum(data[0] & 0xF0 == 0x90 for _, data in found.sent) > 40

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridge.live.listening.input_recorder import PREROLL_NS, InputRecorder, Place
+from bridge.live.listening.input_recorder import PREROLL_NS, InputRecorder, Place, covered_steps
 from bridge.live.listening.note_gate import Change, NoteEvent
 from bridge.live.listening.note_memory import SongMemory
 from bridge.timebase import NS_PER_MS as MS
@@ -154,3 +156,9 @@ def test_stop_ends_held_notes(end: int) -> None:
     assert ear.recorder.stop(float(end), 1000 * MS) == []
     assert ear.heard() == [(0, 60, end, LEAD)]
     assert not ear.recorder.sounding
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6))
+def test_steps_under_other_notes_are_counted_once(spans: list[tuple[int, int]]) -> None:
+    steps = {step for start, end in spans for step in range(start, end)}
+    assert covered_steps([span for span in spans if span[0] <= span[1]]) == len(steps)

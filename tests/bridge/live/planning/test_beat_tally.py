@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bridge.live.planning.beat_tally import BeatCounts, BeatTally, Origin
 
 
@@ -22,3 +25,35 @@ def test_every_beat_is_counted_as_exactly_one_thing() -> None:
     assert books.close(144, True, 2) == "late"
     assert books.counts == BeatCounts(fresh=1, stale=2, rest=2, late=1, silent=1)
     assert books.counts.beats == 7
+
+
+PARTS = st.lists(st.tuples(st.sampled_from(Origin), st.integers(-500, 0)), max_size=6)
+
+
+@given(PARTS, st.booleans(), st.integers(0, 1))
+def test_the_best_origin_of_a_beat_counts(
+    parts: list[tuple[Origin, int]], sounded: bool, missed: int
+) -> None:
+    """By brute force: the first plan, else the last that was remembered, else nothing."""
+    books = BeatTally()
+    for origin, decided in parts:
+        books.covered(0, origin, decided)
+    plans = [decided for origin, decided in parts if origin is Origin.PLAN]
+    remembered = any(origin is Origin.MEMORY for origin, _ in parts)
+    begun_without = bool(parts) and parts[0][0] is Origin.NOTHING
+    if missed:
+        how = "late"
+    elif not sounded:
+        how = "rest" if begun_without or not (plans or remembered) else "silent"
+    else:
+        how = "fresh" if plans and -plans[0] <= 96 else "stale"
+    assert books.close(0, sounded, missed) == how
+    assert books.close(0, False, 0) == "rest", "counted once"
+
+
+def test_old_beats_are_forgotten_in_the_end() -> None:
+    books = BeatTally()
+    for beat in range(300):
+        books.covered(24 * beat, Origin.PLAN, 24 * beat)
+    assert books.close(0, True, 0) == "stale"
+    assert books.close(24 * 299, True, 0) == "fresh"

@@ -1,0 +1,178 @@
+"""When we play, by policy: turns begin, grow, shift and end."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.commands import Value
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.choose_policy import make_policy
+from bridge.live.planning.loop import LoopReply
+from bridge.live.planning.policies import (
+    Accompany,
+    CallAndResponse,
+    Policy,
+    Scene,
+    Triggered,
+)
+from bridge.live.planning.request_window import Turn
+from bridge.settings.knobs import Knobs
+from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
+
+BAR, BEAT = 96, 24
+BOTH = (LEAD, ACCOMPANIMENT)
+
+
+def scene(
+    song: SongMemory | None = None, horizon: int = 6, silent: int | None = None, **settings: Value
+) -> Scene:
+    knobs = Knobs({"listen_bars": 1, **settings})
+    return Scene(knobs, BeatLines(MeterMap()), song or SongMemory(), horizon, silent)
+
+
+def sung(*onsets: int) -> SongMemory:
+    song = SongMemory()
+    for onset in onsets:
+        song.input.add(RememberedNote(onset, onset + BEAT, 72, 80, LEAD))
+    return song
+
+
+def begun(policy: Policy, **settings: Value) -> Scene:
+    found = scene(None, 6, None, **settings)
+    policy.begin(0, found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mode", "reply", "kind", "lag"),
+    [
+        ("harmonize", "live", Accompany, 0),
+        ("harmonize", "next-bar", Accompany, 1),
+        ("harmonize", "loop", LoopReply, None),
+        ("continue", "live", CallAndResponse, None),
+        ("vary", "loop", Triggered, None),
+        ("infill", "live", Triggered, None),
+        ("generate", "live", Triggered, None),
+    ],
+)
+def test_mode_and_reply_choose_the_policy(
+    mode: str, reply: str, kind: type, lag: int | None
+) -> None:
+    policy = make_policy(Knobs({"mode": mode, "reply": reply}))
+    assert type(policy) is kind
+    assert getattr(policy, "lag_bars", None) == lag
+
+
+# -- Accompany -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("onset", "listen", "start"),
+    [
+        (10, 1, BAR), (47, 1, BAR),
+        (48, 1, 2 * BAR),  # half a bar is a pickup to the next
+        (10, 2, 2 * BAR),
+        (10, 0, BEAT),  # the next beat that a plan can reach which knows of the note
+        (14, 0, 2 * BEAT),
+    ],
+)  # fmt: skip
+def test_it_listens_to_whole_bars_from_the_first_note_on(
+    onset: int, listen: int, start: int
+) -> None:
+    policy = Accompany()
+    policy.note_began(onset, begun(policy, listen_bars=listen))
+    assert policy.turn == Turn(start)
+    policy.note_began(onset + 300, scene(listen_bars=listen))
+    assert policy.turn == Turn(start), "the first note decides"
+
+
+def test_next_bar_answers_a_bar_later_and_two_where_the_engine_is_slow() -> None:
+    policy = Accompany(lag_bars=1)
+    policy.note_began(0, begun(policy))
+    assert policy.turn == Turn(BAR, shift_steps=BAR)
+    slow = scene(horizon=BEAT + 6)
+    policy.bar_line(0, slow)
+    assert policy.lag_bars == 1, "not our turn yet"
+    policy.bar_line(2 * BAR, slow)
+    assert policy.turn == Turn(2 * BAR, shift_steps=2 * BAR)
+    policy.bar_line(3 * BAR, slow)
+    assert policy.turn.start_step == 2 * BAR, "a turn that holds goes on"
+
+
+def test_after_a_jump_it_goes_on_only_where_the_melody_is_remembered() -> None:
+    policy = Accompany()
+    policy.note_began(0, begun(policy))
+    policy.jump(5 * BAR, 130.0, scene())
+    assert policy.turn is None
+    policy.note_began(5 * BAR, scene())
+    policy.jump(2 * BAR, 6.0 * BAR, scene(sung(BAR + 24)))
+    assert policy.turn == Turn(2 * BAR)
+    assert policy.known(2 * BAR, 2 * BAR + 6).heard_from < BAR
+    policy.jump(8 * BAR, 3.0 * BAR, scene(sung(8 * BAR + 30)))
+    assert policy.turn == Turn(8 * BAR), "remembered ahead: a loop played before"
+    assert policy.known(8 * BAR, 8 * BAR + 6).heard_from == 8 * BAR
+
+
+# -- CallAndResponse -------------------------------------------------------------------------------
+
+
+def test_a_phrase_is_answered_after_the_bars_listened_to() -> None:
+    policy = CallAndResponse()
+    policy.note_began(10, begun(policy, listen_bars=2, reply_bars=4))
+    assert policy.turn == Turn(2 * BAR, 6 * BAR, 0, BOTH)
+
+
+def test_a_pause_of_a_bar_ends_the_phrase_early() -> None:
+    policy = CallAndResponse()
+    policy.note_began(10, begun(policy, listen_bars=4, reply_bars=2))
+    policy.consider(150, 156, scene(silent=60, listen_bars=4, reply_bars=2))
+    assert policy.turn == Turn(4 * BAR, 6 * BAR, 0, BOTH), "90 steps are less than a bar"
+    policy.consider(156, 162, scene(silent=60, listen_bars=4, reply_bars=2))
+    assert policy.turn == Turn(2 * BAR, 4 * BAR, 0, BOTH)
+
+
+def test_an_answer_that_is_over_waits_for_the_next_phrase() -> None:
+    policy = CallAndResponse()
+    policy.note_began(10, begun(policy, listen_bars=1, reply_bars=1))
+    policy.bar_line(BAR, scene())
+    assert policy.turn == Turn(BAR, 2 * BAR, 0, BOTH)
+    policy.bar_line(2 * BAR, scene())
+    assert policy.turn is None
+    policy.note_began(2 * BAR + 5, scene(reply_bars=1))
+    assert policy.turn == Turn(3 * BAR, 4 * BAR, 0, BOTH)
+
+
+def test_an_endless_answer_ends_when_they_play_again() -> None:
+    policy = CallAndResponse()
+    policy.note_began(10, begun(policy, endless=True))
+    assert policy.turn == Turn(BAR, None, 0, BOTH)
+    policy.note_began(2 * BAR - 1, scene(endless=True))
+    assert policy.turn.end_step is None, "a bar at least is ours"
+    policy.note_began(2 * BAR, scene(endless=True))
+    assert policy.turn == Turn(BAR, 2 * BAR, 0, BOTH)
+
+
+def test_what_was_played_in_our_turn_is_known_up_to_the_horizon() -> None:
+    policy = CallAndResponse()
+    policy.note_began(10, begun(policy))
+    assert policy.known(90, BAR).lead == ((0, 90),)
+    assert policy.known(100, 120).lead == ((0, 120),)
+
+
+# -- Triggered -------------------------------------------------------------------------------------
+
+
+def test_what_was_triggered_is_over_at_its_end_or_after_a_jump() -> None:
+    policy = Triggered()
+    begun(policy)
+    policy.note_began(10, scene())
+    assert policy.turn is None
+    policy.turn = Turn(BAR, 2 * BAR)
+    policy.bar_line(2 * BAR - BEAT, scene())
+    assert policy.turn is not None
+    policy.bar_line(2 * BAR, scene())
+    assert policy.turn is None
+    policy.turn = Turn(BAR, 2 * BAR)
+    policy.jump(0, 100.0, scene())
+    assert policy.turn is None

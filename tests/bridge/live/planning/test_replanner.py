@@ -1,0 +1,131 @@
+"""When the engine is asked: each beat, as late as its time allows, and one request at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.commands import Value
+from bridge.live.listening.note_memory import SongMemory
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.engine_timing import EngineTiming
+from bridge.live.planning.plan_book import PlanBook
+from bridge.live.planning.policies import Accompany, Policy, Scene, Triggered
+from bridge.live.planning.replanner import NEVER, Replanner
+from bridge.live.planning.request_window import Turn
+from bridge.settings.knobs import Knobs
+from bridge.timebase import NS_PER_MS as MS
+from engine.music.grid import MeterMap
+from engine.requests.request import Plan
+
+BAR, BPM = 96, 120.0
+
+
+class Rig:
+    """A replanner with all it needs."""
+
+    def __init__(self, policy: Policy | None = None, **settings: Value) -> None:
+        self.knobs, self.song = Knobs(settings), SongMemory()
+        self.bars, self.timing = BeatLines(MeterMap()), EngineTiming()
+        self.book = PlanBook(self.timing)
+        self.policy = policy or Accompany()
+        self.replanner = Replanner(self.knobs, self.song, self.bars, self.book, self.timing)
+        self.timing.expect(50 * MS, 6)
+        self.replanner.aim(0, self.policy, BPM)
+
+    def decide(self, position: float) -> int | None:
+        scene = Scene(self.knobs, self.bars, self.song, self.replanner.horizon_steps)
+        return self.replanner.decide(0, position, BPM, self.policy, scene, lambda step: False)
+
+    def ask(self, position: float, horizon: int) -> int:
+        return self.replanner.ask(0, position, BPM, horizon, self.policy).id
+
+    def answer(self, number: int, position: float = 0.0) -> tuple[int, int] | None:
+        plan = Plan(number, 0, 4 * BAR, (), 50 * MS, 6)
+        found = self.replanner.arrived(plan, 50 * MS, position, self.policy)
+        return None if found is None else (found[0].turn.start_step, found[1])
+
+
+def test_the_next_beat_is_decided_a_horizon_before_it() -> None:
+    rig = Rig()
+    assert (rig.replanner.target, rig.replanner.horizon_steps) == (24, 6)
+    assert rig.replanner.next_step == 18
+    rig.policy.turn = Turn(0)
+    assert rig.decide(18) == 24
+    assert rig.replanner.next_step == 42
+
+
+@pytest.mark.parametrize(
+    ("turn", "position", "horizon"),
+    [
+        (None, 18, None),
+        (Turn(BAR), 18, None),  # a beat before its turn is early enough
+        (Turn(48), 18, 24),
+        (Turn(0, 24), 18, None),  # over by then
+        (Turn(0, 48), 18, 24),
+        (Turn(0), 30, 36),  # too late for the beat: the sixteenth that a plan can reach
+    ],
+)
+def test_a_decision_is_for_our_turn_only(
+    turn: Turn | None, position: float, horizon: int | None
+) -> None:
+    rig = Rig()
+    rig.policy.turn = turn
+    assert rig.decide(position) == horizon
+
+
+def test_an_engine_of_unknown_speed_is_asked_four_beats_ahead() -> None:
+    rig = Rig()
+    rig.timing.forget()
+    rig.policy.turn = Turn(BAR + 24)
+    assert rig.decide(10) == 30
+
+
+def test_while_one_request_is_open_the_next_waits_and_then_hurries() -> None:
+    rig = Rig()
+    rig.policy.turn = Turn(0)
+    number = rig.ask(18, rig.decide(18) or 0)
+    assert rig.decide(42) is None
+    assert rig.answer(number) == (0, number)
+    assert rig.replanner.next_step == float("-inf")
+    assert rig.decide(45) == 54
+
+
+def test_triggered_modes_decide_nothing_by_themselves() -> None:
+    rig = Rig(Triggered(), mode="vary")
+    assert rig.replanner.target == NEVER
+    rig.replanner.hurry()
+    assert rig.replanner.next_step == NEVER - rig.replanner.horizon_steps
+
+
+def test_a_trigger_is_played_from_the_next_bar_line_under_the_name_it_was_given() -> None:
+    rig = Rig(Triggered(), mode="infill")
+    request = rig.replanner.trigger(0, 0, 4 * BAR, 77)
+    assert [(span.voice, span.from_step, span.to_step) for span in request.known] == [
+        (0, 0, BAR), (0, 3 * BAR, 4 * BAR), (1, 0, BAR), (1, 3 * BAR, 4 * BAR),
+    ]  # fmt: skip
+    assert rig.answer(request.id, position=4 * BAR + 10.5) == (5 * BAR, 77)
+    assert rig.policy.turn == Turn(5 * BAR, 9 * BAR, 0, (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("state", "up", "known"),
+    [
+        ("loading", True, True), ("error", True, True), ("down", False, True),
+        ("starting", False, False), ("ready", True, False),
+    ],
+)  # fmt: skip
+def test_what_the_engine_says_of_itself(state: str, up: bool, known: bool) -> None:
+    rig = Rig()
+    rig.timing.measured(50 * MS, 6)
+    rig.replanner.engine(state)
+    assert rig.replanner.engine_up is up
+    assert rig.timing.known is known
+
+
+def test_fewer_calls_where_a_beat_is_short() -> None:
+    rig = Rig()
+    for _ in range(3):
+        rig.timing.measured(600 * MS, 6)
+    rig.replanner.fit_to_engine(BPM)
+    assert rig.replanner.calls == 3  # 375 ms of a beat, 100 ms a call
+    assert rig.replanner.horizon_steps % 6 == 0

@@ -1,0 +1,38 @@
+"""The mutation pass: what it changes, and that a change is put in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.mutate import modules, mutants, nearest_tests
+
+SOURCE = '''"""ä."""
+def f(a: int, b: int) -> int:
+    assert a < b
+    if a >= b and not b:
+        return max(a, b + 1)
+    return a
+'''
+
+
+def test_each_mutant_changes_one_thing() -> None:
+    found = mutants(Path("x.py"), SOURCE)
+    lines = {one.source(SOURCE).splitlines()[one.line - 1].strip() for one in found}
+    assert lines == {
+        "if ((a >= b) or (not b)):",
+        "if (a > b) and not b:",
+        "if a >= b and (b):",
+        "if (not (a >= b and (not b))):",
+        "return min(a, b + 1)",
+        "return max(a, (b - 1))",
+    }
+
+
+def test_asserts_and_types_are_left_alone() -> None:
+    assert all(one.line > 3 for one in mutants(Path("x.py"), SOURCE))
+
+
+def test_the_tests_named_after_a_module_come_first() -> None:
+    path = Path("bridge/live/planning/beat_tally.py")
+    assert nearest_tests(path)[0] == "tests/bridge/live/planning/test_beat_tally.py"
+    assert path in modules(["bridge/live"])
