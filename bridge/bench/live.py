@@ -40,7 +40,10 @@ MODES: dict[str, tuple[str, ...]] = {
     "live": ("--reply", "live"),
     "next-bar": ("--reply", "next-bar"),
     "loop": ("--reply", "loop", "--loop-bars", "4"),
-    "continue": ("--mode", "continue", "--listen-bars", "2", "--reply-bars", "2"),
+    "continue": (
+        *("--mode", "continue", "--listen-bars", "2", "--reply-bars", "2"),
+        "--no-wait-for-phrase",
+    ),
 }
 
 

@@ -101,8 +101,11 @@ def harmonize(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange)
     start, end = lines[0], lines[-1]
     known, folded, left_out = _hearable(melody.lead, pitches)
     roll = notes_to_roll(known, start, end, pitches)
+    mask = tasks.harmonize(roll)
+    # Nothing of ours before the first note of a pickup.
+    mask[ACCOMPANIMENT, ..., : _pickup_rest(melody.lead[0].onset_step, lines)] = True
     return Job(
-        FillRequest(roll, tasks.harmonize(roll), piece.meters, settings, ends=True),
+        FillRequest(roll, mask, piece.meters, settings, ends=True),
         start,
         end,
         (ACCOMPANIMENT,),
@@ -199,6 +202,12 @@ def _velocity_beside(note: Note, around: Sequence[Note], onsets: NDArray[np.int6
     near = around[low:high] or around
     mean = fmean(n.velocity for n in near) if near else DEFAULT_VELOCITY
     return min(max(round(mean * share), 1), 127)
+
+
+def _pickup_rest(onset: int, lines: Sequence[int]) -> int:
+    """Steps before the first note where that is a pickup: in the second half of its bar."""
+    rest, bar = onset - lines[0], lines[1] - lines[0]
+    return rest if 2 * rest >= bar else 0
 
 
 def _within(

@@ -51,6 +51,9 @@ class Conductor:
         if event is TransportEvent.FREEWHEEL:
             text = f"{clock} stopped coming; going on at {transport.bpm:.1f} bpm"
             return [LogLine(logging.WARNING, text)]
+        if event is TransportEvent.WAITING:
+            text = f"{clock} runs, waiting for Start; /diffuse/downbeat begins without it"
+            return [LogLine(logging.INFO, text)]
         if event is TransportEvent.CLOCK_BACK:
             return [LogLine(logging.INFO, f"{clock} is back")]
         return []

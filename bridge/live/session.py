@@ -28,6 +28,7 @@ from bridge.commands import (
 )
 from bridge.live.actions import Actions, problem
 from bridge.live.changes import Changes
+from bridge.live.clock.playhead import TransportState
 from bridge.live.conductor import Conductor
 from bridge.live.planning.beat_tally import BeatCounts
 from bridge.live.stage import Stage
@@ -36,6 +37,7 @@ from bridge.settings.knobs import Knobs, control_command
 from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError
 from engine.music.grid import STEPS_PER_BEAT
 
+WAITING_FOR_START = "clock runs, waiting for Start"
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
 
 
@@ -82,8 +84,10 @@ class Session:
 
     @property
     def state(self) -> str:
-        """`starting`, `waiting`, `listening`, `planning`, `playing` or `late`."""
+        """`starting`, `waiting`, `listening`, `planning`, `playing`, `late`; WAITING_FOR_START."""
         stage = self.stage
+        if not stage.playing and stage.transport.state is TransportState.WAITING:
+            return WAITING_FOR_START
         if not stage.playing:
             return "waiting" if stage.replanner.engine_up else "starting"
         turn = stage.policy.turn

@@ -29,6 +29,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "memory_beats",
             "listen_bars",
             "reply_bars",
+            "wait_for_phrase",
             "endless",
             "loop_bars",
             "loop_start",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bridge.commands import Value
 from bridge.settings.pitch_locks import KEYS, SCALES, chord_pitch_classes
 from bridge.text import did_you_mean, one_of, shorten
-from engine.music.chord_names import ChordError
+from engine.music.chord_names import MIXED, ChordError, pitch_class
 from engine.music.grid import GridError, Meter
 from engine.requests.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
 
@@ -55,7 +55,7 @@ class Parameter:
     words: Mapping[str, Value] = field(default_factory=dict)
     """Values by name."""
     read: Callable[[str], str] = str
-    """Of text: the text as it is kept. Raises ParameterError."""
+    """Of text and choices: the text as it is kept. Raises ParameterError."""
 
     def describe_range(self) -> str:
         """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
@@ -77,6 +77,27 @@ class Action:
     arguments: tuple[tuple[str, str], ...] = ()
     optional: int = 0
     cc: int | None = None
+
+
+def _tonic(text: str) -> str:
+    """A key as the table writes it: `Db` is C#, `bb` is Bb. Raises ParameterError for a scale."""
+    word, *scale = text.replace("-", " ").split() or [text]
+    found = pitch_class(word[:1].upper() + word[1:])
+    if found is None:
+        return text
+    if scale:
+        raise ParameterError(
+            f"key wants a tonic, such as {MIXED[found]}; the scale is a parameter of its own: "
+            f"key {MIXED[found]} and scale {_scale_of(scale[0])}"
+        )
+    return MIXED[found]
+
+
+def _scale_of(word: str) -> str:
+    """The scale that a word stands for, or the usual one."""
+    short = {"m": "minor", "min": "minor", "moll": "minor", "dur": "major", "maj": "major"}
+    wished = short.get(word.lower(), word.lower())
+    return wished if wished in SCALES else "major"
 
 
 def _f(name: str, default: float, low: float, high: float, doc: str, **more: object) -> Parameter:
@@ -260,6 +281,12 @@ PARAMETERS: tuple[Parameter, ...] = (
         in_preset=True,
     ),
     _b(
+        "wait_for_phrase",
+        True,
+        "continue: answer when you have paused for a beat; off: after `listen_bars`, come what may",
+        in_preset=True,
+    ),
+    _b(
         "endless",
         False,
         "continue: keep answering until you play again or stop",
@@ -315,6 +342,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "tonic of the scale lock; off = no lock, auto = the key it hears, major or minor",
         cc=29,
         scope="sample",
+        read=_tonic,
     ),
     _c("scale", "major", tuple(SCALES), "scale of the lock", cc=30, scope="sample"),
     _t(
@@ -513,6 +541,7 @@ def check(name: str, value: object) -> Value:
         text = str(value)
         if isinstance(value, int) and not isinstance(value, bool) and value < len(row.choices):
             text = row.choices[value] if value >= 0 else text
+        text = row.read(text)
         if text not in row.choices:
             hint = did_you_mean(text, row.choices)
             raise ParameterError(f"{name} wants {row.describe_range()}, not {given}{hint}")

@@ -88,7 +88,9 @@ def test_loop_is_silent_once_and_then_harmonises_each_bar_in_its_place(band: Sta
 
 
 def test_continue_answers_when_the_melody_has_ended(band: StartBand) -> None:
-    played = band("--mode", "continue", "--listen-bars", "2", "--reply-bars", "2")
+    played = band(
+        *("--mode", "continue", "--listen-bars", "2", "--reply-bars", "2"), "--no-wait-for-phrase"
+    )
     played.play(quarters()[:8], 20, BPM)
     found = chords(played)
     assert set(found) == set(range(8, 16))

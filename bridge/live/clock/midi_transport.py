@@ -79,9 +79,12 @@ class MidiTransport(Playhead):
         return self._arm(now_ns, 0, not (self.playing and self.source == "midi"))
 
     def continue_(self, now_ns: int) -> list[TransportEvent]:
-        """MIDI Continue (0xFB): the next clock is where Stop or Song Position left the song."""
+        """MIDI Continue (0xFB): the next clock is where Stop or Song Position left the song.
+
+        Some sequencers send it right after Start; it says nothing then, nor while the song plays.
+        """
         self._hear(now_ns)
-        if self._follows:
+        if self._follows or self._armed is not None:
             return []
         return self._arm(now_ns, self._song_step, False)
 

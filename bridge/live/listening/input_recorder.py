@@ -12,7 +12,7 @@ from bridge.live.listening.note_gate import Change, Key, NoteEvent
 from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.listening.quantize import LEGATO_STEPS, quantize_end, quantize_onset
 from bridge.timebase import NS_PER_MS
-from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
+from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT, MeterMap
 
 PREROLL_NS = 150 * NS_PER_MS
 """A DAW's notes lead its clock: those this long before Start belong to the first beat."""
@@ -20,6 +20,8 @@ PREROLL_NS = 150 * NS_PER_MS
 SETTLED_STEPS = STEPS_PER_BEAT // 2
 """A note that ended so long ago keeps its voice."""
 
+GRACE_STEPS = STEPS_PER_BEAT // 4
+"""A note shorter than a sixteenth does not hide the longer one that begins with it."""
 _RECENT = 24
 """Notes looked at when the lead is separated from the rest."""
 
@@ -196,13 +198,38 @@ class InputRecorder:
             above = [
                 (max(other.onset_step, entry.onset_step), min(other_end, end))
                 for other, other_end in spans
-                if other.pitch > entry.pitch and other_end > entry.onset_step
+                if entry.pitch < other.pitch <= PIANO.high and other_end > entry.onset_step
             ]
-            chord = any(
-                o.onset_step == entry.onset_step and o.pitch > entry.pitch for o, _ in spans
+            hidden = (
+                entry.pitch > PIANO.high
+                or self._ornaments(entry)
+                or self._under_another(entry)
+                or covered_steps(above) * 2 > end - entry.onset_step
             )
-            hidden = chord or covered_steps(above) * 2 > end - entry.onset_step
             entry.voice = ACCOMPANIMENT if hidden else LEAD
+
+    def _under_another(self, entry: RememberedNote) -> bool:
+        """Is it the lower note of a chord? A grace note above it makes none."""
+        return any(
+            playing.entry.onset_step == entry.onset_step
+            and entry.pitch < playing.entry.pitch <= PIANO.high
+            and not self._ornaments(playing.entry)
+            for playing in self._recent
+        )
+
+    def _ornaments(self, entry: RememberedNote) -> bool:
+        """Is it a grace note of a longer one that begins with it?"""
+        return _is_short(entry) and any(
+            playing.entry.onset_step == entry.onset_step
+            and playing.entry is not entry
+            and playing.entry.pitch <= PIANO.high
+            and not _is_short(playing.entry)
+            for playing in self._recent
+        )
+
+
+def _is_short(entry: RememberedNote) -> bool:
+    return entry.end_step is not None and entry.end_step - entry.onset_step < GRACE_STEPS
 
 
 def _end(playing: _Playing, now_step: int) -> int:

@@ -23,6 +23,8 @@ Key = tuple[int, int]
 """Channel 0..15 and pitch."""
 
 
+MASTER = 0
+"""Channel 1: the master of MPE's lower zone, whose pedal is for all of its channels."""
 ECHO_NS = 100 * NS_PER_MS
 """A note we sent that comes back on its channel and pitch within this time is an echo. A DAW's
 way round measured 21 to 43 ms (two periods of 512 or 1024 frames)."""
@@ -58,7 +60,8 @@ class _Echoes:
 class NoteGate:
     """Lets music through and nothing else. Owner: the transport thread.
 
-    channel: 0 = all, else 1..16. pedal: CC64 holds notes. echo_guard: drop our own notes.
+    channel: 0 = all, else 1..16. pedal: CC64 holds notes; on channel 1 without notes of its own,
+    as MPE's master has none, those of all channels. echo_guard: drop our own notes.
     """
 
     def __init__(self) -> None:
@@ -67,6 +70,8 @@ class NoteGate:
         self.echo_guard = True
         self._pedals: set[int] = set()
         self._down: set[Key] = set()
+        self._with_notes: set[int] = set()
+        self._owed: set[Key] = set()  # keys struck again, whose first off is still to come
         self._held: set[Key] = set()
         self._echoes: dict[Key, _Echoes] = {}
 
@@ -98,6 +103,7 @@ class NoteGate:
         """End every open note, of one channel or of all."""
         keys = sorted(k for k in self._down | self._held if channel in (None, k[0]))
         for key in keys:
+            self._owed.discard(key)
             self._down.discard(key)
             self._held.discard(key)
         if channel is None:
@@ -118,25 +124,35 @@ class NoteGate:
     def _on(self, event: NoteEvent) -> list[NoteEvent]:
         key = (event.channel, event.pitch)
         again = key in self._down or key in self._held
+        if key in self._down:
+            self._owed.add(key)
+        self._with_notes.add(event.channel)
         self._held.discard(key)
         self._down.add(key)
         return [replace(event, change=Change.OFF, velocity=0), event] if again else [event]
 
     def _off(self, event: NoteEvent) -> list[NoteEvent]:
         key = (event.channel, event.pitch)
+        if key in self._owed:  # an off ends the oldest note of its key, which has ended
+            self._owed.discard(key)
+            return []
         if key not in self._down:
             return []
         self._down.discard(key)
-        if event.channel in self._pedals:
+        if self._pedalled(event.channel):
             self._held.add(key)
             return [replace(event, change=Change.LIFTED, velocity=0)]
         return [replace(event, change=Change.OFF, velocity=0)]
 
     def _release(self, channels: set[int], at_ns: int) -> list[NoteEvent]:
         self._pedals -= channels
-        keys = sorted(key for key in self._held if key[0] in channels)
+        keys = sorted(key for key in self._held if not self._pedalled(key[0]))
         self._held -= set(keys)
         return [NoteEvent(Change.OFF, at_ns, *key) for key in keys]
+
+    def _pedalled(self, channel: int) -> bool:
+        master = MASTER in self._pedals and MASTER not in self._with_notes
+        return channel in self._pedals or master
 
     def _is_echo_on(self, event: NoteEvent) -> bool:
         echoes = self._echoes.get((event.channel, event.pitch))

@@ -134,7 +134,10 @@ def _soonest(onset_step: int, scene: Scene) -> int:
 
 
 class CallAndResponse:
-    """continue: they play, we answer, in turns; or, endless, until they play again."""
+    """continue: they play, we answer, in turns; or, endless, until they play again.
+
+    With `wait_for_phrase` a pause of a beat ends their phrase, and no answer begins before.
+    """
 
     region: LoopRegion | None = None
 
@@ -166,6 +169,8 @@ class CallAndResponse:
         elif self._phrase is None:
             self._phrase = bars.first_bar_of(onset_step)
             self._plan(scene)
+        elif turn is not None and _waits(scene):  # it was not over: they go on
+            self.turn = None
 
     def bar_line(self, line: int, scene: Scene) -> None:
         """An answer that is over makes room for the next phrase."""
@@ -177,15 +182,19 @@ class CallAndResponse:
         self._finish(line, scene)
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """A pause ends the phrase early: a beat if `listen_bars` is 0, else a bar."""
+        """A pause ends the phrase: a beat where that is waited for, or `listen_bars` is 0, else,
+        before `listen_bars` are over, a bar."""
         self._finish(now_step, scene)
         since, bars = scene.silent_since, scene.bars
         started = self.turn is not None and now_step >= self.turn.start_step
         if self._phrase is None or since is None or started:
             return
         first, end = bars.bar(now_step)
-        pause = end - first if scene.knobs.integer("listen_bars") else STEPS_PER_BEAT
+        listen, waits = scene.knobs.integer("listen_bars"), _waits(scene)
+        pause = end - first if listen and not waits else STEPS_PER_BEAT
         line = bars.bar_line(horizon_step)
+        if waits:
+            line = max(line, bars.plus(self._phrase, listen))
         if now_step - since >= pause and (self.turn is None or line < self.turn.start_step):
             self._answer(line, scene)
 
@@ -203,13 +212,17 @@ class CallAndResponse:
 
     def _plan(self, scene: Scene) -> None:
         listen = scene.knobs.integer("listen_bars")
-        if self._phrase is not None and listen:
+        if self._phrase is not None and listen and not _waits(scene):
             self._answer(scene.bars.plus(self._phrase, listen), scene)
 
     def _answer(self, start: int, scene: Scene) -> None:
         end = scene.bars.plus(start, scene.knobs.integer("reply_bars"))
         endless = scene.knobs.flag("endless")
         self.turn = Turn(start, None if endless else end, 0, (LEAD, ACCOMPANIMENT))
+
+
+def _waits(scene: Scene) -> bool:
+    return scene.knobs.flag("wait_for_phrase")
 
 
 class Triggered:

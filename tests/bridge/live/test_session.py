@@ -10,6 +10,7 @@ from bridge.commands import (
     Act,
     AskParameter,
     EngineState,
+    LogLine,
     MidiIn,
     OscOut,
     SendMidi,
@@ -152,9 +153,34 @@ def test_a_daws_notes_lead_its_clock_and_its_stop_brings_a_burst() -> None:
 
 def test_nothing_starts_by_itself_after_stop_or_beside_a_clock() -> None:
     live = rig().add(clock(8, start=False)).add(play(72, S, 100 * MS)).run(3 * S)
-    assert live.session.state == "waiting"
+    assert live.session.state == "clock runs, waiting for Start"
+    assert live.osc("out/state")[-1][1] == ("clock runs, waiting for Start",)
+    logged = [e.text for _, e in live.effects if isinstance(e, LogLine)]
+    assert logged == ["MIDI clock runs, waiting for Start; /diffuse/downbeat begins without it"]
     live = rig().add(clock(8)).add([MidiIn(3 * S, (0xFC,))]).add(play(72, 5 * S, 100 * MS))
     assert live.run(8 * S).session.state == "waiting"
+
+
+def test_continue_right_after_start_is_ignored_in_every_pass() -> None:
+    """As several sequencers send it: Start, 6 ms later Continue, then the clock."""
+    live = rig()
+    for start_ns in (0, 12 * S):
+        live.add([MidiIn(start_ns, (0xFA,)), MidiIn(start_ns + 6 * MS, (0xFB,))])
+        live.add(clock(16, start_ns + 20 * MS, start=False))
+        live.add([MidiIn(start_ns + 8010 * MS, (0xFC,))])
+    live.run(21 * S)
+    assert [arguments for _, arguments in live.osc("out/bar")] == [(n,) for n in (1, 2, 3, 4)] * 2
+
+
+def test_a_repeated_key_whose_next_on_comes_before_its_off_is_quarters_all_the_same() -> None:
+    live = rig().add(clock(16))
+    for beat in range(8):
+        on_ns = beat * 500 * MS
+        live.add([MidiIn(on_ns, (0x90, 72, 100)), MidiIn(on_ns + 510 * MS, (0x80, 72, 0))])
+    live.run(int(4.2 * S))
+    lead = [n for n in live.requests[-1][1].notes if n.voice == LEAD]
+    assert {(note.onset_step % 24, note.length_steps) for note in lead[:-1]} == {(0, 24)}
+    assert len(lead) >= 7
 
 
 def test_dead_engine_the_plan_in_hand_goes_on() -> None:

@@ -105,8 +105,33 @@ def test_the_loops_requests_have_the_same_steps_in_every_pass() -> None:
     assert steps[:8] == steps[8:16] == steps[16:24]
 
 
+def test_continue_waits_until_the_phrase_is_over() -> None:
+    """Call and response: three bars and a quarter's rest within, whatever listen_bars is."""
+    live = rig({"mode": "continue", "reply_bars": 1}).add(clock(64)).add(melody(7))
+    live.add(melody(4, 4 * S)).run(12 * S)
+    beats = sorted({when for when, _ in live.ons})
+    # The last note ends at 5.98 s; the first line with a beat of silence before it is at 8 s.
+    assert beats == [8.0, 8.5, 9.0, 9.5]
+    assert live.stuck == {}
+
+
+def test_continue_does_not_begin_while_they_go_on_after_a_pause() -> None:
+    live = rig({"mode": "continue", "reply_bars": 1}).add(clock(64)).add(melody(1))
+    live.add(melody(2, 1900 * MS)).run(8 * S)  # a pause of a beat and more, and on before the line
+    assert sorted({when for when, _ in live.ons}) == [4.0, 4.5, 5.0, 5.5]
+
+
+def test_continue_listens_for_so_many_bars_at_least() -> None:
+    live = rig({"mode": "continue", "reply_bars": 1, "listen_bars": 3}).add(clock(64))
+    live.add(melody(4)).run(9 * S)
+    assert sorted({when for when, _ in live.ons}) == [6.0, 6.5, 7.0, 7.5]
+
+
+BY_BARS: dict[str, Value] = {"mode": "continue", "wait_for_phrase": False}
+
+
 def test_continue_answers_in_turns() -> None:
-    live = rig({"mode": "continue", "reply_bars": 2}).add(clock(64)).add(melody(4))
+    live = rig({**BY_BARS, "reply_bars": 2}).add(clock(64)).add(melody(4))
     live.add(play(80, 8500 * MS, 400 * MS)).run(20 * S)
     beats = sorted({when for when, _ in live.ons})
     assert beats == [2.0 + 0.5 * i for i in range(8)] + [10.0 + 0.5 * i for i in range(8)]
@@ -118,11 +143,11 @@ def test_continue_answers_in_turns() -> None:
 
 
 def test_continue_answers_early_when_they_stop_early() -> None:
-    live = rig({"mode": "continue", "listen_bars": 4, "reply_bars": 1}).add(clock(64))
+    live = rig({**BY_BARS, "listen_bars": 4, "reply_bars": 1}).add(clock(64))
     live.add(melody(4)).run(12 * S)
     # Nothing since 2.0 s: a bar of silence is over at 4.0 s, too late for the line at 4.0 s.
     assert sorted({when for when, _ in live.ons}) == [6.0, 6.5, 7.0, 7.5]
-    live = rig({"mode": "continue", "listen_bars": 4, "reply_bars": 1}).add(clock(64))
+    live = rig({**BY_BARS, "listen_bars": 4, "reply_bars": 1}).add(clock(64))
     live.add(melody(20)).run(12 * S)
     assert min(when for when, _ in live.ons) == 8.0
 
@@ -138,7 +163,7 @@ def test_continue_endless_until_they_play_again() -> None:
 
 
 def test_endless_interrupted_listens_and_is_ready_on_the_next_bar_line() -> None:
-    live = rig({"mode": "continue", "endless": True}).add(clock(64)).add(melody(4))
+    live = rig({**BY_BARS, "endless": True}).add(clock(64)).add(melody(4))
     live.add(play(80, 8200 * MS, 400 * MS)).run(14 * S)
     beats = sorted({when for when, _ in live.ons})
     assert beats == [2.0 + 0.5 * i for i in range(13)] + [10.0 + 0.5 * i for i in range(9)]

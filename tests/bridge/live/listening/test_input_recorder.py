@@ -61,6 +61,27 @@ def test_a_note_that_nearly_reaches_the_next_reaches_it() -> None:
     assert [n[2] for n in ear.heard()] == [24, 16, 12]
 
 
+def test_a_grace_note_does_not_hide_the_note_that_it_ornaments() -> None:
+    ear = Ear()
+    ear.on(76, 0)
+    ear.off(76, 1)
+    ear.on(72, 1)  # on the same step of the grid
+    ear.off(72, 24)
+    ear.note(74, 24, 48)
+    heard = {(pitch, voice) for _, pitch, _, voice in ear.heard()}
+    assert heard == {(76, ACCOMPANIMENT), (72, LEAD), (74, LEAD)}
+
+
+def test_a_key_switch_outside_the_model_does_not_lead() -> None:
+    ear = Ear()
+    ear.on(112, 0)
+    ear.note(72, 0, 24)
+    ear.note(74, 24, 48)
+    ear.off(112, 48)
+    heard = {(pitch, voice) for _, pitch, _, voice in ear.heard()}
+    assert heard == {(112, ACCOMPANIMENT), (72, LEAD), (74, LEAD)}
+
+
 def test_an_open_note_lasts_until_now() -> None:
     ear = Ear()
     ear.on(72, 24)

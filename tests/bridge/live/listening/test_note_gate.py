@@ -58,8 +58,39 @@ def test_notes_pass_once_each_way() -> None:
     assert feed(gate, 0x80, 60, 0) == []
     assert feed(gate, 0x90, 60, 100) == [(ON, 60)]
     assert feed(gate, 0x90, 60, 100) == [(OFF, 60), (ON, 60)]
-    assert feed(gate, 0x90, 60, 0) == [(OFF, 60)]
+    assert feed(gate, 0x90, 60, 0) == []  # of the first, which has ended
+    assert feed(gate, 0x80, 60, 0) == [(OFF, 60)]
     assert feed(gate, 0x80, 60, 0) == []
+
+
+def test_of_a_key_struck_again_one_off_at_most_is_waited_for() -> None:
+    gate = NoteGate()
+    for _ in range(5):
+        feed(gate, 0x90, 60, 100)
+    assert feed(gate, 0x80, 60, 0) == []
+    assert feed(gate, 0x80, 60, 0) == [(OFF, 60)]
+    feed(gate, 0x90, 60, 100)
+    feed(gate, 0x90, 60, 100)
+    assert feed(gate, 0xB0, 123, 0) == [(OFF, 60)]
+    feed(gate, 0x90, 60, 100)
+    assert feed(gate, 0x80, 60, 0) == [(OFF, 60)]
+
+
+def test_an_mpe_masters_pedal_holds_its_members() -> None:
+    gate = NoteGate()
+    feed(gate, 0xB0, 64, 127)  # channel 1 has no notes
+    feed(gate, 0x93, 60, 100)
+    assert feed(gate, 0x83, 60, 0) == [(LIFTED, 60)]
+    assert feed(gate, 0xB0, 64, 0) == [(OFF, 60)]
+
+
+def test_the_pedal_of_a_channel_with_notes_of_its_own_is_its_own() -> None:
+    gate = NoteGate()
+    feed(gate, 0x90, 48, 100)
+    feed(gate, 0xB0, 64, 127)
+    feed(gate, 0x93, 60, 100)
+    assert feed(gate, 0x83, 60, 0) == [(OFF, 60)]
+    assert feed(gate, 0x80, 48, 0) == [(LIFTED, 48)]
 
 
 def test_only_the_channel_listened_to() -> None:
