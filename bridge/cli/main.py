@@ -167,6 +167,9 @@ _BENCH = LazyGroup(
         "engine": Source("bridge.cli.engine", "bench_engine", "Time the model, and the paper's"),
         "jsb": Source("bridge.cli.jsb", "bench_jsb", "Score a model of chorales: nats a frame"),
         "systems": Source("bridge.cli.systems", "bench_systems", "Compare whole diffusion systems"),
+        "cadences": Source(
+            "bridge.cli.cadences", "bench_cadences", "Count V-I at the end of known melodies"
+        ),
         "samplers": Source("bridge.cli.study", "bench_samplers", "Compare samplers and calls"),
     },
     name="bench",

@@ -94,17 +94,18 @@ def _bass_leaps(window: Heard) -> Floats:
 def _v_i(window: Heard) -> Floats:
     played, tonics = window.played, closes.tonics_of(window.played.scale)
     return _sums(
-        closes.is_v_i(beat, played.chords, window.basses, tonics) for beat in _rests(played)
+        any(closes.is_v_i(beat, played.chords, window.basses, tonics) for beat in beats)
+        for beats in _rests(played)
     )
 
 
 def _half_closes(window: Heard) -> Floats:
     played, tonics = window.played, closes.tonics_of(window.played.scale)
-    return _sums(closes.is_half_close(beat, played.chords, tonics) for beat in _rests(played))
+    return _sums(closes.is_half_close(beats[-1], played.chords, tonics) for beats in _rests(played))
 
 
-def _rests(played: Played) -> list[int]:
-    return closes.long_note_ends(played.lead, note_lengths(played.lead))
+def _rests(played: Played) -> list[range]:
+    return closes.long_notes(played.lead, note_lengths(played.lead))
 
 
 def _chord_kept(window: Heard) -> Floats:

@@ -6,7 +6,7 @@ Chords are those of `chords.chords_of`, one a beat, of the accompaniment alone.
                 chord before it with another root is a major triad or dominant seventh on the fifth
     half close  the chord is a major triad or dominant seventh on the fifth of a tonic
 
-A place to rest is the beat in which a long note of the melody ends.
+A place to rest is a long note of the melody: V-I on any of its beats, a half close on the last.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def tonics_of(scale: NDArray[np.bool_]) -> tuple[int, int]:
     return major, (major + _RELATIVE_MINOR) % 12
 
 
-def long_note_ends(lead: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[int]:
-    """Beats in which long notes of the melody, bool[2, K, S], end.
+def long_notes(lead: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[range]:
+    """The beats in which each long note of the melody, bool[2, K, S], sounds, in order.
 
     lengths: of its notes, by pitch, then onset (`metrics.note_lengths`).
     """
@@ -45,8 +45,10 @@ def long_note_ends(lead: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[
         return []
     onsets = np.nonzero(lead[ONSET])[1]
     long = lengths >= max(LONG_STEPS, TIMES_MEDIAN * float(np.median(lengths)))
-    lasts = (onsets + lengths - 1)[long] // STEPS_PER_BEAT
-    return sorted({int(beat) for beat in lasts})
+    firsts = onsets[long] // STEPS_PER_BEAT
+    ends = -(-(onsets + lengths)[long] // STEPS_PER_BEAT)
+    found = {(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)}
+    return [range(*each) for each in sorted(found)]
 
 
 def is_v_i(

@@ -51,23 +51,25 @@ def test_half_closes() -> None:
     assert found == [True, True, True, False, False, False, False]
 
 
-def ends(*lengths: int, pitch: int = 72) -> list[int]:
+def long_notes(*lengths: int) -> list[tuple[int, int]]:
+    """First and last beat of the long ones of these notes in a row."""
     starts = np.cumsum([0, *lengths])
     notes = [
-        Note(int(start), pitch + i % 2, length, LEAD)
+        Note(int(start), 72 + i % 2, length, LEAD)
         for i, (start, length) in enumerate(zip(starts, lengths, strict=False))
     ]
     lead = notes_to_roll(notes, 0, int(starts[-1])).cells[LEAD]
-    return closes.long_note_ends(lead, note_lengths(lead))
+    return [(each[0], each[-1]) for each in closes.long_notes(lead, note_lengths(lead))]
 
 
 def test_long_notes_are_two_beats_and_twice_the_median() -> None:
-    assert ends(24, 24, 24, 48, 24, 24, 24, 72) == [4, 10]
-    assert ends(24, 24, 24, 47) == []
-    assert ends(48, 48, 48, 48) == []  # the pulse of this music
-    assert ends(48, 48, 48, 96) == [9]
+    assert long_notes(24, 24, 24, 48, 24, 24, 24, 72) == [(3, 4), (8, 10)]
+    assert long_notes(24, 24, 24, 47) == []
+    assert long_notes(48, 48, 48, 48) == []  # the pulse of this music
+    assert long_notes(48, 48, 48, 96) == [(6, 9)]
+    assert long_notes(24, 12, 24, 12, 50) == [(3, 5)]  # as far as it reaches into a beat
 
 
 def test_no_melody_no_rest() -> None:
     lead = notes_to_roll([], 0, 96).cells[LEAD]
-    assert closes.long_note_ends(lead, note_lengths(lead)) == []
+    assert closes.long_notes(lead, note_lengths(lead)) == []
