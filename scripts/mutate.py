@@ -101,12 +101,13 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
             yield node.func, ast.unparse(node.func).removesuffix(name) + _CALLS[name]
 
 
-def nearest_tests(path: Path) -> list[str]:
-    """The tests of a module's folder; those that are named after the module come first."""
+def nearest_tests(path: Path) -> list[list[str]]:
+    """Tests to run in turn: the module's own, those of its folder, those right above it."""
     folder = Path("tests") / path.parent
     named = folder / f"test_{path.stem}.py"
-    above = [folder] if (TOP / folder).is_dir() else [folder.parent]
-    return [str(named)] * (TOP / named).is_file() + [str(one) for one in above]
+    above = sorted(str(one.relative_to(TOP)) for one in (TOP / folder.parent).glob("test_*.py"))
+    own = [[str(named)]] if (TOP / named).is_file() else []
+    return own + [[str(folder)]] * (TOP / folder).is_dir() + [above] * bool(above)
 
 
 def survives(copy: Path, mutant: Mutant, text: str) -> bool:
@@ -119,9 +120,9 @@ def survives(copy: Path, mutant: Mutant, text: str) -> bool:
         target.write_text(text)
 
 
-def _pass(copy: Path, tests: str) -> bool:
+def _pass(copy: Path, tests: Sequence[str]) -> bool:
     options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not live and not stage and not slow"]
-    command = [sys.executable, "-B", "-m", "pytest", *options, tests]
+    command = [sys.executable, "-B", "-m", "pytest", *options, *tests]
     try:
         done = subprocess.run(command, cwd=copy, capture_output=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:

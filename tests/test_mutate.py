@@ -34,5 +34,8 @@ def test_asserts_and_types_are_left_alone() -> None:
 
 def test_the_tests_named_after_a_module_come_first() -> None:
     path = Path("bridge/live/planning/beat_tally.py")
-    assert nearest_tests(path)[0] == "tests/bridge/live/planning/test_beat_tally.py"
+    own, folder, above = nearest_tests(path)
+    assert own == ["tests/bridge/live/planning/test_beat_tally.py"]
+    assert folder == ["tests/bridge/live/planning"]
+    assert "tests/bridge/live/test_session.py" in above
     assert path in modules(["bridge/live"])

@@ -73,3 +73,12 @@ def test_all_is_known_once_every_bar_came_and_noise_stays_with_the_first_pass() 
     assert known.base_steps == 2 * BAR
     (whole,) = known.lead
     assert whole[0] < 0 < 4 * BAR < whole[1]
+
+
+def test_of_bars_ahead_the_melody_of_the_last_pass_is_known() -> None:
+    policy = at(0, loop_bars=4)
+    for line in (BAR, 2 * BAR, 3 * BAR):
+        policy.bar_line(line, scene(loop_bars=4))
+    policy.jump(0, 3.0 * BAR + 50, scene(loop_bars=4))
+    ahead = ((10, BAR), (BAR, 2 * BAR), (2 * BAR, 3 * BAR), (4 * BAR, 4 * BAR + 10))
+    assert policy.known(10, 16).lead == ((0, 10), *ahead), "bar 4 was left in its middle"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.plan_book import PlanBook
 from bridge.live.planning.request_window import (
@@ -57,3 +59,15 @@ def test_a_request_never_answered_is_given_up() -> None:
     assert not book.gave_up(3 * S, 10)
     assert book.gave_up(5 * S, 10)
     assert book.outstanding is None
+
+
+@pytest.mark.parametrize(
+    ("stop", "shift", "found"), [(288, 0, True), (289, 0, False), (200, 96, False)]
+)
+def test_a_plan_is_of_use_as_far_as_it_reaches_and_for_such_a_turn(
+    stop: int, shift: int, found: bool
+) -> None:
+    book, turn = PlanBook(EngineTiming()), Turn(96)
+    assert book.planned(100, turn) is None
+    answer(book, ask(book, 96, turn), 40)
+    assert (book.planned(stop, Turn(96, shift_steps=shift)) is not None) is found

@@ -11,7 +11,7 @@ from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.plan_book import PlanBook
 from bridge.live.planning.policies import Accompany, Policy, Scene, Triggered
 from bridge.live.planning.replanner import NEVER, Replanner
-from bridge.live.planning.request_window import Turn
+from bridge.live.planning.request_window import Turn, ahead_steps
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS as MS
 from engine.music.grid import MeterMap
@@ -129,3 +129,11 @@ def test_fewer_calls_where_a_beat_is_short() -> None:
     rig.replanner.fit_to_engine(BPM)
     assert rig.replanner.calls == 3  # 375 ms of a beat, 100 ms a call
     assert rig.replanner.horizon_steps % 6 == 0
+
+
+def test_a_request_reaches_as_far_beyond_its_horizon_as_an_engine_may_take() -> None:
+    rig = Rig()
+    rig.policy.turn = Turn(0)
+    request = rig.replanner.ask(0, 18.0, BPM, 24, rig.policy)
+    assert request.end_step == 24 + ahead_steps(24 - 18, BPM)
+    assert request.settings.steps == 6
