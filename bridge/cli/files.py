@@ -22,22 +22,25 @@ from bridge.files.batch import (
     Report,
     Where,
     check_output,
+    check_writable,
     file_options,
     pairs,
     run,
+    window_bar,
 )
 from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.knobs import Knobs
-from bridge.settings.parameters import DEFAULTS, file_defaults
+from bridge.settings.parameters import DEFAULTS, ParameterError, file_defaults
 from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
-from engine.music.grid import MeterMap, PitchRange
+from engine.devices import missing
+from engine.music.grid import PIANO, MeterMap, PitchRange
 from engine.music.roll import Note, PianoRoll
 from engine.requests.abilities import require
 from engine.requests.lead_sheet import SheetBar
 from engine.requests.request import ChordCell, FillRequest, SampleSettings
 from engine.scores import midi_write
-from engine.scores.midi_file import MidiFileError, read
+from engine.scores.midi_file import MidiFileError, Score, read
 
 MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
 _MELODY = click.option(
@@ -65,6 +68,8 @@ _UNVARIED_ROWS = tuple(row for row in _FILE_ROWS if row not in _VARY_ROWS)
 
 class Filler(Protocol):
     """What `Generator` (engine.model) and `FixtureGenerator` (engine.requests) have in common."""
+
+    progress: Callable[[int, int], None]
 
     @property
     def pitches(self) -> PitchRange:
@@ -192,7 +197,8 @@ def generate(
     targets = _targets(output, count)
     _check_bars(bars)
     sheet = lead_sheets.load(chords)
-    preset, knobs, engine = _prepare("generate", given)
+    preset, knobs = _settings("generate", given)
+    engine = _engine(preset, knobs, "generate")
     where = Where((), None if count else output, output if count else None, as_json)
 
     def work(pair: Pair) -> Report:
@@ -215,6 +221,7 @@ def generate(
 def _targets(output: Path, count: int | None) -> list[Path]:
     """The file, or `count` files in the folder `output`."""
     if count is None:
+        check_writable(output.parent, f"-o {output}")
         return [check_output(output, MIDI_SUFFIXES)]
     if output.exists() and not output.is_dir():
         raise click.UsageError(f"-o {output}: with --n that is a folder's name")
@@ -259,18 +266,15 @@ def _run_task(
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
     sheet = lead_sheets.load(options.pop("chords"))
-    if where.output is not None:
-        read(jobs[0].source)
-    preset, knobs, engine = _prepare(task, options)
+    preset, knobs = _settings(task, options)
+    if where.single:
+        score = read(jobs[0].source)
+        _job(score, jobs[0], melody_track, make, knobs, PIANO)
+    engine = _engine(preset, knobs, task)
 
     def work(pair: Pair) -> Report:
         score = read(pair.source)
-        try:
-            piece = SourcePiece.of(score, melody_track)
-            settings = knobs.sample_settings(knobs.integer("steps"), piece.key)
-            job = make(piece, settings, engine.pitches)
-        except MidiFileError as err:
-            raise MidiFileError(f"{pair.source}: {err}") from None
+        piece, job = _job(score, pair, melody_track, make, knobs, engine.pitches)
         notes, markers, job = _answer(job, sheet, engine, knobs)
         track = midi_write.reply_track(score, notes, piece.melody.track, markers)
         if replace:
@@ -284,12 +288,25 @@ def _run_task(
     run(where, jobs, work)
 
 
+def _job(
+    score: Score, pair: Pair, melody_track: str, make: MakeJob, knobs: Knobs, pitches: PitchRange
+) -> tuple[SourcePiece, Job]:
+    """What is to be done with a file. Raises MidiFileError, which names it."""
+    try:
+        piece = SourcePiece.of(score, melody_track)
+        settings = knobs.sample_settings(knobs.integer("steps"), piece.key)
+        return piece, make(piece, settings, pitches)
+    except MidiFileError as err:
+        raise MidiFileError(f"{pair.source}: {err}") from None
+
+
 def _answer(
     job: Job, sheet: Sequence[SheetBar], engine: Filler, knobs: Knobs
 ) -> tuple[list[Note], list[tuple[int, str]], Job]:
     """The new notes, the chords they follow as markers, and the job with the lead sheet in it."""
     job = lead_sheets.with_sheet(job, sheet)
-    roll, cells = engine.fill_with_chords(job.request)
+    with window_bar() as engine.progress:
+        roll, cells = engine.fill_with_chords(job.request)
     return (
         file_tasks.new_notes(job, roll, knobs.integer("velocity")),
         lead_sheets.chord_markers(job, roll, cells),
@@ -297,16 +314,20 @@ def _answer(
     )
 
 
-def _prepare(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs, Filler]:
-    """Preset, settings and model.
-
-    Raises PresetError, ParameterError, ModelError, or AbilityError for what it cannot do.
-    """
+def _settings(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs]:
+    """Preset and settings, without torch. Raises PresetError or ParameterError."""
     preset = load_preset(given.pop("preset", None) or str(DEFAULTS["preset"]))
     knobs = knobs_for(preset, given, mode=task)
+    if reason := missing(knobs.text("device")):
+        raise ParameterError(reason)
+    return preset, knobs
+
+
+def _engine(preset: Preset, knobs: Knobs, task: str) -> Filler:
+    """The preset's model. Raises ModelError, or AbilityError for what it cannot do."""
     engine = load_engine(preset, knobs.text("device"))
     require(str(engine.metadata.get("family", "")), task)
-    return preset, knobs, engine
+    return engine
 
 
 def _report(

@@ -6,8 +6,10 @@ Knows nothing of what is done with a file.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +103,7 @@ def _single(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> Pa
     if len(inputs) > 1 or inputs[0].is_dir():
         raise click.UsageError("-o takes one file; for more use --out-dir DIR")
     check_output(output, suffixes)
+    check_writable(output.parent, f"-o {output}")
     if output.resolve() == inputs[0].resolve():
         raise click.UsageError(f"-o {output}: that is the input itself; choose another name")
     return Pair(inputs[0], output)
@@ -121,6 +124,7 @@ def _beside(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Pair]:
 def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> list[Pair]:
     if out_dir.exists() and not out_dir.is_dir():
         raise click.UsageError(f"--out-dir {out_dir}: that is a file, not a folder")
+    check_writable(out_dir, f"--out-dir {out_dir}")
     sources = dict(_sources(inputs, out_dir))
     if not sources:
         raise click.UsageError(f"no MIDI files ({', '.join(INPUT_SUFFIXES)}) in the folders given")
@@ -164,6 +168,31 @@ def _free_name(path: Path, taken: set[str]) -> Path:
         candidate = path.with_stem(f"{path.stem}-{number}")
     taken.add(str(candidate).casefold())
     return candidate
+
+
+@contextmanager
+def window_bar() -> Iterator[Callable[[int, int], None]]:
+    """On a terminal a bar of windows done, with the time left; gives what to call after each."""
+    from tqdm import tqdm
+
+    with tqdm(unit="window", leave=False, disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raises click.UsageError where nothing can be put in `folder`, which need not exist yet."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    try:  # what the system says of rights is not true of every file system
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError:
+        text = f"{option}: {there} is not a folder that can be written to"
+        raise click.UsageError(text) from None
 
 
 def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> None:

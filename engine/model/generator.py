@@ -7,7 +7,7 @@ keyed by absolute step, so memory is constant and time linear in length.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,10 @@ _SILENT_BEATS = 8
 
 
 class Generator:
-    """A loaded model. Owner: one thread (TorchScript leaks when fresh threads call it)."""
+    """A loaded model. Owner: one thread (TorchScript leaks when fresh threads call it).
+
+    progress: called with windows done and all of them, after each.
+    """
 
     def __init__(self, sampler: nn.Module, metadata: dict[str, Any], device: torch.device) -> None:
         self.sampler, self.device = sampler, device
@@ -49,6 +52,7 @@ class Generator:
         self.key_normalised = bool(metadata.get("sizes", {}).get("in_key", 0))
         self.densities = metadata.get("densities", [])
         self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
+        self.progress: Callable[[int, int], None] = lambda done, total: None
 
     @classmethod
     def load(cls, path: Path, device: str = "auto") -> Generator:
@@ -100,13 +104,15 @@ class Generator:
         hop = max(window // STEPS_PER_BEAT // 2, 1) * STEPS_PER_BEAT
         if total <= _STRETCH * window and not self.merged:
             window = total
-        for start in range(0, max(total - window, 0) + hop, hop):
+        starts = range(0, max(total - window, 0) + hop, hop)
+        for done, start in enumerate(starts, 1):
             part = slice(start, min(start + window, total))
             busy = [sheet for sheet in sheets if not sheet.known[..., part].all()]
             if busy:
                 self._fill_part(busy, part)
             for sheet in sheets:
                 sheet.known[..., start : start + hop] = True
+            self.progress(done, len(starts))
         return sheets
 
     def plan(self, request: PlanRequest) -> Plan:

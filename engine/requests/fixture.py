@@ -7,7 +7,7 @@ yields notes, silence cannot pass for success. Needs no torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class FixtureGenerator:
     def __init__(self, delay_ms: float = 0.0) -> None:
         self.delay_ms = delay_ms
         self.pitches: PitchRange = PIANO
+        self.progress: Callable[[int, int], None] = lambda done, total: None
         self.metadata: dict[str, object] = {
             "name": "fixture",
             "styles": ["any"],

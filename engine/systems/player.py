@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class SystemPlayer:
         self.family = str(metadata["family"])
         self.system = system_of(self.family)
         self.pitches: PitchRange = PIANO
+        self.progress: Callable[[int, int], None] = lambda done, total: None
         can = ABILITIES[self.family]
         self.metadata: dict[str, Any] = {
             "pitches": [PIANO.low, PIANO.high],

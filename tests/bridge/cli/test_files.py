@@ -47,7 +47,8 @@ def test_harmonize_begins_with_the_melodys_first_bar(tmp_path: Path) -> None:
         run("harmonize", source, "-o", tmp_path / "out.mid", "--json", *FIXTURE).stdout
     )
     assert report["bars"] == [6, 7]
-    assert reply_of(tmp_path / "out.mid")[0].onset_step == 96 * 5
+    # It is a pickup, so nothing before it.
+    assert reply_of(tmp_path / "out.mid")[0].onset_step == 96 * 5 + 48
 
 
 def test_continue_begins_on_the_next_bar_line_of_the_files_meter(tmp_path: Path) -> None:
