@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.requests.request import PlanRequest, SampleSettings
     from engine.systems.player import SystemPlayer
 
-LIVE_TASKS = ("live", "replay")
+LIVE_TASKS = ("live", "replay", "recovery")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
 
@@ -78,7 +78,7 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--data", type=PATH, required=True,
               help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
 @click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
-              help="harmonize, live, continue, infill, generate, replay; repeatable.")  # fmt: skip
+              help="harmonize, live, continue, infill, generate, replay, recovery; repeatable.")  # fmt: skip
 @click.option("--model", "models", type=PATH, multiple=True,
               help="An export, a checkpoint or a run's folder; repeat to compare.")  # fmt: skip
 @click.option("--preset", "presets", multiple=True,
@@ -99,7 +99,7 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
               help="Fill the windows too, and compare with the composer.")  # fmt: skip
 @click.option("--horizon", "horizons", type=click.FloatRange(0, 12), multiple=True,
               default=[0.0, 1.0, 4.0], show_default=True,
-              help="Of replay: beats from decision to sound; may be repeated.")  # fmt: skip
+              help="Of replay and recovery: beats from decision to sound; may be repeated.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 1000),
               help="Sampler calls of a reply, for every model.  [as each is played]")  # fmt: skip
 @click.option("--sampler", help="Reverse process.  [as each is played]")
@@ -118,11 +118,13 @@ def evaluate(
     """Score models on held-out music, side by side, with baselines and the composers."""
     from bridge.cli.score_table import table
     from engine.evaluation import evaluate as scoring
+    from engine.evaluation.recovery import recovery
     from engine.evaluation.rollout_score import rollout_scores
     from engine.requests.request import SAMPLERS, STYLES
     from engine.training.dataset import load_pack
 
-    check_words("--task", tasks, (*scoring.TASKS, "replay"))
+    rollouts = {"replay": rollout_scores, "recovery": recovery}
+    check_words("--task", tasks, (*scoring.TASKS, *rollouts))
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
@@ -142,8 +144,8 @@ def evaluate(
                 )
                 for name, each in generators.items()
             }
-            if task == "replay":
-                found.append(rollout_scores(candidates, pack, wanted, say, horizons))
+            if task in rollouts:
+                found.append(rollouts[task](candidates, pack, wanted, say, horizons))
             else:
                 found.append(scoring.evaluate(candidates, pack, wanted, say, replies))
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from statistics import fmean
 from typing import Any
 
 _WIDTH = 16
@@ -22,6 +23,8 @@ def table(found: dict[str, Any]) -> str:
         lines += _against_rule(harmony.get("against_rule", {}))
     if horizons := found.get("horizons"):
         lines += ["", *_horizons(horizons)]
+    if found["task"] == "recovery":
+        lines += _recovery(found)
     return "\n".join(lines)
 
 
@@ -106,6 +109,22 @@ def _horizons(rows: Iterable[Mapping[str, Any]]) -> list[str]:
             f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in values.items()
         )
         lines.append(f"    {row['player']:16} {', '.join(cells)}")
+    return lines
+
+
+def _recovery(found: Mapping[str, Any]) -> list[str]:
+    """Note-in-chord around the turn; beats from there by fours."""
+    beats = len(next(iter(found["players"].values()))["after"])
+    fours = range(0, beats, 4)
+    heads = [f"beats {at + 1}-{min(at + 4, beats)}" for at in fours]
+    lines = [
+        f"  note-in-chord; from beat {found['turn_beat'] + 1} on the melody is a tritone away",
+        _row("", ["before", *heads, "back after"]),
+    ]
+    for name, each in found["players"].items():
+        means = [fmean(each["after"][at : at + 4]) for at in fours]
+        back = "never" if each["back_beats"] is None else f"{each['back_beats']} beats"
+        lines.append(_row(name, [each["before"], *means, back]))
     return lines
 
 

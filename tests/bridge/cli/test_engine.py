@@ -199,6 +199,16 @@ def test_causal_replay(trained: Path, packed: Path, tmp_path: Path) -> None:
     assert "-log p" not in told
 
 
+def test_recovery(trained: Path, packed: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.pt"
+    run("export", trained, "-o", model, "--name", "mine")
+    words = ["evaluate", "--data", packed, "--windows", 6, "--beats", 16, "--steps", 1,
+             "--device", "cpu", "--model", model, "--task", "recovery"]  # fmt: skip
+    found = run(*words, "--horizon", 0).output
+    assert "from beat 13 on the melody is a tritone away" in found
+    assert re.search(r"^ +mine [+]0 +[01][.]\d{3} +[01][.]\d{3} +(\d beats|never)$", found, re.M)
+
+
 def test_bench_engine(trained: Path) -> None:
     words = ["bench", "engine", "--model", trained, "--no-paper", "--plans", 3, "--device", "cpu"]
     found = json.loads(run(*words, "--steps", 1, "--steps", 2, "--json").output)

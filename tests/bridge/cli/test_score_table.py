@@ -99,6 +99,24 @@ def test_columns_line_up() -> None:
     assert len({len(line) for line in rows}) == 1
 
 
+def test_recovery_is_shown_by_fours() -> None:
+    found = {
+        "models": ["default"], "task": "recovery", "split": "valid", "windows": 6, "beats": 20,
+        "turn_beat": 14,
+        "players": {
+            "rule": {"before": 0.8, "after": [0.0, 0, 0, 1, 0.75, 0.75], "back_beats": 2},
+            "default +1": {"before": 0.5, "after": [0.25] * 6, "back_beats": None},
+        },
+    }  # fmt: skip
+    told = lines(found)
+    assert told[1] == "note-in-chord; from beat 15 on the melody is a tritone away"
+    assert told[2:] == [
+        "before beats 1-4 beats 5-6 back after",
+        "rule 0.800 0.250 0.750 2 beats",
+        "default +1 0.500 0.250 0.250 never",
+    ]
+
+
 def test_likelihood_alone() -> None:
     told = lines({key: value for key, value in FOUND.items() if key != "harmony"})
     assert "composer default wrong piece" not in told
