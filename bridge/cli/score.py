@@ -78,7 +78,7 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--data", type=PATH, required=True,
               help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
 @click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
-              help="harmonize, live, continue, infill, generate, replay, recovery; repeatable.")  # fmt: skip
+              help="harmonize, live, continue, infill, generate, replay, recovery.")  # fmt: skip
 @click.option("--model", "models", type=PATH, multiple=True,
               help="An export, a checkpoint or a run's folder; repeat to compare.")  # fmt: skip
 @click.option("--preset", "presets", multiple=True,
@@ -99,7 +99,7 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
               help="Fill the windows too, and compare with the composer.")  # fmt: skip
 @click.option("--horizon", "horizons", type=click.FloatRange(0, 12), multiple=True,
               default=[0.0, 1.0, 4.0], show_default=True,
-              help="Of replay and recovery: beats from decision to sound; may be repeated.")  # fmt: skip
+              help="Of replay, recovery: beats from decision to sound; repeatable.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 1000),
               help="Sampler calls of a reply, for every model.  [as each is played]")  # fmt: skip
 @click.option("--sampler", help="Reverse process.  [as each is played]")
