@@ -26,7 +26,7 @@ from bridge.text import did_you_mean
 
 if TYPE_CHECKING:
     from engine.training.processes import Processes
-    from engine.training.train import Progress
+    from engine.training.train_settings import Progress
 
 _NEXT = {
     "pack": "midi-diffuse export {out} -o MODEL.pt --name NAME",
@@ -105,8 +105,8 @@ def train(
     from engine.model.export import pick_device
     from engine.requests.abilities import SYSTEMS
     from engine.training.processes import joined
-    from engine.training.train import TrainSettings
     from engine.training.train import train as run_training
+    from engine.training.train_settings import TrainSettings
 
     chosen = str(pick_device(device))
     with joined(chosen) as processes:

@@ -140,7 +140,9 @@ def serve(
     )
     from bridge.engine_link.address import server_address
     from bridge.event_log.writer import default_folder
-    from bridge.runtime.daemon import Daemon, DaemonConfig, StartError, ThreadEndedError
+    from bridge.runtime.config import DaemonConfig
+    from bridge.runtime.daemon import Daemon, StartError
+    from bridge.runtime.thread_watch import ThreadEndedError
 
     config = DaemonConfig(
         host=host,

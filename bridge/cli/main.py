@@ -23,7 +23,7 @@ USER_ERRORS = (
     ("bridge.osc.peers", "PeerError"),
     ("bridge.event_log.outcomes", "LogError"),
     ("bridge.midi.port_names", "PortError"),
-    ("bridge.osc.server", "OscPortError"),
+    ("bridge.osc.udp", "OscPortError"),
     ("bridge.demo.show", "DemoError"),
     ("bridge.engine_link.address", "LinkError"),
     ("bridge.engine_server.cluster", "ClusterError"),

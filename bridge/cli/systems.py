@@ -19,7 +19,7 @@ from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, pac
 if TYPE_CHECKING:
     from engine.evaluation.systems import Entry
     from engine.music.roll import Note
-    from engine.training.train import Progress
+    from engine.training.train_settings import Progress
 
 _OURS = ("family", "minutes", "steps", "batch", "seed", "save_every", "threads")
 """Options of `train` that mean the same here. Windows and rate are the systems' own."""

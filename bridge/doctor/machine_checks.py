@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bridge.doctor.finding import FAIL, OK, WARN, Finding
-from bridge.osc.server import OscPortError, OscServer
+from bridge.osc.server import OscServer
+from bridge.osc.udp import OscPortError
 from bridge.realtime import raise_priority, sleep_until
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs

@@ -5,8 +5,6 @@ python-osc's own servers are not used: they sleep in the handler for bundles tim
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import heapq
 import itertools
 import logging
@@ -17,11 +15,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bridge.commands import Act, Address, Command, OscOut
 from bridge.osc.peers import Peers
 from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse
+from bridge.osc.udp import SO_RXQ_OVFL, OscPortError, another, bind, is_this_machine
 from bridge.osc.wire import MOST_PACKET_BYTES, encode
 from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
@@ -37,10 +35,6 @@ SLICE = 16
 URGENT = tuple(f"{PREFIX}{name}\0".encode() for name in ("panic", "stop"))
 """These are acted on before what came earlier, and beyond the limit of a flood."""
 MOST_URGENT_PER_WINDOW = 4
-RECEIVE_BYTES = 1 << 20
-"""Asked of the system, which may give less: what comes while another thread runs waits there."""
-SO_RXQ_OVFL = 40
-"""Linux: how many datagrams found the socket full comes along with the next one."""
 MOST_HELD = 1024
 """Commands timed in the future that wait at once."""
 MOST_SUBSCRIBERS = 16
@@ -52,10 +46,6 @@ MOST_PER_S = {"help": 2, "stats": 50}
 """Actions with answers much longer than the question: no more than so many are acted on."""
 
 _log = logging.getLogger(__name__)
-
-
-class OscPortError(OSError):
-    """The UDP port cannot be had; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +89,14 @@ class OscServer:
 
         Answers go to the host that asked, at `reply_port` (None: our port + 1), never to us.
         """
-        self._socket = _bind(host, port)
+        self._socket = bind(host, port)
         self.host, self.port = self._socket.getsockname()
         self.reply_port = reply_port if reply_port is not None else self.port + 1
         if self.reply_port in (self.port, 65536):
             self._socket.close()
             raise OscPortError(
                 f"answers cannot go to port {self.reply_port} while we listen on {self.port}; "
-                f"name another with --reply-port, such as --reply-port {_another(self.port)}"
+                f"name another with --reply-port, such as --reply-port {another(self.port)}"
             )
         self._inbox = inbox
         self._clock = clock or SystemClock()
@@ -343,62 +333,3 @@ class OscServer:
         self._errors_in_window += 1
         packet = encode(OUT_PREFIX + "error", (problem.address or "?", hint(problem)))
         self._in = self._count_sent(self._in, packet, self.reply_address(sender))
-
-
-def is_this_machine(host: str) -> bool:
-    """Would a datagram to `host` come to this machine? Only its own addresses can be bound."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return False
-    return True
-
-
-def _another(port: int) -> int:
-    return port + 1 if port < 65000 else 9001
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    if not host.strip():  # the system takes it for every address there is
-        raise OscPortError("--host wants an address of this machine, such as 127.0.0.1")
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        udp.bind((host, port))
-        udp.setblocking(False)
-        with contextlib.suppress(OSError):
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
-        if sys.platform.startswith("linux"):
-            udp.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
-    except (OSError, OverflowError) as err:
-        udp.close()
-        raise OscPortError(_explain(host, port, err)) from None
-    return udp
-
-
-def _explain(host: str, port: int, err: OSError | OverflowError) -> str:
-    if getattr(err, "errno", None) == errno.EADDRINUSE:
-        return (
-            f"UDP port {port} is in use by {_holder(port)}; "
-            f"choose another with --port, such as --port {port + 2 if port < 65000 else 9000}"
-        )
-    if isinstance(err, PermissionError):
-        return f"UDP port {port} needs more rights; choose one above 1023, such as --port 9000"
-    if isinstance(err, OverflowError):
-        return f"UDP port {port}: want 1 to 65535, such as --port 9000"
-    return f"cannot listen on {host} port {port}: {err}; --host wants an address of this machine"
-
-
-def _holder(port: int) -> str:
-    """The program that holds a UDP port, where the system lets us see it (Linux)."""
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError):
-            rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-            inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}")}
-            for link in Path("/proc").glob("[0-9]*/fd/*"):
-                with contextlib.suppress(OSError):
-                    if str(link.readlink()) in inodes:
-                        pid = link.parts[2]
-                        name = Path(f"/proc/{pid}/comm").read_text().strip()
-                        return f"{name!r} (process {pid})"
-    return "another program"

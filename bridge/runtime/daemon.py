@@ -13,14 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
-from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter, Value
+from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import FIXTURE, EngineSpec
 from bridge.engine_host.supervisor import EngineSupervisor
@@ -37,73 +34,28 @@ from bridge.osc.peers import Peers
 from bridge.osc.schema import OUT_PREFIX
 from bridge.osc.server import OscServer
 from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.runtime.config import DaemonConfig
+from bridge.runtime.figures import of_engine, of_osc, of_transport
 from bridge.runtime.outbox import Outbox
 from bridge.runtime.preset_switch import PresetSwitch
+from bridge.runtime.thread_watch import HUNG_S, ThreadWatch, WatchedThread
 from bridge.runtime.transport_thread import TransportThread
 from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
-from bridge.timebase import NS_PER_MS, NS_PER_S
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
 FORCED_EXIT = 130
 WATCH_S = 0.5
-HUNG_S = 10
-"""A thread whose turn takes so long hangs; that is said, once."""
 CLOSE_S, EXIT_S = 6.0, 2.0
 """The process ends so long after the last note-off, and after its ports are closed, at most."""
-LAST_NOTES = 32
-"""Notes of which the latest is told as the lateness of this moment."""
 
 Say = Callable[[str], None]
 
 
 class StartError(Exception):
     """The daemon cannot start; the message is one line."""
-
-
-class WatchedThread(Protocol):
-    """A part of the daemon with a thread of its own; None while that is not to be there."""
-
-    @property
-    def health(self) -> Health | None:
-        """How its thread does."""
-        ...
-
-
-class ThreadEndedError(Exception):
-    """A thread of the daemon has ended by itself; the message is one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonConfig:
-    """The daemon's configuration. `settings` are the parameters given besides the preset's.
-
-    reply_port None: port + 1. allow: OSC peers besides this machine; none: those of a private
-    network. log: the folder of the event log, None for none. threads 0: chosen. delay_ms: the
-    fixture engine's time a plan. slow_down: how many times as long each plan takes, to see what a
-    slower machine would do. chords: (bar, beat, name), given from the start. server: an engine
-    elsewhere, which this machine's steps in for. companion: from our OSC port, the command line
-    of a process that runs beside us and ends with us.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 9000
-    reply_port: int | None = None
-    allow: tuple[str, ...] = ()
-    log: Path | None = None
-    chords: tuple[tuple[int, float, str], ...] = ()
-    companion: Callable[[int], Sequence[str]] | None = None
-    in_name: str = ""
-    out_name: str = ""
-    midi_api: str = "auto"
-    preset: str = "default"
-    settings: Mapping[str, Value] = field(default_factory=dict)
-    threads: int = 0
-    delay_ms: float = 0.0
-    slow_down: float = 1.0
-    server: ServerAddress | None = None
 
 
 class Daemon:
@@ -128,7 +80,7 @@ class Daemon:
             raise StartError(MISSING)
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
-        self._hung: set[str] = set()
+        self._watch = ThreadWatch()
         self._hot_plug: HotPlug | None = None
         self._event_log = EventLog(config.log, values, self._late_since) if config.log else None
         # The first line comes before any system is asked that may take its time, or hang.
@@ -238,42 +190,17 @@ class Daemon:
         return lambda: self._figures(command.sender)
 
     def _figures(self, to: Address | None) -> Iterable[OscOut]:
-        late = self._transport.lateness
-        p50, p99, most = late.percentiles_ms((0.5, 0.99, 1.0))
-        input_p99, input_most = self._transport.handling.percentiles_ms((0.99, 1.0))
-        last_ns = max(late.since(late.count - LAST_NOTES), default=0)
-        recent = list(self._supervisor.elapsed_ns)
-        engine = sorted(recent)
-        counts, pids = self._osc.counts, (*self._supervisor.pids, 0, 0)
-        figures: dict[str, float] = {
-            "send_late_p50_ms": p50,
-            "send_late_p99_ms": p99,
-            "send_late_max_ms": most,
-            "send_late_last_ms": last_ns / NS_PER_MS,
-            "plan_last_ms": recent[-1] / NS_PER_MS if recent else 0.0,
-            "plans": len(engine),
-            "plan_p50_ms": engine[len(engine) // 2] / NS_PER_MS if engine else 0.0,
-            "plan_p95_ms": engine[int(0.95 * len(engine))] / NS_PER_MS if engine else 0.0,
-            "engine_restarts": self._supervisor.restarts,
-            "engine_pid": pids[0],
-            "standby_pid": pids[1],
-            "osc_dropped": counts.dropped,
-            "osc_malformed": counts.malformed,
-            "osc_refused": counts.refused,
-            "osc_lost": counts.lost,
-            "outbox_dropped": self._outbox.dropped,
-            "thread_faults": sum(each.faults for each in self._healths()),
-            "log_lost": self._event_log.lost if self._event_log else 0,
-            "unsent": self._transport.unsent,
-            "stale_notes": self._transport.stale,
-            "stalled_notes": self._transport.stalled,
-            "input_late_p99_ms": input_p99,
-            "input_late_max_ms": input_most,
-            "faults": self._transport.faults,
-            "link_peers": self._link.peers,
+        figures = {
+            **of_transport(self._transport),
+            **of_engine(self._supervisor),
+            **of_osc(self._osc.counts),
+            "outbox_dropped": float(self._outbox.dropped),
+            "thread_faults": float(sum(each.faults for each in self._healths())),
+            "log_lost": float(self._event_log.lost if self._event_log else 0),
+            "link_peers": float(self._link.peers),
         }
-        for name, value in figures.items():
-            yield OscOut(OUT_PREFIX + "stats", (name, float(value)), to)
+        for row in figures.items():
+            yield OscOut(OUT_PREFIX + "stats", row, to)
         ports = self._ports.in_name, self._ports.out_name, self._ports.api
         yield OscOut(OUT_PREFIX + "ports", ports, to)
         # Last, so that who asked knows that all have come.
@@ -294,19 +221,11 @@ class Daemon:
         return [health for part in parts if (health := part.health) is not None]
 
     def _watch_threads(self) -> None:
-        """Leave when a thread has ended; say so when one hangs. Raises ThreadEndedError."""
-        now_ns = time.perf_counter_ns()
-        for health in self._healths():
-            if not health.alive:
-                raise ThreadEndedError(f"the {health.name} thread has ended; leaving")
-            hangs = now_ns - health.turned_ns > HUNG_S * NS_PER_S
-            if hangs and health.name not in self._hung:
-                self._hung.add(health.name)
-                text = f"the {health.name} thread has not moved for {HUNG_S} s"
-                self._outbox.put(LogLine(logging.ERROR, text))
-                self._outbox.put(OscOut(OUT_PREFIX + "error", (health.name, text)))
-            elif not hangs:
-                self._hung.discard(health.name)
+        """Say so when a thread hangs. Raises ThreadEndedError when one has ended."""
+        for name in self._watch.hanging(self._healths(), time.perf_counter_ns()):
+            text = f"the {name} thread has not moved for {HUNG_S} s"
+            self._outbox.put(LogLine(logging.ERROR, text))
+            self._outbox.put(OscOut(OUT_PREFIX + "error", (name, text)))
 
     def _end_old_notes(self) -> None:
         """A run before this one may have been killed while its notes sounded on that port."""

@@ -23,7 +23,7 @@ from torch import nn
 from engine.model import checkpoint
 from engine.systems.registry import system_of
 from engine.training.dataset import load_pack
-from engine.training.train import Progress
+from engine.training.train_settings import Progress
 
 _WARM_UP = 100
 _MIXED_SEED = 1_000_003

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,58 +32,10 @@ from engine.training.dataset import Windows
 from engine.training.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
 from engine.training.processes import Processes
 from engine.training.scheduled_sampling import with_sampled_past
+from engine.training.train_settings import Progress, TrainSettings, learning_rate
 
 _SAMPLED_PAST_FROM = 0.1  # of a run: before it there is nothing worth hearing
 _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """One training run. It ends after `steps` or `minutes` of training, whichever is first.
-
-    beats: window length; batch: windows a step. The rate warms up over `warmup` steps, stays, and
-    falls to zero over the last `decay` share of the run. sizes: of the network, where they are not
-    the family's own. own_past: share of the batches, the run's first tenth apart, with the model's
-    own accompaniment as context (scheduled_sampling.py), where the family has tasks. A validation
-    takes 4 x 7 x `valid_windows` windows. start_from: an export or a checkpoint whose weights a
-    fresh run begins with. compiled: through torch.compile, which needs a C++ compiler and a
-    minute, and on a CPU makes a step about a fifth shorter.
-    """
-
-    data: Path
-    out: Path
-    family: str = "frame-transformer"
-    steps: int = 1_000_000
-    minutes: float = 60.0
-    batch: int = 16
-    beats: int = 16
-    rate: float = 1.2e-3
-    warmup: int = 200
-    decay: float = 0.3
-    ema: float = 0.999
-    seed: int = 0
-    device: str = "cpu"
-    save_every: int = 200
-    threads: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
-    valid_windows: int = 4
-    own_past: float = 0.4
-    start_from: Path | None = None
-    compiled: bool = False
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run is; losses in nats per step of music, `loss` smoothed.
-
-    valid: loss on held-out windows. bound: upper bound on their -log p, in nats per beat.
-    """
-
-    step: int = 0
-    elapsed_s: float = 0.0
-    loss: float = math.nan
-    valid: float = math.nan
-    bound: float = math.nan
 
 
 def draw_level(
@@ -118,12 +70,6 @@ def per_step(cells: Tensor, free: Tensor) -> Tensor:
 def steps_of(free: Tensor) -> Tensor:
     """How many steps of music have free cells; 1 where none has."""
     return (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
-
-
-def learning_rate(settings: TrainSettings, step: int, share_done: float) -> float:
-    """Warm up, stay, fall: as a share of `rate`."""
-    warm = min(1.0, (step + 1) / settings.warmup)
-    return settings.rate * warm * min(1.0, max(0.0, 1.0 - share_done) / settings.decay)
 
 
 class Run:

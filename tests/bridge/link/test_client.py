@@ -21,7 +21,8 @@ from bridge.commands import Command, FollowLink, LinkHeard
 from bridge.link import client as link_client
 from bridge.link.client import LinkClient, is_news, look
 from bridge.link.neighbours import Neighbours, is_peer
-from bridge.runtime.daemon import Daemon, DaemonConfig, StartError
+from bridge.runtime.config import DaemonConfig
+from bridge.runtime.daemon import Daemon, StartError
 from bridge.timebase import NS_PER_MS
 
 MS = NS_PER_MS

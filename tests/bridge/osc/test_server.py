@@ -23,9 +23,9 @@ from bridge.osc.server import (
     MOST_ERRORS_PER_WINDOW,
     MOST_PER_WINDOW,
     MOST_SUBSCRIBERS,
-    OscPortError,
     OscServer,
 )
+from bridge.osc.udp import OscPortError
 from bridge.osc.wire import encode
 from bridge.timebase import ManualClock
 

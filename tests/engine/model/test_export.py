@@ -18,7 +18,8 @@ from engine.model.generator import Generator
 from engine.music.grid import LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest, SampleSettings, Span
-from engine.training.train import TrainSettings, train
+from engine.training.train import train
+from engine.training.train_settings import TrainSettings
 
 CPU = torch.device("cpu")
 META = {"format": 3, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "window_beats": 4}

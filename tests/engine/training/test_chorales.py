@@ -21,7 +21,8 @@ from engine.model import checkpoint
 from engine.model.checkpoint import CheckpointError
 from engine.training.chorales import ChoraleError, PieceWindows, Rolls, load_chorales, padded
 from engine.training.feed import make_windows, prefetched
-from engine.training.train import TrainSettings, train
+from engine.training.train import train
+from engine.training.train_settings import TrainSettings
 
 SIZES = {"width": 16, "layers": 1, "heads": 2}
 RATES = torch.linspace(0.002, 0.3, 88)[:, None]

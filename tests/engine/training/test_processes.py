@@ -14,7 +14,8 @@ import torch
 from engine.model import checkpoint
 from engine.model.checkpoint import CheckpointError
 from engine.training.processes import Processes
-from engine.training.train import Progress, Run, TrainSettings, train
+from engine.training.train import Run, train
+from engine.training.train_settings import Progress, TrainSettings
 
 TOP = Path(__file__).parents[3]
 SIZES = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
@@ -23,7 +24,8 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 from engine.training.processes import joined
-from engine.training.train import TrainSettings, train
+from engine.training.train import train
+from engine.training.train_settings import TrainSettings
 
 told = json.loads(sys.argv[1])
 settings = TrainSettings(**{**told, "data": Path(told["data"]), "out": Path(told["out"])})

@@ -13,7 +13,8 @@ from engine.model import checkpoint
 from engine.model.checkpoint import CheckpointError
 from engine.model.export import sampler_of, script
 from engine.training.refining import RefineSettings, refine
-from engine.training.train import TrainSettings, train
+from engine.training.train import train
+from engine.training.train_settings import TrainSettings
 
 SHAPE = (2, 2, 2, 88, 48)
 

@@ -21,15 +21,8 @@ from engine.model.export import ModelError, export
 from engine.training.corpus import Piece, pack
 from engine.training.dataset import PackError, Windows
 from engine.training.feed import make_windows, measure_prior, prefetched
-from engine.training.train import (
-    Progress,
-    Run,
-    TrainSettings,
-    draw_level,
-    learning_rate,
-    loss_of,
-    train,
-)
+from engine.training.train import Run, draw_level, loss_of, train
+from engine.training.train_settings import Progress, TrainSettings, learning_rate
 
 PAPER_SIZES = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 
@@ -76,7 +69,8 @@ def test_a_killed_run_goes_on_where_it_was(settings: TrainSettings) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from engine.training.train import TrainSettings, train
+from engine.training.train import train
+from engine.training.train_settings import TrainSettings
 
 def report(progress, share):
     if progress.step == 13:
