@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.take import BarsTake
 from engine.requests.request import Plan, PlanRequest
 
 Value = float | int | str | bool
@@ -179,4 +180,12 @@ class FollowLink:
     quantum_beats: float | None
 
 
-Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink
+@dataclass(frozen=True, slots=True)
+class KeepTake:
+    """Write a take to the takes folder; `to`, who asked, is told its name."""
+
+    take: BarsTake
+    to: Address | None = None
+
+
+Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink | KeepTake

@@ -28,6 +28,9 @@ OUT, IN = "midi-diffuse-out", "midi-diffuse-in"
 STRIP_W, STRIP_H = 290.0, 214.0
 COLUMN_W, ROW_H = 430.0, 26.0
 
+BUTTON_W = 82.0
+"""From one button of the row to the next, in presentation."""
+
 
 def build() -> dict[str, Any]:
     """The whole patch as Max's JSON document."""
@@ -133,7 +136,7 @@ def _buttons(patch: Patcher, y: float) -> None:
             "textbutton",
             name,
             (x, y, 90, 24),
-            (20.0 + i * 100, 76, 92, 28),
+            (20.0 + i * BUTTON_W, 76, BUTTON_W - 8, 28),
             hint=ACTION_BY_NAME[name].doc,
             fontface=1 if name == "panic" else 0,
             **colours,
@@ -141,8 +144,8 @@ def _buttons(patch: Patcher, y: float) -> None:
         message = patch.add("message", PREFIX + name, (x, y + 50, 130, 22))
         patch.wire(button, message, patch.new(f"s {OUT}", x, y + 90))
     x = 20.0 + len(BUTTONS) * STRIP_W
-    toggle = patch.add("toggle", "", (x, y, 24, 24), (20.0 + 100 * len(BUTTONS), 78, 24, 24))
-    shown = (48.0 + 100 * len(BUTTONS), 80.0, 150.0, 20.0)
+    toggle = patch.add("toggle", "", (x, y, 24, 24), (20.0 + BUTTON_W * len(BUTTONS), 78, 24, 24))
+    shown = (48.0 + BUTTON_W * len(BUTTONS), 80.0, 110.0, 20.0)
     patch.add("comment", "freeze the loop", (x + 30, y, 150, 20), shown)
     patch.wire(
         toggle, patch.new(f"prepend {PREFIX}freeze", x, y + 50), patch.new(f"s {OUT}", x, y + 90)

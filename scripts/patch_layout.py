@@ -9,7 +9,7 @@ SEND_PORT = 9000
 REPLY_PORT = 9001
 TITLE = "midi-diffuse"
 
-BUTTONS = ("start", "stop", "panic", "downbeat", "trigger", "stats")
+BUTTONS = ("start", "stop", "panic", "downbeat", "trigger", "again", "keep", "stats")
 """Actions that are a button without an argument."""
 
 

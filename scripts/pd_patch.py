@@ -124,7 +124,7 @@ def _heading(top: Canvas) -> None:
     x = 16
     for name in BUTTONS:
         _button(top, x, 72, name, "#e06060" if name == "panic" else "#fcfcfc")
-        x += 70 + 8 * len(name)
+        x += 48 + 8 * len(name)
     _toggle(top, x, 74, "freeze")
     top.text(x + 24, 76, "freeze the loop", 15)
     _button(top, x + 190, 72, "refresh")

@@ -93,7 +93,18 @@ def test_max_addresses(boxes: dict[str, dict[str, Any]]) -> None:
     assert found_addresses(text) <= ADDRESSES | ANSWERS
     assert found_addresses(text) >= ANSWERS
     spoken = {row.address for row in IN_ROWS} - {
-        f"/diffuse/{name}" for name in ("unsubscribe", "ping", "help", "chord_at", "forget_chords")
+        f"/diffuse/{name}"
+        for name in (
+            "unsubscribe",
+            "ping",
+            "help",
+            "chord_at",
+            "forget_chords",
+            "recall",
+            "undo",
+            "closer",
+            "further",
+        )
     }
     assert spoken <= found_addresses(text)
 

@@ -40,7 +40,7 @@ from engine.requests.abilities import require
 from engine.requests.lead_sheet import SheetBar
 from engine.requests.request import ChordCell, FillRequest, SampleSettings
 from engine.scores import midi_write
-from engine.scores.midi_file import MidiFileError, Score, read
+from engine.scores.midi_file import MidiFileError, Score, parse, read
 
 MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
 _MELODY = click.option(
@@ -60,6 +60,13 @@ _CHORDS = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A lead sheet to follow: chord symbols over bars, such as | C | F G7 | (docs/chords.md).",
+)
+_TAKES = click.option(
+    "--takes",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    help="So many answers, each on a track of its own, with the seeds that follow.",
 )
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
@@ -101,6 +108,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @_CHORDS
+@_TAKES
 @table_options(_UNVARIED_ROWS, file_defaults("harmonize"))
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
@@ -114,6 +122,7 @@ def harmonize(melody_track: str, **options: Any) -> None:
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @_CHORDS
+@_TAKES
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
 @table_options(_UNVARIED_ROWS, file_defaults())
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
@@ -133,6 +142,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @_CHORDS
+@_TAKES
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
 @_REPLACE
@@ -152,6 +162,7 @@ def infill(
 @file_options(MIDI_SUFFIXES)
 @_MELODY
 @_CHORDS
+@_TAKES
 @click.option(
     "--keep",
     type=click.Choice(["nothing", "lead", "accompaniment"]),
@@ -265,7 +276,7 @@ def _run_task(
     """Everything that can be wrong with the command line is said before the model is loaded."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
-    sheet = lead_sheets.load(options.pop("chords"))
+    sheet, takes = lead_sheets.load(options.pop("chords")), int(options.pop("takes"))
     preset, knobs = _settings(task, options)
     if where.single:
         score = read(jobs[0].source)
@@ -274,13 +285,17 @@ def _run_task(
 
     def work(pair: Pair) -> Report:
         score = read(pair.source)
-        piece, job = _job(score, pair, melody_track, make, knobs, engine.pitches)
-        notes, markers, job = _answer(job, sheet, engine, knobs)
-        track = midi_write.reply_track(score, notes, piece.melody.track, markers)
+        piece, wanted = _job(score, pair, melody_track, make, knobs, engine.pitches)
         if replace:
-            span = (job.from_step, job.to_step)
-            score = midi_write.without_notes(score, job.replaced, *span)
-        midi_write.write(midi_write.add_track(score, track), pair.target)
+            span = (wanted.from_step, wanted.to_step)
+            score = midi_write.without_notes(score, wanted.replaced, *span)
+        notes: list[Note] = []
+        for number in range(1, takes + 1):
+            found, markers, job = _answer(_of_take(wanted, number), sheet, engine, knobs)
+            track = midi_write.reply_track(score, found, piece.melody.track, markers)
+            data = midi_write.add_track(score, _named(track, number))
+            score, notes = parse(data), notes + found
+        midi_write.write(data, pair.target)
         report = _report(task, pair, job, notes, preset, knobs)
         report["warnings"] += file_tasks.overlay_warnings(piece, job, replaced=replace)
         return report
@@ -298,6 +313,21 @@ def _job(
         return piece, make(piece, settings, pitches)
     except MidiFileError as err:
         raise MidiFileError(f"{pair.source}: {err}") from None
+
+
+def _of_take(job: Job, number: int) -> Job:
+    """The job with the seed of take `number`, from 1: one more each time."""
+    settings = job.request.settings
+    settings = dataclasses.replace(settings, seed=settings.seed + number - 1)
+    return dataclasses.replace(job, request=dataclasses.replace(job.request, settings=settings))
+
+
+def _named(track: midi_write.NewTrack, number: int) -> midi_write.NewTrack:
+    """Takes after the first say which they are, and leave the markers to the first."""
+    if number == 1:
+        return track
+    name = f"{midi_write.REPLY_NAME} {number}"
+    return dataclasses.replace(track, name=name, markers=())
 
 
 def _answer(

@@ -81,6 +81,8 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
               )  # fmt: skip
 @click.option("--chords", type=click.Path(path_type=Path), metavar="FILE",
               help="A lead sheet to follow: chord symbols over bars (docs/chords.md).")  # fmt: skip
+@click.option("--takes", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where /diffuse/keep writes MIDI files.  [your data folder]")  # fmt: skip
 @click.option("--monitor", is_flag=True, help="Serve the monitor, a page that shows it all.")
 @click.option("--monitor-port", type=click.IntRange(0, 65535), default=9080, show_default=True,
               help="TCP port of that page; 0 takes any free one.")  # fmt: skip
@@ -106,6 +108,7 @@ def serve(
     allow: tuple[str, ...],
     log: Path | None,
     chords: Path | None,
+    takes: Path | None,
     monitor: bool,
     monitor_port: int,
     no_log: bool,
@@ -150,7 +153,8 @@ def serve(
         reply_port=reply_port,
         allow=allow,
         log=None if no_log else log or default_folder(),
-        companion=_monitor(monitor_port) if monitor else None,
+        takes=takes,
+        companion=_monitor(monitor_port, takes) if monitor else None,
         chords=_given_chords(chords, str(settings.get("meter", ""))),
         in_name=in_name,
         out_name=out_name,
@@ -174,14 +178,15 @@ def serve(
         errors.close()
 
 
-def _monitor(web_port: int) -> Callable[[int], list[str]]:
+def _monitor(web_port: int, takes: Path | None) -> Callable[[int], list[str]]:
     """The monitor's command line, from the daemon's port. Raises click.UsageError without it."""
     from bridge.monitor.main import MISSING, is_installed
 
     if not is_installed():
         raise click.UsageError(MISSING)
-    words = [sys.executable, "-m", "bridge", "monitor", "--web-port", str(web_port), "--port"]
-    return lambda port: [*words, str(port)]
+    words = [sys.executable, "-m", "bridge", "monitor", "--web-port", str(web_port)]
+    words += ["--takes", str(takes)] if takes else []
+    return lambda port: [*words, "--port", str(port)]
 
 
 def _given_chords(path: Path | None, meter: str) -> tuple[tuple[int, float, str], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
@@ -18,17 +20,28 @@ import click
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME",
               help="A further name or address that this machine is called by in browsers."
               )  # fmt: skip
+@click.option("--takes", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where the daemon writes what is kept, if on this machine.  [your data folder]"
+              )  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Open the page in your browser.")
 def monitor(
-    daemon: str, port: int, web_host: str, web_port: int, hosts: tuple[str, ...], show: bool
+    daemon: str,
+    port: int,
+    web_host: str,
+    web_port: int,
+    hosts: tuple[str, ...],
+    takes: Path | None,
+    show: bool,
 ) -> None:
     """Show what a daemon hears, plays and plans, live in a browser, and steer it from there.
 
     A process of its own and an OSC client like any other: close it and the music goes on.
     """
     from bridge.monitor.main import MonitorError, run
+    from bridge.takes.keeper import default_folder
 
+    folder = takes or default_folder()
     try:
-        run((daemon, port), (web_host, web_port), hosts, click.echo, show=show)
+        run((daemon, port), (web_host, web_port), hosts, folder, click.echo, show=show)
     except MonitorError as err:
         raise click.UsageError(str(err)) from None

@@ -17,6 +17,7 @@ from bridge.commands import (
     Command,
     Effect,
     FollowLink,
+    KeepTake,
     LogLine,
     OscOut,
     RequestPlan,
@@ -130,6 +131,7 @@ _PLAIN: dict[type, Callable[[Any], list[Any]]] = {
     Subscribe: lambda e: ["subscribe", e.peer, e.on],
     LogLine: lambda e: ["line", e.level, e.text],
     FollowLink: lambda e: ["link", e.quantum_beats],
+    KeepTake: lambda e: ["keep", e.take.bars, flat(e.take.reply), e.to],
 }
 
 

@@ -11,6 +11,7 @@ from bridge.live.conductor import Conductor
 from bridge.live.planning.choose_policy import TRIGGER_MODES
 from bridge.live.planning.given_chords import MOST_GIVEN
 from bridge.live.stage import Stage
+from bridge.live.taking import Takes
 from bridge.midi_messages import panic_messages
 from bridge.settings.parameters import ACTIONS, PARAMETERS
 from bridge.timebase import NS_PER_MS
@@ -39,6 +40,7 @@ class Actions:
         self,
         stage: Stage,
         conductor: Conductor,
+        takes: Takes,
         play: Callable[[tuple[int, ...], int], list[Effect]],
     ) -> None:
         self._knobs, self._stage, self._conductor = stage.knobs, stage, conductor
@@ -53,6 +55,12 @@ class Actions:
             "note": self._note,
             "chord_at": self._chord_at,
             "forget_chords": self._forget_chords,
+            "keep": takes.keep,
+            "recall": takes.recall,
+            "undo": takes.undo,
+            "again": takes.again,
+            "closer": takes.closer,
+            "further": takes.further,
             "subscribe": self._subscribe,
             "unsubscribe": self._subscribe,
             "ping": lambda act: [OscOut("/diffuse/out/pong", (), act.sender)],

@@ -32,6 +32,7 @@ from bridge.live.clock.playhead import TransportState
 from bridge.live.conductor import Conductor
 from bridge.live.planning.beat_tally import BeatCounts
 from bridge.live.stage import Stage
+from bridge.live.taking import Takes
 from bridge.midi_messages import Kind, MidiMessage, note_off, parse
 from bridge.settings.knobs import Knobs, control_command
 from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError
@@ -61,7 +62,8 @@ class Session:
         self._switched_ns: int | None = None
         self._before_switch: dict[str, Value] = {}
         self._changes = Changes(self.stage, self._conductor)
-        self._actions = Actions(self.stage, self._conductor, self._midi)
+        self._takes = Takes(self.stage, self._set)
+        self._actions = Actions(self.stage, self._conductor, self._takes, self._midi)
         self._changes.listen(0)
 
     # -- The public calls --------------------------------------------------------------------------
@@ -111,7 +113,8 @@ class Session:
             return self._midi(command.data, command.at_ns)
         if isinstance(command, PlanArrived):
             self._engine_trouble = ""
-            return self._conductor.plan(command.plan, command.at_ns)
+            effects = self._conductor.plan(command.plan, command.at_ns)
+            return effects + self._takes.collect()
         if isinstance(command, SetParameter):
             return self._set(command)
         if isinstance(command, AskParameter):

@@ -24,6 +24,7 @@ from bridge.monitor.table import table
 
 WEB = Path(__file__).parent / "web"
 MOST_PAGES = 16
+MOST_TAKES = 50
 MOST_TEXT = 4_000
 """Characters that a page may send at once."""
 HEADERS = {
@@ -51,8 +52,11 @@ class _Headers:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-def make_app(relay: Relay, hosts: Iterable[str] = ()) -> Starlette:
-    """The app around a relay, which lives as long as the app does. hosts: names besides local."""
+def make_app(relay: Relay, hosts: Iterable[str] = (), takes: Path | None = None) -> Starlette:
+    """The app around a relay, which lives as long as the app does. hosts: names besides local.
+
+    takes: the folder of kept files, where it is on this machine.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -66,6 +70,15 @@ def make_app(relay: Relay, hosts: Iterable[str] = ()) -> Starlette:
     def show_table(_: Request) -> Response:
         return JSONResponse(table())
 
+    def list_takes(_: Request) -> Response:
+        return JSONResponse(_names(takes)[:MOST_TAKES])
+
+    def show_take(request: Request) -> Response:
+        name = request.path_params["name"]
+        if takes is None or name not in _names(takes):  # so that no path leads elsewhere
+            return Response("no such take\n", 404)
+        return FileResponse(takes / name, media_type="audio/midi", filename=name)
+
     async def socket(websocket: WebSocket) -> None:
         await _serve(websocket, relay)
 
@@ -73,12 +86,21 @@ def make_app(relay: Relay, hosts: Iterable[str] = ()) -> Starlette:
         routes=[
             Route("/", index),
             Route("/table.json", show_table),
+            Route("/takes.json", list_takes),
+            Route("/takes/{name}", show_take),
             WebSocketRoute("/socket", socket),
             Mount("/web", StaticFiles(directory=WEB)),
         ],
         middleware=[Middleware(_Headers), Middleware(Guard, hosts=hosts)],
         lifespan=lifespan,
     )
+
+
+def _names(folder: Path | None) -> list[str]:
+    """The kept files, latest first."""
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted((path.name for path in folder.glob("*.mid") if path.is_file()), reverse=True)
 
 
 async def _serve(websocket: WebSocket, relay: Relay) -> None:

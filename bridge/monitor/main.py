@@ -7,6 +7,7 @@ import socket
 import webbrowser
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 MISSING = "the monitor needs starlette, uvicorn and websockets: pip install 'midi-diffuse[monitor]'"
 
@@ -24,11 +25,13 @@ def run(
     daemon: tuple[str, int],
     web: tuple[str, int],
     hosts: Sequence[str],
+    takes: Path,
     say: Callable[[str], None],
     *,
     show: bool = False,
 ) -> None:
-    """Serve the page at `web` for the daemon's OSC port at `daemon`. Raises MonitorError."""
+    """Serve the page at `web` for the daemon's OSC port at `daemon`; takes: its folder of kept
+    files. Raises MonitorError."""
     if not is_installed():
         raise MonitorError(MISSING)
     import uvicorn
@@ -39,7 +42,7 @@ def run(
     listening = _bind(*web)
     host, port = listening.getsockname()[:2]
     own = () if host == "0.0.0.0" else (host,)
-    app = make_app(Relay(daemon), (*hosts, *own))
+    app = make_app(Relay(daemon), (*hosts, *own), takes)
     config = uvicorn.Config(
         app, loop="asyncio", ws="websockets-sansio", log_level="warning", server_header=False
     )

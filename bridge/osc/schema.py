@@ -33,6 +33,8 @@ ARGUMENT_RANGES: dict[str, tuple[int, int]] = {
     "velocity": (0, 127),
     "channel": (1, 16),
     "bar": (-9999, 9999),
+    "bars": (1, 64),
+    "take": (1, 2**31 - 1),
     "beat": (1, 65),
     "port": (1, 65535),
 }
@@ -167,6 +169,18 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("latency", "how many bars after yours the reply to a bar comes", "bars:int"),
     _out("late", "notes dropped because they missed their time, so far", "count:int"),
     _out("error", "what was wrong; `id` is the address or part concerned", "id:text", "text:text"),
+    _out(
+        "kept", "a take is written to the takes folder", "name:text", "from_bar:int", "to_bar:int"
+    ),
+    _out(
+        "take",
+        "a triggered answer is remembered, or played again",
+        "number:int",
+        "mode:text",
+        "seed:int",
+        "from_bar:int",
+        "to_bar:int",
+    ),
     _out("ports", "the MIDI ports, told with the figures", "in:text", "out:text", "system:text"),
     _out("pong", "answer to /diffuse/ping"),
     _out("help", "answer to /diffuse/help, one message an address", "usage:text", "doc:text"),

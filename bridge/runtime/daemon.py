@@ -43,6 +43,8 @@ from bridge.runtime.transport_thread import TransportThread
 from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
+from bridge.takes.keeper import TakeKeeper
+from bridge.takes.keeper import default_folder as takes_folder
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
@@ -107,6 +109,7 @@ class Daemon:
             self._supervisor.submit,
             self._stats,
             link=self._link.follow,
+            keep=TakeKeeper(config.takes or takes_folder()).keep,
         )
 
     def run(self) -> None:

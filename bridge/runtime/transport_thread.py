@@ -10,7 +10,8 @@ import gc
 import logging
 import traceback
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 from bridge.commands import (
@@ -20,6 +21,7 @@ from bridge.commands import (
     Effect,
     EngineState,
     FollowLink,
+    KeepTake,
     LinkHeard,
     LogLine,
     MidiIn,
@@ -117,13 +119,15 @@ class TransportThread:
         stats: Callable[[Act], Deferred] | None = None,
         clock: Clock | None = None,
         link: Callable[[FollowLink], None] | None = None,
+        keep: Callable[[KeepTake], Iterable[OscOut]] | None = None,
     ) -> None:
         """lateness: of notes sent, from when they were due. handling: of MIDI messages, from when
         they came. stale: note-ons too old to be sent or looked at. stalled: those that a MIDI
         system which stands still would have played later.
 
         stats: what to answer `stats` with, besides the Session's own figures. link: joins and
-        leaves an Ableton Link session, without blocking."""
+        leaves an Ableton Link session, without blocking. keep: writes a take, on the outbox's
+        thread."""
         self.lateness = Lateness()
         self.handling = Lateness()
         self.unsent = self.stale = self.stalled = 0
@@ -136,6 +140,7 @@ class TransportThread:
         self._stats = stats
         self._clock = clock or SystemClock()
         self._link = link
+        self._keep = keep
         self._sounding: set[tuple[int, int]] = set()
         self._outgoing: list[Outgoing] = []
         self._taken: list[Command] = []
@@ -299,6 +304,9 @@ class TransportThread:
         elif isinstance(effect, FollowLink):
             if self._link is not None:
                 self._link(effect)
+        elif isinstance(effect, KeepTake):
+            if self._keep is not None:
+                self._outgoing.append(partial(self._keep, effect))
         elif isinstance(effect, OscOut | Subscribe | LogLine):
             self._outgoing.append(effect)
 

@@ -496,6 +496,22 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("forget_chords", "every chord given by chord_at is forgotten"),
     Action(
+        "keep",
+        "write the last bars as a MIDI file to the takes folder; default 8",
+        (("bars", "int"),),
+        optional=1,
+        cc=108,
+    ),
+    Action("again", "another seed; what was triggered last is made anew", cc=109),
+    Action("undo", "play the take before this one, from the next bar line", cc=110),
+    Action(
+        "recall",
+        "infill, vary, generate: play take n again, from the next bar line",
+        (("take", "int"),),
+    ),
+    Action("closer", "vary: nearer to the original, and again", cc=111),
+    Action("further", "vary: farther from the original, and again", cc=112),
+    Action(
         "subscribe",
         "send all answers to host and port as well; another host than yours wants `--allow`",
         (("host", "text"), ("port", "int")),

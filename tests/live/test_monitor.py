@@ -15,6 +15,7 @@ import pytest
 
 from bridge.bench.live import clock_score, merge, tune_score
 from bridge.client.rig import wait_for
+from engine.scores.midi_file import read
 from tests.browser import Browser, program
 from tests.live.conftest import Band, StartBand, need
 
@@ -34,9 +35,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def played(band: StartBand) -> Band:
+def takes(tmp_path: Path) -> Path:
+    return tmp_path / "takes"
+
+
+@pytest.fixture
+def played(band: StartBand, takes: Path) -> Band:
     """A daemon that serves its monitor."""
-    found = band("--monitor", "--monitor-port", "0")
+    found = band("--monitor", "--monitor-port", "0", "--takes", str(takes))
     wait_for(lambda: any(line.startswith("MONITOR") for line in found.daemon.out), 20, "the page")
     return found
 
@@ -46,7 +52,7 @@ def url(found: Band) -> str:
     return str(re.findall(r"http://\S+", line)[0])
 
 
-def test_a_page_shows_and_steers_a_daemon(played: Band, browser: Browser) -> None:
+def test_a_page_shows_and_steers_a_daemon(played: Band, browser: Browser, takes: Path) -> None:
     browser.open(url(played))
     browser.wait_for("document.querySelector('#state b').textContent === 'waiting'")
     with ThreadPoolExecutor(1) as pool:
@@ -66,6 +72,12 @@ def test_a_page_shows_and_steers_a_daemon(played: Band, browser: Browser) -> Non
     assert "C" in browser.value("[...monitor.song.chords.values()].map((c) => c.name).join()")
     assert browser.value("document.getElementById('key').textContent") == "C major"
     assert browser.value("monitor.stats.fresh") > 0
+    browser.value("document.getElementById('keep').click()")
+    browser.wait_for("document.querySelector('#takes a')")
+    kept = browser.value("document.querySelector('#takes a').textContent")
+    assert re.fullmatch(r"[\d-]+-bars-\d+-\d+\.mid", kept)
+    parts = [track.name for track in read(takes / kept).tracks]
+    assert parts == ["Melody", "midi-diffuse"]
     assert browser.errors == []
 
 

@@ -35,6 +35,7 @@ class Replanner:
 
     target: the beat line the next decision is for. horizon_steps: how long before it is made.
     given: chords the musician gave. heard_key: the key that was read, for `key` `auto`.
+    last_trigger: the steps asked for by the last trigger.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Replanner:
         self.calls = knobs.integer("steps")
         self.given = GivenChords()
         self.heard_key: Key | None = None
+        self.last_trigger: tuple[int, int] | None = None
+        self._came: tuple[Answer, int, int, int] | None = None
         self._knobs, self._song, self._bars = knobs, song, bars
         self._plan_book, self._timing = plan_book, timing
         self._at_once = False
         self._wanted = False
         self._said_out_of_plans = False
-        self._triggers: dict[int, tuple[int, int, int | None]] = {}
+        self._triggers: dict[int, tuple[int, int, int | None, int]] = {}
 
     @property
     def next_step(self) -> float:
@@ -210,7 +213,8 @@ class Replanner:
         request = self._with_chords(request, 0, None)
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
         request = self._plan_book.ask(now_ns, request, turn, from_step, 0)
-        self._triggers = {request.id: (from_step, to_step, given)}
+        self.last_trigger = from_step, to_step
+        self._triggers = {request.id: (from_step, to_step, given, request.settings.seed)}
         return request
 
     def arrived(
@@ -222,9 +226,22 @@ class Replanner:
             self.hurry()
         if answer is None or plan.id not in self._triggers:
             return None if answer is None else (answer, plan.id)
-        from_step, to_step, given = self._triggers.pop(plan.id)
+        from_step, to_step, given, seed = self._triggers.pop(plan.id)
+        self._came = answer, from_step, to_step, seed
+        answer = self.place(answer, from_step, to_step, position, policy)
+        return answer, plan.id if given is None else given
+
+    def take_came(self) -> tuple[Answer, int, int, int] | None:
+        """The answer to a trigger that came since the last call, the steps asked for, its seed."""
+        came, self._came = self._came, None
+        return came
+
+    def place(
+        self, answer: Answer, from_step: int, to_step: int, position: float, policy: Policy
+    ) -> Answer:
+        """Put an answer for [from_step, to_step) in force, from the next bar line on."""
         first = self._bars.bar_line(max(self._plan_book.committed_to, math.ceil(position) + 1))
         policy.turn = Turn(first, first + to_step - from_step, 0, (LEAD, ACCOMPANIMENT))
         answer = answer.moved(first - from_step, policy.turn)
         self._plan_book.in_force = answer
-        return answer, plan.id if given is None else given
+        return answer

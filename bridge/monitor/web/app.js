@@ -49,6 +49,7 @@ const handlers = {
     facts();
   },
   ports(input, output, system) { Object.assign(stats, { input, output, system }); facts(); },
+  kept() { takes(); },
   error(id, text) { toast(`${id}: ${text}`); },
   dropped(count) { toast(`${count} messages were dropped: this page is too slow`); },
 };
@@ -85,6 +86,19 @@ function facts() {
     const term = document.createElement("dt"), text = document.createElement("dd");
     term.textContent = name; text.textContent = value;
     return [term, text];
+  }));
+}
+
+// Kept files: links that can be dragged out of the browser.
+async function takes() {
+  const names = await (await fetch("takes.json")).json();
+  if (!names.length) return;
+  by("takes").replaceChildren(...names.map((name) => {
+    const link = document.createElement("a"), row = document.createElement("li");
+    Object.assign(link, { href: `takes/${name}`, download: name, textContent: name, draggable: true });
+    link.addEventListener("dragstart", (event) => event.dataTransfer.setData("DownloadURL", `audio/midi:${name}:${link.href}`));
+    row.append(link);
+    return row;
   }));
 }
 
@@ -126,7 +140,9 @@ by("groups").append(...table.groups.map(([title, names]) => {
   return box;
 }));
 parameter("mode", "harmonize");
-for (const name of ["start", "stop", "panic", "trigger"]) by(name).addEventListener("click", () => link.send(name));
+for (const name of ["start", "stop", "panic", "trigger", "again", "undo"]) by(name).addEventListener("click", () => link.send(name));
+by("keep").addEventListener("click", () => link.send("keep"));
+takes();
 by("follow").addEventListener("click", () => roll.look(0));
 addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea, button, summary");
@@ -134,6 +150,8 @@ addEventListener("keydown", (event) => {
   else if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   else if (event.key === " ") { event.preventDefault(); link.send(song.rolling ? "stop" : "start"); }
   else if (event.key.toLowerCase() === "t") link.send("trigger");
+  else if (event.key.toLowerCase() === "k") link.send("keep");
+  else if (event.key.toLowerCase() === "a") link.send("again");
   else if (event.key.toLowerCase() === "f") roll.look(0);
 });
 

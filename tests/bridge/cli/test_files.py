@@ -202,3 +202,17 @@ def test_results_of_an_earlier_run_are_no_inputs(tmp_path: Path) -> None:
         run("harmonize", tmp_path / "songs", "--out-dir", tmp_path / "songs" / "out", *FIXTURE)
     found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.mid"))
     assert found == ["songs/a.mid", "songs/out/a.mid"]
+
+
+def test_takes_stand_on_tracks_of_their_own(tmp_path: Path) -> None:
+    source, target = song(tmp_path / "in.mid"), tmp_path / "out.mid"
+    report = json.loads(
+        run("harmonize", source, "-o", target, "--takes", 3, "--json", *FIXTURE).stdout
+    )
+    score = read(target)
+    names = [track.name for track in score.tracks][-3:]
+    assert names == ["midi-diffuse", "midi-diffuse 2", "midi-diffuse 3"]
+    assert len({track.channel for track in score.tracks[-3:]}) == 3
+    assert report["notes_added"] == 3 * len(score.tracks[-1].notes)
+    before = read(source).chunks
+    assert score.chunks[: len(before)] == before

@@ -125,3 +125,17 @@ def test_key_auto_is_the_melodys(tmp_path: Path, asked: type[Recorder]) -> None:
     run("harmonize", source, "-o", tmp_path / "out.mid", "--key", "auto", *FIXTURE)
     assert asked.asked is not None
     assert asked.asked.settings.pitch_classes == {3, 5, 7, 8, 10, 0, 2}
+
+
+def test_each_take_has_the_next_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    class Seeds(FixtureGenerator):
+        def fill(self, request: FillRequest) -> PianoRoll:
+            seeds.append(request.settings.seed)
+            return super().fill(request)
+
+    monkeypatch.setattr(cli_files, "load_engine", lambda preset, device: Seeds())
+    source = song(tmp_path / "in.mid")
+    run("harmonize", source, "-o", tmp_path / "out.mid", "--takes", 3, "--seed", 5, *FIXTURE)
+    assert seeds == [5, 6, 7]

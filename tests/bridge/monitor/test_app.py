@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,12 +70,12 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[Site]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
         udp.bind(("127.0.0.1", 0))
         udp.settimeout(5)
         tcp.bind(("127.0.0.1", 0))
-        app = make_app(Relay(udp.getsockname()), ["studio.local"])
+        app = make_app(Relay(udp.getsockname()), ["studio.local"], tmp_path)
         config = uvicorn.Config(app, loop="asyncio", ws="websockets-sansio", log_level="warning")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [tcp]}, daemon=True)
@@ -201,3 +202,14 @@ def test_a_page_that_does_not_take_what_waits_loses_the_oldest() -> None:
 
     dropped, messages = asyncio.run(fill())
     assert (dropped, len(messages), messages[0]) == (10, MOST_WAITING, [10])
+
+
+def test_kept_files_are_served_and_nothing_else(site: Site, tmp_path: Path) -> None:
+    assert json.loads(site.get("/takes.json")[2]) == []
+    (tmp_path / "2026-01-02-120005-bars-1-8.mid").write_text("MThd")
+    (tmp_path / "secret.txt").write_text("no")
+    assert json.loads(site.get("/takes.json")[2]) == ["2026-01-02-120005-bars-1-8.mid"]
+    status, headers, text = site.get("/takes/2026-01-02-120005-bars-1-8.mid")
+    assert (status, headers["content-type"], text) == (200, "audio/midi", "MThd")
+    for path in ("secret.txt", "..%2fsecret.txt", "%2e%2e/x.mid", "no.mid"):
+        assert site.get(f"/takes/{path}")[0] == 404

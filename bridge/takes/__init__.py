@@ -1,0 +1,1 @@
+"""Takes: what was just played, as MIDI files of the user's."""
