@@ -23,6 +23,8 @@ class DaemonConfig:
     """OSC peers besides this machine; none: those of a private network."""
     log: Path | None = None
     """The folder of the event log; None: no log."""
+    takes: Path | None = None
+    """The folder of takes; None for the usual one."""
     chords: tuple[tuple[int, float, str], ...] = ()
     """(bar, beat, name), given from the start."""
     companion: Callable[[int], Sequence[str]] | None = None
