@@ -1,1 +1,4 @@
-"""MIDI files in, MIDI files out: the tasks on one file, and the same for many files."""
+"""MIDI files in, MIDI files out: the tasks on one file, and the same for many files.
+
+Begin with `tasks`.
+"""

@@ -1,1 +1,4 @@
-"""Ableton Link: a peer that follows a session and never leads it."""
+"""Ableton Link: a peer that follows a session and never leads it.
+
+Begin with `client.LinkClient`.
+"""

@@ -1,1 +1,4 @@
-"""MIDI ports: which there are, opening them, and connecting them again after they went."""
+"""MIDI ports: which there are, opening them, and connecting them again after they went.
+
+Begin with `ports.open_ports`; `systems` is which there are.
+"""
