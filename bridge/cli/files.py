@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import click
 
+from bridge.cli.file_options import BEST_OF, CHORDS, MELODY, REPLACE, TAKES
 from bridge.cli.options import SAMPLE_ROWS, knobs_for, table_options
 from bridge.files import lead_sheets
 from bridge.files import tasks as file_tasks
@@ -35,45 +36,21 @@ from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
 from engine.devices import missing
 from engine.music.grid import PIANO, MeterMap, PitchRange
-from engine.music.roll import Note, PianoRoll
+from engine.music.roll import Note
 from engine.requests.abilities import require
+from engine.requests.candidates import Drafter, best_of
 from engine.requests.lead_sheet import SheetBar
-from engine.requests.request import ChordCell, FillRequest, SampleSettings
+from engine.requests.request import SampleSettings
 from engine.scores import midi_write
 from engine.scores.midi_file import MidiFileError, Score, parse, read
 
 MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
-_MELODY = click.option(
-    "--melody-track",
-    default="",
-    metavar="NAME|N",
-    help="Which track is the melody, by name or by number among the tracks with notes; default: "
-    "one named melody, lead, voice, soprano or the like, else the highest.",
-)
-_REPLACE = click.option(
-    "--replace",
-    is_flag=True,
-    help="Take the original notes out where new ones stand for them; default: keep both.",
-)
-_CHORDS = click.option(
-    "--chords",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A lead sheet to follow: chord symbols over bars, such as | C | F G7 | (docs/chords.md).",
-)
-_TAKES = click.option(
-    "--takes",
-    type=click.IntRange(1, 8),
-    default=1,
-    show_default=True,
-    help="So many answers, each on a track of its own, with the seeds that follow.",
-)
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
 _UNVARIED_ROWS = tuple(row for row in _FILE_ROWS if row not in _VARY_ROWS)
 
 
-class Filler(Protocol):
+class Filler(Drafter, Protocol):
     """What `Generator` (engine.model) and `FixtureGenerator` (engine.requests) have in common."""
 
     progress: Callable[[int, int], None]
@@ -86,10 +63,6 @@ class Filler(Protocol):
     @property
     def metadata(self) -> dict[str, object]:
         """Its family and what else is known of it."""
-        ...
-
-    def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
-        """The request's roll, filled, and the harmony plan it follows, if there is one."""
         ...
 
 
@@ -106,9 +79,10 @@ def load_engine(preset: Preset, device: str) -> Filler:
 
 @click.command()
 @file_options(MIDI_SUFFIXES)
-@_MELODY
-@_CHORDS
-@_TAKES
+@MELODY
+@CHORDS
+@BEST_OF
+@TAKES
 @table_options(_UNVARIED_ROWS, file_defaults("harmonize"))
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
@@ -120,9 +94,10 @@ def harmonize(melody_track: str, **options: Any) -> None:
 
 @click.command("continue")
 @file_options(MIDI_SUFFIXES)
-@_MELODY
-@_CHORDS
-@_TAKES
+@MELODY
+@CHORDS
+@BEST_OF
+@TAKES
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
 @table_options(_UNVARIED_ROWS, file_defaults())
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
@@ -140,12 +115,13 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 
 @click.command()
 @file_options(MIDI_SUFFIXES)
-@_MELODY
-@_CHORDS
-@_TAKES
+@MELODY
+@CHORDS
+@BEST_OF
+@TAKES
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
-@_REPLACE
+@REPLACE
 @table_options(_UNVARIED_ROWS, file_defaults())
 def infill(
     melody_track: str, from_bar: int | None, to_bar: int | None, replace: bool, **options: Any
@@ -160,9 +136,10 @@ def infill(
 
 @click.command()
 @file_options(MIDI_SUFFIXES)
-@_MELODY
-@_CHORDS
-@_TAKES
+@MELODY
+@CHORDS
+@BEST_OF
+@TAKES
 @click.option(
     "--keep",
     type=click.Choice(["nothing", "lead", "accompaniment"]),
@@ -172,7 +149,7 @@ def infill(
 )
 @click.option("--from-bar", type=int, help="First bar to vary, from 1; default: all of it.")
 @click.option("--to-bar", type=int, help="Last bar to vary.")
-@_REPLACE
+@REPLACE
 @table_options(_FILE_ROWS, file_defaults("vary"))
 def vary(
     melody_track: str,
@@ -199,7 +176,8 @@ def vary(
               help="So many files, `sample 1.mid` on, each with the next seed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
-@_CHORDS
+@CHORDS
+@BEST_OF
 @table_options((*_UNVARIED_ROWS, "meter", "tempo"), file_defaults("generate"))
 def generate(
     output: Path, count: int | None, as_json: bool, bars: int, chords: Path | None, **given: Any
@@ -207,7 +185,7 @@ def generate(
     """Make music out of nothing, as a new MIDI file."""
     targets = _targets(output, count)
     _check_bars(bars)
-    sheet = lead_sheets.load(chords)
+    sheet, candidates = lead_sheets.load(chords), int(given.pop("best_of"))
     preset, knobs = _settings("generate", given)
     engine = _engine(preset, knobs, "generate")
     where = Where((), None if count else output, output if count else None, as_json)
@@ -218,7 +196,7 @@ def generate(
         seed = settings.seed + targets.index(pair.target)
         settings = dataclasses.replace(settings, seed=seed)
         job = file_tasks.generate(settings, engine.pitches, bars, meters)
-        notes, markers, job = _answer(job, sheet, engine, knobs)
+        notes, markers, job = _answer(job, sheet, engine, knobs, candidates)
         track = midi_write.NewTrack(
             midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers
         )
@@ -243,7 +221,7 @@ def _targets(output: Path, count: int | None) -> list[Path]:
 
 @click.command()
 @file_options((".png",))
-@_MELODY
+@MELODY
 @click.option("--title", default="", help="Default: the file's name.")
 def render(melody_track: str, title: str, **options: Any) -> None:
     """Draw MIDI files as piano-rolls: melody and reply in two colours.
@@ -276,7 +254,8 @@ def _run_task(
     """Everything that can be wrong with the command line is said before the model is loaded."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
-    sheet, takes = lead_sheets.load(options.pop("chords")), int(options.pop("takes"))
+    sheet = lead_sheets.load(options.pop("chords"))
+    takes, candidates = int(options.pop("takes")), int(options.pop("best_of"))
     preset, knobs = _settings(task, options)
     if where.single:
         score = read(jobs[0].source)
@@ -291,7 +270,8 @@ def _run_task(
             score = midi_write.without_notes(score, wanted.replaced, *span)
         notes: list[Note] = []
         for number in range(1, takes + 1):
-            found, markers, job = _answer(_of_take(wanted, number), sheet, engine, knobs)
+            take = _of_take(wanted, number)
+            found, markers, job = _answer(take, sheet, engine, knobs, candidates)
             track = midi_write.reply_track(score, found, piece.melody.track, markers)
             data = midi_write.add_track(score, _named(track, number))
             score, notes = parse(data), notes + found
@@ -331,12 +311,15 @@ def _named(track: midi_write.NewTrack, number: int) -> midi_write.NewTrack:
 
 
 def _answer(
-    job: Job, sheet: Sequence[SheetBar], engine: Filler, knobs: Knobs
+    job: Job, sheet: Sequence[SheetBar], engine: Filler, knobs: Knobs, candidates: int
 ) -> tuple[list[Note], list[tuple[int, str]], Job]:
-    """The new notes, the chords they follow as markers, and the job with the lead sheet in it."""
+    """The new notes, the chords they follow as markers, and the job with the lead sheet in it.
+
+    candidates: how many answers the notes are chosen from.
+    """
     job = lead_sheets.with_sheet(job, sheet)
     with window_bar() as engine.progress:
-        roll, cells = engine.fill_with_chords(job.request)
+        roll, cells = best_of(engine, job.request, candidates)
     return (
         file_tasks.new_notes(job, roll, knobs.integer("velocity")),
         lead_sheets.chord_markers(job, roll, cells),

@@ -166,7 +166,8 @@ def as_played(
     given = {name: value for name, value in asked.items() if value is not None}
     defaults = DEFAULTS if task in LIVE_TASKS else file_defaults(task)
     best: dict[str, Any] = {**defaults, **own, **given}
-    return SampleSettings(**{name: best[name] for name in asked}, seed=seed, voices=88)
+    names = (*asked, "chord_temperature", "chord_calls", "chord_choices")
+    return SampleSettings(**{name: best[name] for name in names}, seed=seed, voices=88)
 
 
 def _unused(name: str, taken: Container[str]) -> str:

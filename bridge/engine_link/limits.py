@@ -20,12 +20,12 @@ from engine.requests.request import CHORD_SOURCES, RHYTHMS, PlanRequest, SampleS
 LONGEST_STEPS = 160 * STEPS_PER_BEAT
 """32 bars on request and what is around them."""
 MOST_NOTES, MOST_ROWS = 4096, 512
-MOST_CALLS, MOST_PLAN_CALLS = 64, 32
+MOST_CALLS = 64
 FARTHEST_STEP = 1 << 30
 _NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError,
              RecursionError, struct.error)  # fmt: skip
 _BY_TABLE = ("temperature", "guidance", "seed", "style", "sampler", "low", "high", "voices",
-             "doubling")  # fmt: skip
+             "doubling", "chord_calls", "chord_choices", "chord_temperature")  # fmt: skip
 
 
 def read_request(frame: bytes) -> PlanRequest:
@@ -83,12 +83,10 @@ def check_settings(settings: SampleSettings) -> None:
         if check(name, values[name]) != values[name] or type(values[name]) is bool:
             raise WireError(f"{name} {values[name]!r}")
     _whole(1, MOST_CALLS, settings.steps)
-    _whole(1, MOST_PLAN_CALLS, settings.plan_calls)
     _whole(0, 11, *settings.pitch_classes)
     _one_of(RHYTHMS, settings.rhythm)
     _one_of(CHORD_SOURCES, settings.chords_from)
-    for name, most in (("variation", 1.0), ("plan_temperature", 2.0)):
-        _number(0.0, most, values[name])
+    _number(0.0, 1.0, settings.variation)
     if settings.density is not None:
         _number(0.0, 64.0, settings.density)
 

@@ -15,6 +15,8 @@ from engine.diffusion.reverse import tempered
 
 ROWS_FROM = 4096
 """Row 0 of a plan in the keyed noise, far from any pitch of a roll (`keyed_noise.py`)."""
+_SEEDS_APART = 0x3779B1
+"""Between the seeds of plans drawn side by side."""
 
 
 class HarmonySampler(nn.Module):
@@ -29,6 +31,7 @@ class HarmonySampler(nn.Module):
         self.register_buffer("prior", prior)
         self.schedule = schedule
         self.rows_from = ROWS_FROM
+        self.seeds_apart = _SEEDS_APART
 
     def forward(
         self,
@@ -44,14 +47,51 @@ class HarmonySampler(nn.Module):
         first_beat: Tensor,
         calls: int,
         temperature: float,
+        choices: int = 1,
     ) -> Tensor:
-        """A plan with the known cells as they are, 0.0 or 1.0, [B, 24, T].
+        """Draw `choices` plans and return the one the others agree with most, [B, 24, T].
+
+        Known cells stay as they are; all are 0.0 or 1.0. That choice is what minimises the
+        expected error of a draw (minimum Bayes risk, Kumar and Byrne 2004).
 
         known, mask: the known cells, and 1 where they are known. room: 0 where a class must not
         be among the drawn ones. Those three [B, 24, T]. lead [B, T, 96] (`harmony.lead_features`),
         zero where unknown; lead_known [B, T, 4]. phase, bar [B, T]: at each beat's first step.
         style, seed, first_beat [B]. temperature: 0 takes what is likelier in every cell.
         """
+        if choices > 1:
+            batch, many = known.size(0), choices
+            other = torch.arange(many, device=seed.device).repeat(batch) * self.seeds_apart
+            plans = self._drawn(
+                known.repeat_interleave(many, 0), mask.repeat_interleave(many, 0),
+                room.repeat_interleave(many, 0), lead.repeat_interleave(many, 0),
+                lead_known.repeat_interleave(many, 0), phase.repeat_interleave(many, 0),
+                bar.repeat_interleave(many, 0), style.repeat_interleave(many, 0),
+                seed.repeat_interleave(many, 0) + other, first_beat.repeat_interleave(many, 0),
+                calls, temperature,
+            )  # fmt: skip
+            return agreed(plans.view(batch, many, plans.size(1), plans.size(2)), mask)
+        return self._drawn(
+            known, mask, room, lead, lead_known, phase, bar, style, seed, first_beat, calls,
+            temperature,
+        )  # fmt: skip
+
+    def _drawn(
+        self,
+        known: Tensor,
+        mask: Tensor,
+        room: Tensor,
+        lead: Tensor,
+        lead_known: Tensor,
+        phase: Tensor,
+        bar: Tensor,
+        style: Tensor,
+        seed: Tensor,
+        first_beat: Tensor,
+        calls: int,
+        temperature: float,
+    ) -> Tensor:
+        """One plan each; see `forward`."""
         free = 1.0 - mask
         room = room * free
         x = (self._noise(seed, 0, first_beat, known) < self.prior).to(known.dtype) * free
@@ -83,6 +123,19 @@ class HarmonySampler(nn.Module):
     def _noise(self, seed: Tensor, call: int, first_beat: Tensor, like: Tensor) -> Tensor:
         shape = [1, 1, like.size(1), like.size(2)]
         return keyed_uniform(seed, call, first_beat, shape, self.rows_from)[:, 0, 0]
+
+
+def agreed(plans: Tensor, mask: Tensor) -> Tensor:
+    """The one of N plans [B, N, 24, T] that shares most free cells with all of them, [B, 24, T].
+
+    What counts is how much more a plan shares than cells of the same number would on average:
+    else the fullest plan would win. mask [B, 24, T]: 1 where known.
+    """
+    cells = (plans * (1.0 - mask)[:, None]).flatten(2)  # [B, N, 24 T]
+    mean = cells.mean(dim=1, keepdim=True)
+    usual = (mean * mean).sum(dim=2) / mean.sum(dim=2).clamp_min(1e-6)  # [B, 1]
+    shared = (cells * mean).sum(dim=2) - usual * cells.sum(dim=2)
+    return plans[torch.arange(plans.size(0), device=plans.device), shared.argmax(dim=1)]
 
 
 def with_one_bass(x: Tensor, probability: Tensor, known: Tensor, mask: Tensor) -> Tensor:

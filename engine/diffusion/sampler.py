@@ -55,8 +55,9 @@ class Loop(NamedTuple):
     variation: noise level to start from, 0..1. doubling: with `avoid` the accompaniment leaves the
     pitch free where a call guesses the lead (where the lead is known, `allowed` must say so).
     ending: beats of silence that are known to follow the window when the plan is drawn, since the
-    piece ends there. plan_calls, plan_temperature: of the loop that draws the plan. chords_from:
-    `notes`, or `melody` where the planner does not hear known accompaniment.
+    piece ends there. plan_calls, plan_temperature: of the loop that draws the plan;
+    plan_choices: how many it draws to choose from. chords_from: `notes`, or `melody` where the
+    planner does not hear known accompaniment.
     """
 
     steps: int
@@ -66,8 +67,9 @@ class Loop(NamedTuple):
     variation: float = 1.0
     doubling: str = "allow"
     ending: int = 0
-    plan_calls: int = 16
-    plan_temperature: float = 0.4
+    plan_calls: int = 5
+    plan_temperature: float = 0.7
+    plan_choices: int = 24
     chords_from: str = "notes"
 
 
@@ -206,6 +208,7 @@ class Sampler(nn.Module):
             torch.div(request.first_step, 24, rounding_mode="floor"),
             loop.plan_calls,
             loop.plan_temperature,
+            loop.plan_choices,
         )
         # The network gets what is known to sound, whether the planner used it or not.
         plan = torch.where(sounding > 0.5, played, plan[:, :, :beats])

@@ -158,8 +158,8 @@ class Generator:
         windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
         loop = Loop(
             calls, settings.sampler, float(settings.temperature), self._guidance(sheets),
-            float(settings.variation), doubling, ending, settings.plan_calls,
-            float(settings.plan_temperature), settings.chords_from,
+            float(settings.variation), doubling, ending, settings.chord_calls,
+            float(settings.chord_temperature), settings.chord_choices, settings.chords_from,
         )  # fmt: skip
         filled = self._sample(windows, sheets, loop)
         for sheet, move, cells, probability, plan, planned in zip(

@@ -44,8 +44,8 @@ class SampleSettings:
     pitch_classes: pitch classes the accompaniment may use (scale or chord lock); empty = all.
     low, high: register of the accompaniment, MIDI pitch. voices: most notes at once (with rhythm
     `keep` as many as the source has). doubling: one of DOUBLINGS. rhythm: one of RHYTHMS.
-    plan_calls, plan_temperature: of the loop that draws the chords. chords_from: one of
-    CHORD_SOURCES.
+    chord_calls, chord_temperature: of the loop that draws the chords; chord_choices: how many
+    plans it draws to choose from. chords_from: one of CHORD_SOURCES.
     """
 
     steps: int = 6
@@ -62,8 +62,9 @@ class SampleSettings:
     doubling: str = "avoid"
     rhythm: str = "free"
     pitch_classes: frozenset[int] = field(default_factory=frozenset)
-    plan_calls: int = 16
-    plan_temperature: float = 0.4
+    chord_calls: int = 5
+    chord_temperature: float = 0.7
+    chord_choices: int = 24
     chords_from: str = "notes"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -18,6 +19,9 @@ from engine.training.harmony_windows import HarmonyBatch, HarmonyMusic, harmony_
 
 HARMONY_PRIOR = (0.2, 0.075)
 """Chance of a redrawn cell of the plan: pitch classes, bass classes (densities of the music)."""
+
+_OWN_FROM = 0.4
+"""Share of a run after which a network that began with nothing draws plans worth hearing."""
 
 
 def plan_prior(device: torch.device) -> Tensor:
@@ -73,13 +77,19 @@ def kept_share(plan: Tensor) -> float:
 
 
 def train_harmony(
-    pack: Pack, recipe: Recipe, device: torch.device, out: Path, report: Report
-) -> HarmonyTransformer:
-    """Train until the clock says so; the averaged network, and `out`."""
+    pack: Pack, recipe: Recipe, device: torch.device, out: Path, report: Report,
+    weights: dict[str, Tensor] | None = None,
+) -> HarmonyTransformer:  # fmt: skip
+    """Train until the clock says so; the averaged network, and `out`, written at each score.
+
+    weights: a checkpoint's, to begin with.
+    """
     torch.manual_seed(recipe.seed)
     music = HarmonyMusic(DevicePack(pack, 0, device, recipe.most_pieces))
     valid = HarmonyMusic(DevicePack(pack, 1, device, recipe.most_pieces))
     network = HarmonyTransformer(HarmonyTransformerConfig(**recipe.sizes)).to(device)
+    if weights is not None:
+        network.load_state_dict({name: weight.float() for name, weight in weights.items()})
     prior = plan_prior(device)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     run = Optimiser(network, recipe)
@@ -87,12 +97,13 @@ def train_harmony(
            f"{float(music.plan[0, :, :12].float().mean()):.3f} "
            f"{float(music.plan[0, :, 12:].float().mean()):.3f}")  # fmt: skip
     scored = -1
+    own_from = _OWN_FROM if weights is None else 0.0
     while not run.over:
         beats = (32, 16, 64)[run.step % 3]
         size = max(recipe.beats // beats, 1)
         drawn = music.batch(size, beats, generator)
         own = None
-        if run.share > 0.4 and run.step % 4 == 0:  # the past as it will be live: its own
+        if own_from <= run.share and run.step % 2 == 0:  # the past as it will be live: its own
             shown = harmony_inputs(drawn, generator)
             shifted = draw_plan(run.averaged, *shown, prior, 8, generator)
             shift = _key_between(drawn.plan, shown[0].plan)
@@ -106,6 +117,7 @@ def train_harmony(
             scored = int(run.share * 8)
             report(f"harmony {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
                    + _harmony_scores(run.averaged, valid, prior, recipe.scored))  # fmt: skip
+            torch.save(run.state("harmony", prior, math.nan), out)
     found = _harmony_valid(run.averaged, valid, prior, recipe.scored)
     torch.save(run.state("harmony", prior, found), out)
     report(f"harmony done: {run.step} steps, valid {found:.4f}")

@@ -14,6 +14,8 @@ from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import folded, lead_of_tokens, plan_of_tokens
 
 _PROFILES = key_profiles()
+_STRANGE_SHARE = 0.2
+"""Of the windows whose known chords the planner played: so many have those of another window."""
 
 
 @dataclass(slots=True)
@@ -77,11 +79,21 @@ class HarmonyMusic:
         return HarmonyBatch(plan, lead, windows.phase, windows.bar, windows.style)
 
 
+@dataclass(frozen=True, slots=True)
+class HarmonyTask:
+    """What is known: of the plan, mask [B, 24, T], and of the lead, lead_known [B, T, 4]. played:
+    where the known chords are those that the planner itself would have played, [B]."""
+
+    mask: Tensor
+    lead_known: Tensor
+    played: Tensor
+
+
 def harmony_task(
     size: int, beats: int, generator: torch.Generator, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """What is known: of the plan, [B, 24, T], and of the lead, [B, T, 4]. Tasks as in live and
-    files: all of the lead and no chord, the past and a horizon, random chords given, nothing."""
+) -> HarmonyTask:
+    """Draw tasks as they come live and in files: all of the lead and no chord, the past and a
+    horizon, random chords given, nothing."""
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=device)
@@ -110,21 +122,30 @@ def harmony_task(
     mask = plan[:, None].expand(size, PLAN_ROWS, beats).clone()
     no_bass = chords & (rand(size, 1) < 0.5)
     mask[:, 12:] &= ~no_bass[:, :, None]
-    return mask.float(), lead.view(size, beats, 4).float()
+    return HarmonyTask(
+        mask.float(), lead.view(size, beats, 4).float(), (anticipate | onwards)[:, 0]
+    )
 
 
 def harmony_inputs(
     batch: HarmonyBatch, generator: torch.Generator, own: Tensor | None = None
 ) -> tuple[HarmonyBatch, Tensor, Tensor, Tensor]:
-    """The batch moved to C, known plan, mask and known lead."""
+    """The batch moved to C, known plan, mask and known lead.
+
+    Live the known chords are the planner's own, and it is to hear the lead rather than repeat
+    what it played wrongly. So where they would be its own they are now and then what it drew
+    (`own`, in the keys of the batch), or those of another window.
+    """
     size, _, beats = batch.plan.shape
     device = batch.plan.device
-    mask, lead_known = harmony_task(size, beats, generator, device)
-    lead = batch.lead * lead_known.repeat_interleave(24, dim=2)
-    shown = batch.plan if own is None else own
+    task = harmony_task(size, beats, generator, device)
+    lead = batch.lead * task.lead_known.repeat_interleave(24, dim=2)
+    shown = batch.plan
+    if own is not None:
+        shown = torch.where(task.played[:, None, None], own, shown)
     flips = torch.rand(shown.shape, generator=generator, device=device) < 0.03
     flipped = torch.rand(size, 1, 1, generator=generator, device=device) < 0.3
-    known = torch.where(flips & flipped, 1.0 - shown, shown) * mask
+    known = torch.where(flips & flipped, 1.0 - shown, shown) * task.mask
     classes = lead.view(size, -1, 12).sum(dim=1) / 4 + 0.05 * known[:, :12].sum(dim=2)
     nothing = classes.sum(dim=1, keepdim=True) < 0.01
     classes = torch.where(nothing, batch.plan[:, :12].sum(dim=2), classes)
@@ -134,4 +155,7 @@ def harmony_inputs(
         turned(batch.plan, shift), turned_lead(lead, shift), batch.phase, batch.bar,
         batch.style * styled,
     )  # fmt: skip
-    return in_c, turned(known, shift), mask, lead_known
+    strange = torch.rand(size, generator=generator, device=device) < _STRANGE_SHARE
+    strange = (strange & task.played)[:, None, None]
+    known = torch.where(strange, in_c.plan.roll(1, dims=0) * task.mask, turned(known, shift))
+    return in_c, known, task.mask, task.lead_known

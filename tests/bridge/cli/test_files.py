@@ -29,6 +29,16 @@ def test_harmonize_adds_a_track_and_keeps_the_rest_byte_for_byte(tmp_path: Path)
     assert {n.velocity for n in reply} == {80}  # 0.8 of the melody's 100
 
 
+def test_the_best_of_several_answers_is_an_answer(tmp_path: Path) -> None:
+    source = song(tmp_path / "in.mid")
+    for name, more in (("one.mid", ()), ("best.mid", ("--best-of", 3))):
+        run("harmonize", source, "-o", tmp_path / name, *more, *FIXTURE)
+    # The fixture answers alike whatever the seed.
+    assert (tmp_path / "best.mid").read_bytes() == (tmp_path / "one.mid").read_bytes()
+    refused = run("harmonize", source, "-o", tmp_path / "no.mid", "--best-of", 0, *FIXTURE, code=2)
+    assert "--best-of" in refused.output
+
+
 def test_velocity_follows_the_melody_locally_or_is_as_given(tmp_path: Path) -> None:
     tune = [Note(96 * i, 72, 96, LEAD, velocity) for i, velocity in enumerate((120, 60, 20))]
     source, target = song(tmp_path / "in.mid", NewTrack("Melody", tune)), tmp_path / "out.mid"

@@ -39,8 +39,9 @@ _settings = st.builds(
     density=st.none() | st.floats(0, 12),
     style=st.sampled_from(["any", "hymn"]),
     pitch_classes=st.frozensets(st.integers(0, 11)),
-    plan_calls=st.integers(1, 50),
-    plan_temperature=st.floats(0, 2),
+    chord_calls=st.integers(1, 50),
+    chord_choices=st.integers(1, 64),
+    chord_temperature=st.floats(0, 2),
 )
 _chords = st.lists(
     st.builds(

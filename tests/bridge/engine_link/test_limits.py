@@ -47,7 +47,7 @@ def test_what_live_sends_passes_as_it_is() -> None:
         {"chords": (replace(CHORD, bass=12),)},
         {"settings": replace(SOUND.settings, steps=65)},
         {"settings": replace(SOUND.settings, steps=True)},
-        {"settings": replace(SOUND.settings, plan_calls=0)},
+        {"settings": replace(SOUND.settings, chord_calls=0)},
         {"settings": replace(SOUND.settings, temperature=float("nan"))},
         {"settings": replace(SOUND.settings, density=float("inf"))},
         {"settings": replace(SOUND.settings, variation=1.5)},

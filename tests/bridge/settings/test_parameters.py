@@ -45,6 +45,9 @@ def test_requests_take_the_rows_that_say_so_as_they_are() -> None:
         "voices": 2,
         "doubling": "allow",
         "style": "hymn",
+        "chord_temperature": 0.9,
+        "chord_calls": 9,
+        "chord_choices": 2,
     }
     wanted = Knobs({**values, "guidance": 3.0, "sampler": "ddim"}).sample_settings(5)
     found = {name: getattr(wanted, name) for name in rows}

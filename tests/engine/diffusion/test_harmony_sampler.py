@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import plan_of
-from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes, with_one_bass
+from engine.diffusion.harmony_sampler import (
+    HarmonySampler,
+    agreed,
+    sounding_classes,
+    with_one_bass,
+)
 from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
 from engine.model import checkpoint
 from engine.model.export import script
@@ -51,7 +56,7 @@ def band(tiny_sampler: Sampler, planner: HarmonySampler) -> Sampler:
 
 def draw(
     module: nn.Module, known: Tensor | None = None, mask: Tensor | None = None, seed: int = 0,
-    first: int = 0, temperature: float = 0.7, room: Tensor | None = None,
+    first: int = 0, temperature: float = 0.7, room: Tensor | None = None, choices: int = 1,
 ) -> Tensor:  # fmt: skip
     empty = torch.zeros(1, 24, BEATS)
     beat = torch.arange(BEATS)[None] * BEAT % 96
@@ -60,7 +65,7 @@ def draw(
             empty if known is None else known, empty if mask is None else mask,
             empty + 1 if room is None else room, torch.zeros(1, BEATS, 96),
             torch.zeros(1, BEATS, 4), beat, torch.full_like(beat, 96), torch.tensor([0]),
-            torch.tensor([seed]), torch.tensor([first]), 6, temperature,
+            torch.tensor([seed]), torch.tensor([first]), 6, temperature, choices,
         )  # fmt: skip
     return plan
 
@@ -217,7 +222,7 @@ def test_the_whole_scripted_equals_eager(band: Sampler, name: str) -> None:
 def plan_request(first: int = 0, beats: int = BEATS, **more: Any) -> PlanRequest:
     lead = tuple(Note(first + i * BEAT, 72 + i % 5, BEAT, LEAD) for i in range(beats))
     span = Span(LEAD, first, first + beats * BEAT)
-    settings = SampleSettings(steps=2, plan_calls=3, seed=4)
+    settings = SampleSettings(steps=2, chord_calls=3, seed=4)
     return PlanRequest(1, first, first + beats * BEAT, lead, (span,), settings=settings, **more)
 
 
@@ -262,3 +267,25 @@ def test_a_model_without_a_planner_tells_no_chords(tiny_generator: Generator) ->
     request = plan_request(chords=(ChordCell(0, BEAT, C),))
     assert tiny_generator.plan(request).chords == ()
     assert np.asarray(tiny_generator.fill(request.to_fill()).cells).any()
+
+
+def test_the_plan_that_most_agree_with_is_chosen_and_not_the_fullest() -> None:
+    plans = torch.zeros(1, 4, 24, 2)
+    plans[0, 0, [0, 4, 7]] = 1.0
+    plans[0, 1, [0, 4, 7]] = 1.0
+    plans[0, 2, [0, 4, 9]] = 1.0
+    plans[0, 3, :12] = 1.0  # shares all of every other's cells
+    none_known = torch.zeros(1, 24, 2)
+    assert torch.equal(agreed(plans, none_known), plans[:, 0])
+    known = none_known.clone()
+    known[:, 7] = known[:, 9] = known[:, 4] = 1.0  # what is given decides nothing
+    plans[0, 2, 0] = plans[0, 3, 0] = 0.0
+    assert torch.equal(agreed(plans, known), plans[:, 0])
+
+
+def test_of_many_plans_one_is_chosen_for_each_request(planner: HarmonySampler) -> None:
+    one = draw(planner, seed=3)
+    assert torch.equal(draw(planner, seed=3, choices=1), one)
+    many = [draw(planner, seed=3 + planner.seeds_apart * i) for i in range(5)]
+    chosen = draw(planner, seed=3, choices=5)
+    assert torch.equal(chosen, agreed(torch.stack(many, dim=1), torch.zeros(1, 24, BEATS)))

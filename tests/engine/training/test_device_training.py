@@ -73,8 +73,26 @@ def test_a_batch_of_plans_is_in_c_and_known_in_part(harmonies: HarmonyMusic) -> 
     assert fits.any(dim=0).all()
 
 
+def test_own_and_strange_pasts_are_heard_where_live_they_would_be_own(
+    harmonies: HarmonyMusic,
+) -> None:
+    batch = harmonies.batch(512, 16, seeded())
+    own = 1.0 - batch.plan
+    task = harmony_task(512, 16, seeded(1), CPU)  # the same draw as below
+    in_c, known, mask, _ = harmony_inputs(batch, seeded(1), own)
+    wrong = (known != in_c.plan) & (mask > 0)
+    share = wrong.flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1).clamp_min(1.0)
+    has = mask.flatten(1).any(dim=1)
+    assert float(share[has & ~task.played].max()) < 0.15  # flips alone
+    strange = has & task.played & (share < 0.6)
+    assert float(share[has & task.played & ~strange].min()) > 0.75  # its own, but for flips
+    among = float(strange.float().sum() / (has & task.played).float().sum())
+    assert among == pytest.approx(0.2, abs=0.06)
+
+
 def test_harmony_tasks_come_as_often_as_they_should() -> None:
-    mask, lead = (x.bool() for x in harmony_task(4000, 16, seeded(), CPU))
+    task = harmony_task(4000, 16, seeded(), CPU)
+    mask, lead = task.mask.bool(), task.lead_known.bool()
     whole_lead, no_plan = lead.flatten(1).all(dim=1), ~mask.flatten(1).any(dim=1)
     assert float((whole_lead & no_plan).float().mean()) == pytest.approx(0.36, abs=0.04)
     nothing = no_plan & ~lead.flatten(1).any(dim=1)
