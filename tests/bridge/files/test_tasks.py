@@ -44,7 +44,7 @@ def test_options_reach_the_engine_over_the_preset_over_the_table(
         "--low", 40, "--key", "C", "--scale", "pentatonic", "--seed", 5)  # fmt: skip
     assert asked.asked is not None
     assert asked.asked.settings == SampleSettings(
-        steps=7, temperature=1.0, sampler="renoise-coupled",  # the file commands' own
+        steps=7, temperature=1.0, sampler="renoise-coupled", chord_calls=16, chord_choices=1,  # the file commands' own
         voices=2, low=40, high=84, seed=5, variation=1.0, chords_from="melody",
         pitch_classes=frozenset({0, 2, 4, 7, 9}),
     )  # fmt: skip
