@@ -67,6 +67,34 @@ def _jitter(found: dict[str, Any]) -> list[Figure]:
     return _flat({f"jitter: {key}": value for key, value in found.items() if key != "machine"})
 
 
+def _cluster(found: dict[str, Any]) -> list[Figure]:
+    rate = found["plans_a_second"]
+    rows = [("engine server: plans a second in batches, one by one",
+             f"{rate['batched']}, {rate['one_by_one']}", "")]  # fmt: skip
+    for each in found["runs"]:
+        place = f"engine server, {each['players']} players, network {each['weather']}"
+        rows.append((f"{place}: fresh, p50, p95",
+                     f"{each['fresh_percent']} %, {each['p50_ms']}, {each['p95_ms']} ms", ""))  # fmt: skip
+    return rows
+
+
+def _cluster_broken(found: dict[str, Any]) -> list[str]:
+    """Beyond its capacity a server may be late; players are not, since their own engines are."""
+    broken = [
+        f"{each['players']} players, {each['weather']}: {name} {count}"
+        for each in found["runs"]
+        for name, count in (("stuck", each["stuck"]), ("rest", each["beats"]["rest"]))
+        if count
+    ]
+    within = [each for each in found["runs"] if each["players"] <= 0.8 * found["capacity_players"]]
+    broken += [
+        f"{each['players']} players: fresh {each['fresh_percent']} %, late {each['late_notes']}"
+        for each in within
+        if each["fresh_percent"] < 99 or each["late_notes"]
+    ]
+    return broken
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One thing to run: its arguments after `python`, and how to read its JSON.
@@ -93,6 +121,8 @@ ROWS = (
         _live_broken),
     *(Row(f"live-slow-{times}", (*BRIDGE, "live", "--bars", "60", "--slow-down", times, "--json"),
           _live, _live_broken) for times in ("2", "5", "20")),
+    Row("cluster", (*BRIDGE, "cluster", "--players", "1,8", "--batch", "2", "--json"), _cluster,
+        _cluster_broken),
     Row("hour", (*PYTEST, "tests/live/test_live_event_log.py")),
 )  # fmt: skip
 

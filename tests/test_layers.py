@@ -68,6 +68,17 @@ def test_torch_stays_in_its_folders() -> None:
     assert not [(who, what) for who, what, lazily in outside if not lazily]
 
 
+def test_what_only_the_extra_cluster_brings_stays_with_the_engine_server() -> None:
+    extra = [one for one in IMPORTS if one[1].split(".")[0] in ("ray", "grpc", "cryptography")]
+    assert {folder(who) for who, _, _ in extra} == {"bridge/engine_server"}
+    at_the_top = {who for who, _, lazily in extra if not lazily}
+    assert at_the_top == {"bridge.engine_server.replica"}
+    reached = [(who, lazily) for who, what in OURS if what in at_the_top
+               for _, w, lazily in IMPORTS if (_, w) == (who, what)]  # fmt: skip
+    assert reached
+    assert all(lazily for _, lazily in reached)
+
+
 def test_what_is_pure_touches_no_system() -> None:
     pure = [one for one in IMPORTS if folder(one[0]).startswith(PURE)]
     assert not [(who, what) for who, what, _ in pure if {what, what.split(".")[0]} & SYSTEM]

@@ -143,6 +143,9 @@ def row(played: list[PlayerResult], count: int, weather: str) -> dict[str, Any]:
         "beats": dict(beats),
         "requests": sum(each.requests for each in played),
         "answered": len(asked),
+        "from_server_percent": round(
+            100 * sum(each.from_server for each in played) / max(1, len(asked)), 1
+        ),
         "p50_ms": _ms(asked, 0.5),
         "p95_ms": _ms(asked, 0.95),
         "late_notes": sum(each.late_notes for each in played),
@@ -253,6 +256,7 @@ COLUMNS = {
     "players": "players",
     "weather": "weather",
     "fresh_percent": "fresh %",
+    "from_server_percent": "from the server %",
     "late_notes": "late",
     "stuck": "stuck",
     "p50_ms": "p50 ms",

@@ -96,12 +96,14 @@ class Part:
 
 @dataclass(slots=True)
 class PlayerResult:
-    """What came of it. asked_ns: time from request to plan, of each that was answered. news: what
+    """What came of it. asked_ns: time from request to plan, of each that was answered, by the
+    server in time or by the stand-in. news: what
     the musician was to know of engines. stuck: notes that sound when all is over."""
 
     beats: Counter[str] = field(default_factory=Counter)
     asked_ns: list[int] = field(default_factory=list)
     requests: int = 0
+    from_server: int = 0
     late_notes: int = 0
     stuck: int = 0
     lag_ns: list[int] = field(default_factory=list)
@@ -141,6 +143,8 @@ class SimulatedPlayer:
     def join(self) -> PlayerResult:
         """Wait for the end."""
         self._thread.join()
+        if isinstance(self.keeper, FailoverEngine):
+            self.played.from_server = self.keeper.from_server
         self.keeper.stop()
         return self.played
 

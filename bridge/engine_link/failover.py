@@ -52,7 +52,8 @@ class FailoverEngine:
     """An EngineKeeper of an engine server and a local engine.
 
     `start`, `submit`, `switch` and `stop` are safe from any thread and never wait for the network;
-    everything else happens on the connection's thread, which calls `report`.
+    everything else happens on the connection's thread, which calls `report`. from_server: plans
+    that the server made in time.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class FailoverEngine:
         """standby: makes what keeps the local engine, given whom that is to report to."""
         self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
         self.well = False
+        self.from_server = 0
         self._server = server
         self._report = report
         self._link = Connection(server, self)
@@ -212,6 +214,7 @@ class FailoverEngine:
             self._good(now_ns - probe.sent_ns)
         elif asked is not None and number == asked.request.id:
             self._errors = 0
+            self.from_server += 1
             self._server_ns.append(now_ns - asked.sent_ns)
             return now_ns - asked.sent_ns
         return None

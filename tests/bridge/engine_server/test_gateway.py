@@ -240,6 +240,35 @@ def test_who_sends_nonsense_is_shown_out_and_others_play_on(
     assert played(server, play) in (1003, 1008, 1009)
 
 
+def test_who_floods_takes_no_more_than_their_turn(server: RunningGateway) -> None:
+    made: list[int] = []
+    lock = asyncio.Lock()
+
+    async def one_at_a_time(request: PlanRequest, left_ns: int) -> bytes:
+        async with lock:
+            made.append(request.id)
+            await asyncio.sleep(0.02)
+            return await sound(request, left_ns)
+
+    async def play(flooding: ClientConnection) -> int:
+        async def flood() -> None:
+            for number in range(1000, 2000):
+                await flooding.send(ask(number))
+                await asyncio.sleep(0)
+
+        async with player(server) as modest:
+            await answer(modest)
+            task = asyncio.create_task(flood())
+            for number in range(8):
+                await modest.send(ask(number))
+                assert (await answer(modest))[1]["id"] == number
+            task.cancel()
+            return len([number for number in made if number >= 1000])
+
+    server.engine = one_at_a_time
+    assert played(server, play) <= 10
+
+
 def test_players_are_counted_and_leave_nothing_behind(server: RunningGateway) -> None:
     async def play(connection: ClientConnection) -> int:
         return server.gateway.players
