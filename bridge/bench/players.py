@@ -37,8 +37,9 @@ from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
-from engine.requests.fixture import FixtureGenerator
-from engine.requests.request import PlanRequest
+from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT
+from engine.music.roll import Note
+from engine.requests.request import Plan, PlanRequest
 
 Report = Callable[[Command], None]
 STANDBY_MS = 80
@@ -46,12 +47,12 @@ STANDBY_MS = 80
 
 
 class StandIn:
-    """An EngineKeeper in place of a laptop's own engine: the fixture, on a thread they all share.
+    """An EngineKeeper in place of a laptop's own engine: a chord on every beat, after a while.
 
     It sleeps rather than computes, since all these laptops are one machine.
     """
 
-    _thread = ThreadPoolExecutor(4, initializer=raise_priority, initargs=(HELPER_PRIORITY,))
+    _sleepers = ThreadPoolExecutor(1000, initializer=raise_priority, initargs=(HELPER_PRIORITY,))
 
     def __init__(self, report: Report) -> None:
         self.elapsed_ns: deque[int] = deque(maxlen=1)
@@ -60,7 +61,6 @@ class StandIn:
         self.pids: tuple[int, ...] = ()
         self.health = None
         self._report = report
-        self._engine = FixtureGenerator(STANDBY_MS)
 
     def start(self, spec: EngineSpec) -> None:
         """Ready at once."""
@@ -70,7 +70,7 @@ class StandIn:
 
     def submit(self, request: PlanRequest) -> None:
         """Answer soon."""
-        self._thread.submit(self._answer, request)
+        self._sleepers.submit(self._answer, request)
 
     def switch(self, spec: EngineSpec) -> None:
         """Any model is this one."""
@@ -79,7 +79,24 @@ class StandIn:
         """Nothing to end."""
 
     def _answer(self, request: PlanRequest) -> None:
-        self._report(PlanArrived(time.perf_counter_ns(), self._engine.plan(request)))
+        begun_ns = time.perf_counter_ns()
+        time.sleep(STANDBY_MS / 1000)
+        now_ns = time.perf_counter_ns()
+        self._report(PlanArrived(now_ns, chords(request, now_ns - begun_ns)))
+
+
+def chords(request: PlanRequest, elapsed_ns: int) -> Plan:
+    """What is known, and from there on a triad on every beat."""
+    first, end = request.first_step, request.end_step
+    known = (span.to_step for span in request.known if span.voice == ACCOMPANIMENT)
+    begin = -(-max(known, default=first) // STEPS_PER_BEAT) * STEPS_PER_BEAT
+    played = tuple(
+        Note(step, pitch, STEPS_PER_BEAT)
+        for step in range(begin, end, STEPS_PER_BEAT)
+        for pitch in (48, 52, 55)
+    )
+    calls = request.settings.steps
+    return Plan(request.id, first, end, request.notes + played, elapsed_ns, calls)
 
 
 @dataclass(frozen=True, slots=True)
