@@ -19,8 +19,10 @@ from bridge.engine_host.supervisor import HISTORY, NONSENSE, RECENT, EngineSuper
 from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
+from bridge.engine_link.probation import Probation
 from bridge.engine_link.wire import DROPPED, WELCOME, Offer, digest_of, offers_of, pack_ask
 from bridge.service_thread import Health
+from bridge.settings.model_trust import TrustError
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import PlanRequest
 
@@ -31,10 +33,6 @@ HEDGE_NS, HEDGE_TIMES = 200 * NS_PER_MS, 2
 """After so long, or so many times what the server takes in the middle, the local engine is asked
 too and the first answer is played: a network that stalls for a moment is no reason to leave it."""
 PROBE_S = 0.4
-FEW_PROBES, MANY_PROBES = 3, 24
-"""So many probes in a row must be answered in time before a server is well. The number doubles
-each time that it fails within STEADY_NS of being well, up to the latter."""
-STEADY_NS = 60 * NS_PER_S
 MOST_ERRORS = 4
 FIRST_PROBE = -1 << 20
 """Probes have the numbers from here on; requests have numbers above 0."""
@@ -64,7 +62,6 @@ class FailoverEngine:
     ) -> None:
         """standby: makes what keeps the local engine, given whom that is to report to."""
         self.elapsed_ns: deque[int] = deque(maxlen=HISTORY)
-        self.well = False
         self.from_server = 0
         self._server = server
         self._report = report
@@ -79,9 +76,8 @@ class FailoverEngine:
         self._pending: PlanRequest | None = None
         self._probe: Asked | None = None
         self._probes = 0
-        self._good_ns: list[int] = []
-        self._needed = FEW_PROBES
-        self._well_since_ns = 0
+        self._probation = Probation()
+        self._digest = ""
         self._errors = 0
         self._told = ""
 
@@ -89,7 +85,7 @@ class FailoverEngine:
 
     def start(self, spec: EngineSpec) -> None:
         """Start the local engine and look for the server; EngineState says when one is ready."""
-        self._spec = spec
+        self._adopt(spec)
         self._link.start()
         self._local.start(spec)
 
@@ -106,6 +102,11 @@ class FailoverEngine:
         """End both. Returns when all is gone."""
         self._local.stop()
         self._link.stop()
+
+    @property
+    def well(self) -> bool:
+        """Whether plans come from the server."""
+        return self._probation.well
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -238,7 +239,7 @@ class FailoverEngine:
     @property
     def _offer(self) -> Offer | None:
         """The server's offer of the model that is wanted."""
-        return (self._offers or {}).get(digest_of(self._spec.model))
+        return (self._offers or {}).get(self._digest)
 
     def _without_model(self) -> str:
         names = ", ".join(offer.name for offer in (self._offers or {}).values())
@@ -254,37 +255,30 @@ class FailoverEngine:
         self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._probe)
 
     def _good(self, elapsed_ns: int) -> None:
-        self._good_ns.append(elapsed_ns)
+        self._probation.passed(elapsed_ns, time.perf_counter_ns())
         if self.well:
-            return
-        if len(self._good_ns) < self._needed:
+            self._say_ready(self._probation.middle_ns)
+        else:
             self._link.later(PROBE_S if self._told else 0.0, self._probe_again)
-            return
-        self.well, self._well_since_ns = True, time.perf_counter_ns()
-        self._say_ready()
 
-    def _say_ready(self) -> None:
+    def _say_ready(self, plan_ns: int) -> None:
         """From now on the server plays."""
-        middle_ns = sorted(self._good_ns)[len(self._good_ns) // 2]
         where = f"{self._spec.name} on {self._server.name}"
-        detail = f"{where}, {middle_ns / NS_PER_MS:.0f} ms a plan"
+        detail = f"{where}, {plan_ns / NS_PER_MS:.0f} ms a plan"
         news = f"{detail}: plays from now on" if self._local_ready or self._told else ""
         self._told = ""
-        self._deliver(EngineState(0, "ready", detail, middle_ns, self._spec.warm_up.steps, news))
+        self._deliver(EngineState(0, "ready", detail, plan_ns, self._spec.warm_up.steps, news))
 
     def _fails(self, why: str) -> None:
         """The server is not to be asked for music now: the local engine is, if it was not."""
-        was_well, self.well = self.well, False
+        was_well = self.well
+        self._probation.failed(time.perf_counter_ns())
         if self._asked is not None and self._pending is None:
             self._hedge(self._asked)
         elif self._pending is not None:
             self._local.submit(self._pending)
         self._asked = self._pending = self._probe = None
-        self._good_ns.clear()
         self._errors = 0
-        if was_well:
-            steady = time.perf_counter_ns() - self._well_since_ns > STEADY_NS
-            self._needed = FEW_PROBES if steady else min(2 * self._needed, MANY_PROBES)
         if self._offer is not None:
             self._link.later(PROBE_S, self._probe_again)
         if was_well or not self._told:
@@ -313,16 +307,20 @@ class FailoverEngine:
                 return
         self._deliver(command)
 
-    def _switched(self, spec: EngineSpec) -> None:
+    def _adopt(self, spec: EngineSpec) -> None:
         self._spec = spec
-        if self._offers is None:
-            return
+        try:
+            self._digest = digest_of(spec.model)
+        except TrustError:  # the file is gone, which the local engine will say
+            self._digest = ""
+
+    def _switched(self, spec: EngineSpec) -> None:
+        self._adopt(spec)
         offer = self._offer
-        if offer is None:
+        if self._offers is not None and offer is None:
             self._fails(self._without_model())
-        elif self.well:
-            self._good_ns = [offer.plan_ns]
-            self._say_ready()
+        elif offer is not None and self.well:
+            self._say_ready(offer.plan_ns)
         else:
             self._probe_again()
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from bridge.engine_link.probation import FEW, MANY, STEADY_NS, Probation
+
+
+def passes(probation: Probation, now_ns: int) -> int:
+    """How many probes it takes until it is well."""
+    count = 0
+    while not probation.well:
+        count += 1
+        probation.passed(count, now_ns)
+    return count
+
+
+def test_a_server_is_well_after_a_few_answers_in_a_row() -> None:
+    probation = Probation()
+    probation.passed(5, 0)
+    probation.passed(5, 0)
+    probation.failed(0)  # so it begins anew
+    assert passes(probation, 0) == FEW
+    assert probation.middle_ns == 2
+
+
+def test_one_that_fails_again_and_again_must_show_more_each_time() -> None:
+    probation, needed = Probation(), []
+    for now_ns in range(6):
+        needed.append(passes(probation, now_ns))
+        probation.failed(now_ns)
+    assert needed == [3, 6, 12, MANY, MANY, MANY]
+
+
+def test_one_that_was_well_for_long_is_trusted_as_at_first() -> None:
+    probation = Probation()
+    passes(probation, 0)
+    probation.failed(1)
+    assert passes(probation, 2) == 2 * FEW
+    probation.failed(2 + STEADY_NS + 1)
+    assert passes(probation, 0) == FEW
+
+
+def test_failing_while_unwell_changes_nothing() -> None:
+    probation = Probation()
+    for _ in range(5):
+        probation.failed(0)
+    assert passes(probation, 0) == FEW
+    assert Probation().middle_ns == 0
