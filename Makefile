@@ -25,7 +25,7 @@ audit:
 	scripts/audit
 
 sums:
-	cd presets && sha256sum *.pt >SHA256SUMS
+	cd presets && sha256sum *.pt *.toml >SHA256SUMS
 
 patches:
 	scripts/setup dev

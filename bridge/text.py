@@ -12,6 +12,13 @@ def one_of(choices: Iterable[str]) -> str:
     return f"{', '.join(head)} or {last}" if head else last
 
 
+def printable(text: str) -> str:
+    """The text without what moves a terminal's cursor or colours it; lines stay lines."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text
+    )
+
+
 def shorten(text: str, most: int = 80) -> str:
     """The text, or its beginning and `...`."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -22,6 +22,7 @@ import click
 from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
 from bridge.cli.score import bench_engine, evaluate, progress
 from bridge.cli.systems import train_system
+from bridge.cli.trusted import is_program, trusted
 from bridge.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -232,10 +233,13 @@ def export(
 
     An older model file is converted: the same weights, with this version's sampling loop.
     """
+    from bridge.settings import model_trust
     from engine.systems.weights import export_any
 
     planner = checkpoint_in(harmony) if harmony else None
-    metadata = export_any(checkpoint_in(checkpoint), out, name, planner)
+    metadata = export_any(trusted(checkpoint_in(checkpoint)), out, name, planner)
+    if is_program(out):  # made here, of weights that were read as data or trusted before
+        model_trust.trust(out)
     if as_json:
         click.echo(json.dumps(metadata, indent=2))
     else:

@@ -74,7 +74,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
         return FixtureGenerator()
     from bridge.engine_host.main import load_model
 
-    return load_model(Path(preset.model), device)
+    return load_model(Path(preset.model), device, sha256=preset.sha256)
 
 
 @click.command()

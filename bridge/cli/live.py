@@ -14,6 +14,7 @@ import click
 from bridge.cli.options import table_options
 from bridge.commands import Value
 from bridge.settings.parameters import DEFAULTS, PARAMETERS, ParameterError, check
+from bridge.text import printable
 
 _ROWS = tuple(row.name for row in PARAMETERS if row.name != "preset")
 FAULT_EXIT = 70
@@ -221,7 +222,7 @@ def ports(as_json: bool, midi_api: str) -> None:
         for title, names in (("--in", system.inputs), ("--out", system.outputs)):
             click.echo(f"  for {title}")
             for name in names or ("(none)",):
-                click.echo(f"    {name}")
+                click.echo(f"    {printable(name)}")
 
 
 @click.command("live", short_help="Play bars through real ports; count beats")

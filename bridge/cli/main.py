@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from bridge.text import did_you_mean
+from bridge.text import did_you_mean, printable, shorten
 
 USER_ERRORS = (
     ("bridge.settings.parameters", "ParameterError"),
@@ -29,6 +29,7 @@ USER_ERRORS = (
     ("bridge.engine_server.cluster", "ClusterError"),
     ("bridge.engine_server.credentials", "CredentialError"),
     ("bridge.client.rig", "RigError"),
+    ("bridge.engine_host.verified", "ModelChangedError"),
     ("engine.music.grid", "GridError"),
     ("engine.scores.midi_file", "MidiFileError"),
     ("engine.requests.abilities", "AbilityError"),
@@ -61,7 +62,7 @@ class OneLineError(click.ClickException):
     exit_code = 2
 
     def __init__(self, place: str, text: str) -> None:
-        super().__init__(f"{place}: {' '.join(text.split())}")
+        super().__init__(printable(f"{place}: {' '.join(text.split())}"))
 
     def show(self, file: Any = None) -> None:
         """Print it on stderr."""
@@ -120,6 +121,23 @@ class LazyGroup(click.Group):
         except _user_errors() as err:
             place = f"{ctx.command_path} {ctx.invoked_subcommand or ''}"
             raise OneLineError(place.strip(), str(err)) from None
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as err:
+            if ctx.find_root().params.get("verbose"):
+                raise
+            place = f"{ctx.command_path} {ctx.invoked_subcommand or ''}"
+            raise UnforeseenError(place.strip(), err) from None
+
+
+class UnforeseenError(OneLineError):
+    """A fault of ours, or of a file that nobody thought of."""
+
+    exit_code = 70
+
+    def __init__(self, place: str, err: Exception) -> None:
+        text = f"unforeseen: {type(err).__name__}: {shorten(str(err), 200)}"
+        super().__init__(place, f"{text} (midi-diffuse --verbose ... shows where)")
 
 
 def _user_errors() -> tuple[type[BaseException], ...]:
@@ -152,6 +170,8 @@ _VERSION = click.Option(
     callback=_print_version,
     help="Say which version this is.",
 )
+
+_VERBOSE = click.Option(["--verbose"], is_flag=True, help="Show where an unforeseen error arose.")
 
 _BENCH = LazyGroup(
     {
@@ -207,7 +227,8 @@ main = LazyGroup(
     COMMANDS,
     {"retouch": "refine"},
     name="midi-diffuse",
-    params=[_VERSION],
+    params=[_VERSION, _VERBOSE],
+    callback=lambda verbose: None,
     help="A diffusion model as a bandmate: harmony and continuation, live, in time with your DAW.",
     epilog="Every command explains itself with --help. Start with: midi-diffuse demo",
     context_settings={"help_option_names": ["-h", "--help"]},

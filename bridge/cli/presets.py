@@ -9,6 +9,7 @@ import click
 
 from bridge.settings import model_trust
 from bridge.settings.presets import Listed, list_presets, user_dir
+from bridge.text import printable
 
 
 @click.command()
@@ -33,7 +34,7 @@ def presets(as_json: bool, trust: Path | None) -> None:
     for each in listed:
         mark = " (own)" if each.origin == "own" else ""
         text = each.preset.description if each.preset else f"cannot be used: {each.error}"
-        click.echo(f"{each.name:{width}}  {text}{mark}")
+        click.echo(printable(f"{each.name:{width}}  {text}{mark}"))
     click.echo(f"\nYour own go into {user_dir()} as NAME.toml.")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, packed, seed_option
+from bridge.cli.trusted import trusted
 
 if TYPE_CHECKING:
     from engine.model.generator import Generator
@@ -33,7 +34,7 @@ def load_model(model: Path, device: str) -> Generator | SystemPlayer:
     from engine.systems.player import load_player
 
     if not model.is_dir() and model.name != "checkpoint.pt":
-        return load_player(model, device)
+        return load_player(trusted(model), device)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
         weights.export_any(checkpoint_in(model), path, str(model), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import click
 
 from bridge.osc.wire import OscMessage, decode, encode
+from bridge.text import printable
 
 WAIT_S = 2.0
 ASKED = ("preset", "mode", "reply", "tempo", "meter")
@@ -39,7 +41,7 @@ def status(port: int, host: str, as_json: bool) -> None:
         ))  # fmt: skip
         return
     for line in lines(found):
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def ask(host: str, port: int) -> Status:
@@ -88,7 +90,8 @@ def _take(message: OscMessage, found: Status) -> bool:
     elif name == "stats" and len(values) == 2:
         if values[0] == "end":
             return True
-        found.figures[str(values[0])] = float(values[1] or 0)
+        with contextlib.suppress(TypeError, ValueError):  # whoever answers there may say anything
+            found.figures[str(values[0])] = float(values[1] or 0)
     return False
 
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.engine_host.verified import verified
 from bridge.engine_host.wire import (
     CANNOT,
     ERROR,
@@ -49,15 +50,17 @@ class EngineSpec:
     """Which engine to run, and how. Crosses to the process by pickle, at its start only.
 
     model: path of the weights, or "fixture" for the engine without a network, which sleeps
-    `delay_ms` a call. slow_down: every call takes that many times as long (for tests and benches).
-    threads: bound on torch's threads; 0 = chosen from the number of cores. preset: whose it is.
-    warm_up: the settings live requests will be made with. standby: keep a second process that
-    has done the slow part of starting, importing torch, to step in when this one dies.
+    `delay_ms` a call. sha256: of the trusted file; what is loaded is compared with it.
+    slow_down: every call takes that many times as long (for tests and benches). threads: bound
+    on torch's threads; 0 = chosen from the number of cores. preset: whose it is. warm_up: the
+    settings live requests will be made with. standby: keep a second process that has done the
+    slow part of starting, importing torch, to step in when this one dies.
     """
 
     model: str
     device: str = "auto"
     preset: str = ""
+    sha256: str = ""
     threads: int = 0
     delay_ms: float = 0.0
     slow_down: float = 1.0
@@ -150,14 +153,17 @@ def load_engine(spec: EngineSpec) -> Engine:
         from engine.requests.fixture import FixtureGenerator
 
         return FixtureGenerator(spec.delay_ms)
-    return load_model(Path(spec.model), spec.device, spec.threads)
+    return load_model(Path(spec.model), spec.device, spec.threads, spec.sha256)
 
 
-def load_model(path: Path, device: str, threads: int = 0) -> Generator | SystemPlayer:
+def load_model(
+    path: Path, device: str, threads: int = 0, sha256: str = ""
+) -> Generator | SystemPlayer:
     """Read a model file and leave a core to everybody else. threads: of torch, 0 = by the machine.
 
     The file commands load by this too: with all cores and threads that spin while they wait, they
-    took six times as long beside a test run. Raises ModelError.
+    took six times as long beside a test run. sha256: of the file that was trusted. Raises
+    ModelError and ModelChangedError.
     """
     # Threads that spin while they wait for work would take the transport's core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -166,7 +172,8 @@ def load_model(path: Path, device: str, threads: int = 0) -> Generator | SystemP
     from engine.systems.player import load_player
 
     torch.set_num_threads(threads or default_threads())
-    return load_player(path, device)
+    with verified(path, sha256) as same:
+        return load_player(same, device)
 
 
 def _import_engine() -> None:

@@ -296,9 +296,12 @@ class EngineSupervisor:
         end(child)
         if child is self._coming:
             self._coming = None
-        if self._serving is None and self._good is not None:
+        good = self._good
+        if good is not None and child.spec is not None and child.spec.same_engine(good):
+            good = None
+        if self._serving is None and good is not None:
             # The engine from before died while this one was loading: it is wanted again.
-            self._retry = time.perf_counter_ns(), self._good
+            self._retry = time.perf_counter_ns(), good
         elif self._serving is None:
             self.refused = text
             self._say("down", text)

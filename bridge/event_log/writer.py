@@ -10,6 +10,7 @@ import gzip
 import json
 import logging
 import os
+import re
 import time
 import zlib
 from collections import deque
@@ -44,6 +45,8 @@ CHUNK_S = 0.004
 """Pause after compressing 64 KB, which takes about as long: half of one core at most."""
 
 _SUFFIX = ".jsonl"
+HEADER_START = '{"midi-diffuse"'
+_PART = re.compile(r"\d{8}-\d{6}-\d+\.\d{3,}\.jsonl(\.gz)?")
 _log = logging.getLogger("midi-diffuse")
 
 Noted = tuple[int, Command, Sequence[Effect], str]
@@ -215,10 +218,22 @@ def _compress(plain: Path, pause_s: float) -> None:
     plain.unlink()
 
 
+def _is_ours(path: Path) -> bool:
+    """Is it a part of a log of ours: by its name, and by how it begins? Nothing else is deleted."""
+    if _PART.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
+        return False
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8") as file:
+            return file.readline(MOST_LINE).startswith(HEADER_START)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error):
+        return False
+
+
 def _make_room(folder: Path) -> None:
     """Delete the oldest parts until the folder has room for another."""
     sizes: dict[Path, int] = {}
-    for path in sorted(path for path in folder.iterdir() if _SUFFIX in path.name):
+    for path in sorted(path for path in folder.iterdir() if _is_ours(path)):
         with contextlib.suppress(FileNotFoundError):  # another daemon makes room too
             sizes[path] = path.stat().st_size
     for path in list(sizes):

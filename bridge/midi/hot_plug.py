@@ -98,8 +98,10 @@ class JackWatcher:
         wanted: dict[str, str],
         tell: Tell,
         library: Any,
+        connected: Callable[[], None] = lambda: None,
     ) -> None:
         self.every_s = JACK_EVERY_S
+        self._connected: Callable[[], None] | None = connected
         self._ports, self._tell = ports, tell
         self._presence = Presence(ports, wanted, tell)
         self._library = library
@@ -124,6 +126,10 @@ class JackWatcher:
         assert self._watch is not None
         own = self._own.get("in")
         self._lose_players(set() if own is None else self._watch.connections(own))
+        out = self._own.get("out")
+        if self._connected is not None and out is not None and self._watch.connections(out):
+            self._connected()
+            self._connected = None
         names = {"in": self._watch.names(OUTPUT), "out": self._watch.names(INPUT)}
         for direction, wanted in self._presence.wanted.items():
             if wanted not in names[direction]:
@@ -200,10 +206,18 @@ class HotPlug:
     """Watches ports from `start` to `stop`, on a thread of its own.
 
     named: the directions ("in", "out") whose port the user named. tell: takes one line for each
-    thing that happened; called on that thread.
+    thing that happened; connected: the first connection to our own output was made, where the
+    system tells (JACK). Both are called on that thread.
     """
 
-    def __init__(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> None:
+    def __init__(
+        self,
+        ports: RtMidiPorts,
+        named: set[str],
+        tell: Tell,
+        connected: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._connected = connected
         self._watcher = self._made(ports, named, tell)
         self._thread = ServiceThread("hot-plug", self._turn)
 
@@ -229,7 +243,7 @@ class HotPlug:
         if {opened.key for opened in ports.opened.values()} == {"jack"}:
             library = load_libjack()
             if library is not None:
-                return JackWatcher(ports, wanted, tell, library)
+                return JackWatcher(ports, wanted, tell, library, self._connected)
         return RtMidiWatcher(ports, wanted, tell) if wanted else None
 
     def _turn(self) -> None:

@@ -45,6 +45,7 @@ from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.takes.keeper import TakeKeeper
 from bridge.takes.keeper import default_folder as takes_folder
+from bridge.text import printable
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
@@ -161,6 +162,7 @@ class Daemon:
             model=FIXTURE if preset.model is None else str(preset.model),
             device=knobs.text("device"),
             preset=preset.name,
+            sha256=preset.sha256,
             threads=self._config.threads,
             delay_ms=self._config.delay_ms,
             slow_down=self._config.slow_down,
@@ -239,11 +241,16 @@ class Daemon:
                 with contextlib.suppress(OSError):  # the transport thread says so when it matters
                     self._ports.send(data)
 
+    def _end_unsent_notes(self) -> None:
+        """Somebody has connected to a port of our own, which a run before may have played to."""
+        if not self._transport.lateness.count:
+            self._inbox.put(Act(time.perf_counter_ns(), "panic"))
+
     def _watch_ports(self, stack: ExitStack) -> None:
         if isinstance(self._ports, RtMidiPorts):
             given = {"in": self._config.in_name, "out": self._config.out_name}
             named = {direction for direction, name in given.items() if name}
-            self._hot_plug = HotPlug(self._ports, named, self._tell)
+            self._hot_plug = HotPlug(self._ports, named, self._tell, self._end_unsent_notes)
             stack.callback(self._hot_plug.stop)
             self._hot_plug.start()
 
@@ -275,7 +282,7 @@ class Daemon:
     def _announce(self) -> None:
         seconds = (time.perf_counter_ns() - self._begun_ns) / 1e9
         for line in ready_lines(self._ports, self._osc, self._engine_detail):
-            self._say(line)
+            self._say(printable(line))
         if self._event_log is not None:
             self._say(
                 f"log       {self._event_log.folder}   events for bug reports; --no-log keeps none"

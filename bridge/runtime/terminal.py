@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from bridge.text import printable
+
 MOST_LINES = 1000
 """Lines that wait; beyond it they are dropped and counted."""
 MOST_LINE = 8192
@@ -123,6 +125,6 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Never blocks; a record that cannot be formatted is counted as dropped."""
         try:
-            self._terminal.put(self.format(record))
+            self._terminal.put(printable(self.format(record)))
         except Exception:  # a log line must not cost the music
             self._terminal.drop()

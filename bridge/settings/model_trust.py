@@ -28,8 +28,11 @@ def list_file() -> Path:
     return platformdirs.user_config_path("midi-diffuse", appauthor=False) / "trusted-models"
 
 
-def check(model: Path, shipped: Path) -> None:
-    """Raise TrustError unless `model` is as it was shipped in the folder `shipped`, or trusted."""
+def check(model: Path, shipped: Path) -> str:
+    """The checksum of `model` as it may be loaded: as shipped in the folder `shipped`, or trusted.
+
+    Raises TrustError for any other.
+    """
     digest = checksum(model)
     if model.resolve().parent == shipped.resolve():
         if _read(shipped / SUMS).get(model.name) != digest and digest not in _trusted():
@@ -42,6 +45,7 @@ def check(model: Path, shipped: Path) -> None:
             f"{model} did not come with midi-diffuse, and a model can do what a program can; if "
             f"you trust its maker, run: midi-diffuse presets --trust {model}"
         )
+    return digest
 
 
 def trust(model: Path) -> str:

@@ -40,6 +40,8 @@ class PresetError(ValueError):
 class Preset:
     """A model and the settings it starts with. `model` is None for the fixture engine.
 
+    sha256: of the model as it was trusted; whoever loads it compares.
+
     `settings` holds checked values, only of the parameters that the file names.
     """
 
@@ -47,6 +49,7 @@ class Preset:
     description: str
     model: Path | None
     settings: dict[str, Value] = field(default_factory=dict)
+    sha256: str = ""
 
     def complete(self) -> dict[str, Value]:
         """The settings, with the default of every other row a preset is in charge of.
@@ -144,37 +147,36 @@ def _checked(path: Path, document: dict[str, Any]) -> Preset:
     description = document.get("description", "")
     if not isinstance(description, str):
         mistakes.append("description wants text")
-    model = _model(path, document.get("model"), mistakes)
+    model, sha256 = _model(path, document.get("model"), mistakes)
     settings = _settings(document.get("settings", {}), mistakes)
     if mistakes:
         raise PresetError(f"preset {path}: {'; '.join(mistakes)}")
-    return Preset(path.stem, description, model, settings)
+    return Preset(path.stem, description, model, settings, sha256)
 
 
-def _model(path: Path, value: object, mistakes: list[str]) -> Path | None:
+def _model(path: Path, value: object, mistakes: list[str]) -> tuple[Path | None, str]:
+    """The model's file and its checksum."""
     if value == FIXTURE:
-        return None
+        return None, ""
     if not isinstance(value, str) or not value:
         mistakes.append(f"model wants a file name such as 'default.pt', or {FIXTURE!r}")
-        return None
-    if len(value) > _MOST_NAME:
+    elif len(value) > _MOST_NAME or "\0" in value:
         mistakes.append(f"model wants a file name of at most {_MOST_NAME} characters")
-        return None
-    beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
-    for candidate in (beside, shipped):
-        if candidate.is_file():
-            return _trusted(candidate.resolve(), mistakes)
-    mistakes.append(f"no model file {beside}")
-    return None
+    else:
+        beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
+        for candidate in (beside, shipped):
+            if candidate.is_file():
+                return _trusted(candidate.resolve(), mistakes)
+        mistakes.append(f"no model file {beside}")
+    return None, ""
 
 
-def _trusted(model: Path, mistakes: list[str]) -> Path | None:
+def _trusted(model: Path, mistakes: list[str]) -> tuple[Path | None, str]:
     try:
-        model_trust.check(model, shared_dir("presets"))
+        return model, model_trust.check(model, shared_dir("presets"))
     except model_trust.TrustError as err:
         mistakes.append(str(err))
-        return None
-    return model
+        return None, ""
 
 
 def _settings(value: object, mistakes: list[str]) -> dict[str, Value]:

@@ -155,6 +155,9 @@ def _read_row(
 ) -> bytes:
     """A manifest row's file, from the folder or from its corpus's zip; or CorpusError."""
     path, corpus = folder / row["file"], row["corpus"]
+    inside = folder.resolve()
+    if not all(each.resolve().is_relative_to(inside) for each in (path, folder / f"{corpus}.zip")):
+        raise CorpusError("names a file outside the folder")
     if path.exists():
         return _read_file(path)
     try:

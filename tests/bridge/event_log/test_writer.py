@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,8 +87,12 @@ def test_the_folder_is_bounded_the_oldest_go(
 ) -> None:
     monkeypatch.setattr(log_writer, "PART_BYTES", 1_000)
     monkeypatch.setattr(log_writer, "FOLDER_BYTES", 3_500)
+    old = gzip.compress(
+        b'{"midi-diffuse":"1.0"}\n' + random.Random(1).randbytes(300).hex().encode()
+    )
+    old += bytes(1_000 - len(old))
     for number in range(6):
-        (tmp_path / f"20200101-00000{number}-1.000.jsonl.gz").write_bytes(bytes(1_000))
+        (tmp_path / f"20200101-00000{number}-1.000.jsonl.gz").write_bytes(old)
     (tmp_path / "mine.txt").write_bytes(bytes(9_000))
     box = EventLog(tmp_path, SETTINGS)
     box.start()
@@ -98,6 +104,33 @@ def test_the_folder_is_bounded_the_oldest_go(
         f"{box.session}.000.jsonl.gz",
         "mine.txt",
     ]
+
+
+def test_nothing_that_is_not_a_log_of_ours_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--log` may name a folder with anything in it."""
+    monkeypatch.setattr(log_writer, "FOLDER_BYTES", 0)
+    theirs = {
+        "data.jsonl": b'{"midi-diffuse":"1.0"}\n',
+        "20200101-000000-1.000.jsonl": b'{"my":"data"}\n',
+        "20200101-000000-2.000.jsonl.gz": b"no gzip",
+        "20200101-000000-3.000.jsonl.txt": b'{"midi-diffuse":"1.0"}\n',
+    }
+    for name, content in theirs.items():
+        (tmp_path / name).write_bytes(content)
+    outside = tmp_path.parent / "20200101-000000-4.000.jsonl"
+    outside.write_bytes(b'{"midi-diffuse":"1.0"}\n')
+    (tmp_path / outside.name).symlink_to(outside)
+    ours = tmp_path / "20200101-000000-5.000.jsonl"
+    ours.write_bytes(b'{"midi-diffuse":"1.0"}\n')
+    box = EventLog(tmp_path, SETTINGS)
+    box.start()
+    box.stop()
+    assert not ours.exists()
+    assert outside.exists()
+    for name, content in theirs.items():
+        assert (tmp_path / name).read_bytes() == content
 
 
 def test_a_queue_that_is_full_loses_steps_and_says_so(
