@@ -223,11 +223,14 @@ def _status(patch: Patcher, x: float, y: float) -> None:
         ("state", 20, 200),
         ("bar", 272, 60),
         ("late", 390, 60),
-        ("error", 508, 780),
+        ("chord_now", 508, 90),
+        ("key", 610, 90),
+        ("error", 712, 576),
     )
     for i, (name, sx, width) in enumerate(shown):
         left = x + i * STRIP_W
-        patch.add("comment", name, (left, y - 24, 60, 20), (sx, 114, 60, 20), fontface=1)
+        title = name.removesuffix("_now")
+        patch.add("comment", title, (left, y - 24, 60, 20), (sx, 114, 60, 20), fontface=1)
         box = patch.add("message", "", (left, y + 90, 200, 22), (sx, 134, width, 22))
         patch.wire(
             patch.new(f"r {IN}", left, y),

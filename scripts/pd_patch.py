@@ -28,6 +28,8 @@ _STATUS: tuple[tuple[str, str, int], ...] = (
     ("bar", "floatatom", 6),
     ("late", "floatatom", 6),
     ("latency", "floatatom", 6),
+    ("chord_now", "symbolatom", 10),
+    ("key", "symbolatom", 10),
 )
 """What midi-diffuse says of itself: address, kind of box, width in characters."""
 
@@ -130,12 +132,12 @@ def _heading(top: Canvas) -> None:
     _button(top, x + 190, 72, "refresh")
     x = 16
     for name, kind, width in _STATUS:
-        top.text(x, 108, name, 8)
+        top.text(x, 108, name.removesuffix("_now"), 8)
         top.add(f"{kind} {x} 128 {width} 0 0 0 - md-{name}-set - 12")
         x += 7 * width + 40
     top.text(x, 108, "error", 6)
     top.add(f"symbolatom {x} 128 24 0 0 0 - md-error-id-set - 12")
-    top.add(f"symbolatom {x + 190} 128 90 0 0 0 - md-error-set - 12")
+    top.add(f"symbolatom {x + 190} 128 60 0 0 0 - md-error-set - 12")
 
 
 def _group(top: Canvas, group: Group, x: int, y: int) -> None:

@@ -42,7 +42,10 @@ class Changes:
     def listen(self, at_ns: int) -> list[Effect]:
         """Split, pedal, channel and echo guard; what the old ones held open ends."""
         stage, knobs, gate = self._stage, self._knobs, self._stage.gate
-        stage.recorder.split = knobs.text("split")
+        split = knobs.text("split")
+        stage.recorder.split = "highest" if split == "chord" else split
+        stage.left_hand.split_at(knobs.integer("split_point") if split == "chord" else None)
+        stage.replanner.hold(stage.left_hand.chord)
         gate.echo_guard = knobs.flag("echo_guard")
         events = gate.set_pedal(knobs.text("pedal") == "extend", at_ns)
         if gate.channel != knobs.integer("in_channel"):

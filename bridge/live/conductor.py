@@ -61,6 +61,8 @@ class Conductor:
     def note(self, event: NoteEvent) -> list[Effect]:
         """A note of the player's began or ended."""
         stage = self._stage
+        if stage.left_hand.owns(event):
+            return self._left_hand(event)
         if not stage.playing:
             return self._early_note(event)
         place = stage.place(event.at_ns + stage.input_offset_ns)
@@ -69,6 +71,15 @@ class Conductor:
             stage.note_began()
         stage.silent_since = None if stage.recorder.sounding else stage.step
         return stage.teller.played(event, place.step)
+
+    def _left_hand(self, event: NoteEvent) -> list[Effect]:
+        """A key of the left hand: its chord holds from the next plan on."""
+        stage = self._stage
+        if stage.left_hand.note(event):
+            stage.replanner.hold(stage.left_hand.chord)
+        if not stage.playing:
+            return []
+        return stage.teller.played(event, stage.place(event.at_ns + stage.input_offset_ns).step)
 
     def _early_note(self, event: NoteEvent) -> list[Effect]:
         """While the song stands still a note may start it."""

@@ -10,6 +10,7 @@ import math
 from bridge.commands import Effect, OscOut
 from bridge.live.clock.link_transport import LinkTransport
 from bridge.live.listening.input_recorder import InputRecorder, Place
+from bridge.live.listening.left_hand import LeftHand
 from bridge.live.listening.note_gate import NoteGate
 from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
@@ -42,6 +43,7 @@ class Stage:
         self.song = SongMemory()
         self.gate = NoteGate()
         self.recorder = InputRecorder(self.song)
+        self.left_hand = LeftHand()
         self.performer = Performer(self.gate.sent)
         self.timing = EngineTiming()
         self.plan_book = PlanBook(self.timing)

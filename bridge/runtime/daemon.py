@@ -235,8 +235,9 @@ class Daemon:
     def _end_old_notes(self) -> None:
         """A run before this one may have been killed while its notes sounded on that port."""
         if self._config.out_name:
-            channel = self._knobs.integer("out_channel") - 1
-            offs = [note_off(channel, pitch) for pitch in range(128)]
+            rows = ("out_channel", "bass_channel", "lead_channel")
+            channels = {self._knobs.integer(row) for row in rows} - {0}
+            offs = [note_off(n - 1, pitch) for n in sorted(channels) for pitch in range(128)]
             for data in (*offs, *panic_messages()):
                 with contextlib.suppress(OSError):  # the transport thread says so when it matters
                     self._ports.send(data)

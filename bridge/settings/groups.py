@@ -47,7 +47,19 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "output_offset_ms",
         ),
     ),
-    ("Routing", ("split", "pedal", "in_channel", "out_channel", "echo_guard")),
+    (
+        "Routing",
+        (
+            "split",
+            "split_point",
+            "pedal",
+            "in_channel",
+            "out_channel",
+            "bass_channel",
+            "lead_channel",
+            "echo_guard",
+        ),
+    ),
 )
 
 

@@ -20,10 +20,11 @@ from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.policies import Policy, Scene, Triggered
 from bridge.live.planning.request_window import Turn, ahead_steps, plan_request, task_request
 from bridge.settings.knobs import Knobs
+from engine.music.chord_names import Chord
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.music.keys import Key
 from engine.music.roll import Note
-from engine.requests.request import Plan, PlanRequest
+from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings
 
 SIXTEENTH = STEPS_PER_BEAT // 4
 NEVER = 1 << 60
@@ -52,6 +53,7 @@ class Replanner:
         self.calls = knobs.integer("steps")
         self.given = GivenChords()
         self.heard_key: Key | None = None
+        self._held: Chord | None = None
         self.last_trigger: tuple[int, int] | None = None
         self._came: tuple[Answer, int, int, int] | None = None
         self._knobs, self._song, self._bars = knobs, song, bars
@@ -160,11 +162,32 @@ class Replanner:
             known,
             self._song,
             self._bars,
-            self._knobs.sample_settings(self.calls, self.heard_key),
+            self._settings(self.calls),
         )
         request = self._with_chords(request, known.base_steps, policy.region)
         offset = turn.shift_steps + known.base_steps
+        request = self._with_held(request, horizon - offset)
         return self._plan_book.ask(now_ns, request, turn, now_step, offset)
+
+    def hold(self, chord: Chord | None) -> None:
+        """The reply keeps to this chord from the next plan on; None: to none."""
+        if chord != self._held:
+            self._held = chord
+            self.hurry()
+
+    def _settings(self, calls: int) -> SampleSettings:
+        """As the knobs say; a chord that is held wins over a key, and one that is set over both."""
+        settings = self._knobs.sample_settings(calls, self.heard_key)
+        if self._held is None or self._knobs.text("chord"):
+            return settings
+        return replace(settings, pitch_classes=self._held.classes)
+
+    def _with_held(self, request: PlanRequest, from_step: int) -> PlanRequest:
+        """With the chord that is held, from a step of the request on."""
+        if self._held is None:
+            return request
+        cell = ChordCell(from_step, request.end_step, self._held.classes, self._held.bass)
+        return replace(request, chords=(*request.chords, cell))
 
     def _with_chords(
         self, request: PlanRequest, base_steps: int, region: LoopRegion | None
@@ -186,7 +209,7 @@ class Replanner:
 
     def spare(self, first: int, stop: int, turn: Turn) -> list[Note]:
         """What a reply plays between two steps that has run out of plans."""
-        settings = self._knobs.sample_settings(1, self.heard_key)
+        settings = self._settings(1)
         return repeated(first, stop, turn, self._song, self._bars, settings)
 
     def say_out_of_plans(self) -> list[Effect]:
@@ -208,9 +231,9 @@ class Replanner:
             mode != "generate",
             self._song,
             self._bars,
-            self._knobs.sample_settings(self._knobs.integer("steps"), self.heard_key),
+            self._settings(self._knobs.integer("steps")),
         )
-        request = self._with_chords(request, 0, None)
+        request = self._with_held(self._with_chords(request, 0, None), from_step)
         turn = Turn(from_step, to_step, 0, (LEAD, ACCOMPANIMENT))
         request = self._plan_book.ask(now_ns, request, turn, from_step, 0)
         self.last_trigger = from_step, to_step

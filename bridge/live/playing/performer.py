@@ -16,7 +16,7 @@ from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
 from bridge.midi_messages import NOTE_ON
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
-from engine.music.grid import STEPS_PER_BEAT
+from engine.music.grid import LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.live_window import end_under
 
@@ -102,7 +102,9 @@ class Performer:
         if knobs.flag("bypass"):
             return
         for committed in notes:
-            scheduled = self._dress(committed.note, knobs, bpm)
+            channel = knobs.integer(self._channel_row(committed.note, notes))
+            channel = (channel or knobs.integer("out_channel")) - 1
+            scheduled = self._dress(committed.note, channel, knobs, bpm)
             self.scheduler.add(scheduled)
             self._active.append(_Active(committed, scheduled))
 
@@ -213,7 +215,21 @@ class Performer:
         """Does a note that began before `step` sound now?"""
         return any(note.onset_step < step for note in self.scheduler.sounding_notes)
 
-    def _dress(self, note: Note, knobs: Knobs, bpm: float) -> ScheduledNote:
+    def _channel_row(self, note: Note, beside: list[Committed]) -> str:
+        """The parameter that says where a note goes: by part."""
+        if note.voice == LEAD:
+            return "lead_channel"
+        others = [committed.note for committed in beside]
+        others += [active.committed.note for active in self._active if active.ours]
+        below = any(
+            other.voice != LEAD
+            and other.pitch < note.pitch
+            and other.onset_step <= note.onset_step < other.end_step
+            for other in others
+        )
+        return "out_channel" if below else "bass_channel"
+
+    def _dress(self, note: Note, channel: int, knobs: Knobs, bpm: float) -> ScheduledNote:
         fixed, human = knobs.integer("velocity"), knobs.number("humanize")
         velocity = float(fixed) if fixed else self.lead_velocity * REPLY_SHARE
         onset = float(note.onset_step)
@@ -225,7 +241,7 @@ class Performer:
         return ScheduledNote(
             onset_step=onset,
             end_step=float(note.end_step),
-            channel=knobs.integer("out_channel") - 1,
+            channel=channel,
             pitch=note.pitch,
             velocity=max(1, min(127, round(velocity))),
         )

@@ -24,7 +24,7 @@ from bridge.settings.parameters import ACTIONS, DEFAULTS, ParameterError
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest, Span
-from tests.session_rig import CHORD, MS, S, chords, clock, melody, play, rig
+from tests.session_rig import CHORD, MS, TUNE, S, chords, clock, melody, play, rig
 
 PEER = ("127.0.0.1", 9001)
 
@@ -498,3 +498,19 @@ def test_clock_that_stops_coming_goes_on_and_says_so() -> None:
     live = rig().add(clock(8)).add(melody(24)).run(8 * S)
     assert {when for when, _ in live.ons} >= {6.0, 6.5, 7.0, 7.5}
     assert not any(isinstance(e, SendMidi) and now < 1 * S for now, e in live.effects)
+
+
+def test_parts_go_to_channels_of_their_own() -> None:
+    live = rig({"bass_channel": 3, "out_channel": 2}).add(clock(17)).add(melody(17)).run(8 * S - 1)
+    channels = {data[1]: data[0] & 0x0F for _, _, data in live.sent if data[0] & 0xF0 == 0x90}
+    assert channels == {CHORD[0]: 2, CHORD[1]: 1, CHORD[2]: 1}
+    live.add([Act(8 * S, "panic")]).run(9 * S)
+    offs = {(data[0] & 0x0F, data[1]) for _, _, data in live.sent if data[0] & 0xF0 == 0x80}
+    assert offs == {(2, CHORD[0]), (1, CHORD[1]), (1, CHORD[2])}
+
+
+def test_a_melody_of_the_replys_own_has_its_channel() -> None:
+    live = rig({"mode": "continue", "lead_channel": 5}).add(clock(33)).add(melody(4)).run(14 * S)
+    channels = {data[1]: data[0] & 0x0F for _, _, data in live.sent if data[0] & 0xF0 == 0x90}
+    assert channels[TUNE] == 4
+    assert {channels[pitch] for pitch in CHORD} == {0}
