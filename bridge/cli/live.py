@@ -139,8 +139,10 @@ def serve(
     from bridge.runtime.terminal import LogHandler, Terminal
 
     out, errors = Terminal(1), Terminal(2)
+    # On one terminal all lines go one way, so that the status line stays the last of them.
+    lines = out if out.is_terminal and errors.is_terminal else errors
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, handlers=[LogHandler(errors)]
+        level=logging.DEBUG if verbose else logging.INFO, handlers=[LogHandler(lines)]
     )
     from bridge.engine_link.address import server_address
     from bridge.event_log.writer import default_folder
@@ -168,7 +170,7 @@ def serve(
         server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
     )
     try:
-        Daemon(config, out.put).run()
+        Daemon(config, out.put, out.show if out.is_terminal else None).run()
     except StartError as err:
         raise click.UsageError(str(err)) from None
     except ThreadEndedError as err:

@@ -38,6 +38,7 @@ from bridge.runtime.config import DaemonConfig
 from bridge.runtime.figures import of_engine, of_osc, of_transport
 from bridge.runtime.outbox import Outbox
 from bridge.runtime.preset_switch import PresetSwitch
+from bridge.runtime.status_line import StatusLine
 from bridge.runtime.thread_watch import HUNG_S, ThreadWatch, WatchedThread
 from bridge.runtime.transport_thread import TransportThread
 from bridge.service_thread import Health
@@ -46,6 +47,7 @@ from bridge.settings.knobs import Knobs
 from bridge.takes.keeper import TakeKeeper
 from bridge.takes.keeper import default_folder as takes_folder
 from bridge.text import printable
+from bridge.timebase import NS_PER_MS, SystemClock
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
@@ -64,8 +66,10 @@ class StartError(Exception):
 class Daemon:
     """One run of `midi-diffuse serve`. Owner: the main thread."""
 
-    def __init__(self, config: DaemonConfig, say: Say = print) -> None:
+    def __init__(self, config: DaemonConfig, say: Say = print, show: Say | None = None) -> None:
         """Bind the socket and open the ports, so that what is wrong shows before anything runs.
+
+        say: writes a line. show: keeps one, and writes it anew, where there is a terminal.
 
         Raises PresetError, ParameterError, OscPortError, PortError or, where the clock is to be
         `link` and aalink is missing, StartError, each with one line of text.
@@ -99,7 +103,7 @@ class Daemon:
                 self._inbox.put, config.in_name, config.out_name, config.midi_api
             )
             undo.pop_all()
-        self._outbox = Outbox(self._osc)
+        self._outbox = Outbox(self._osc, self._status_line(show).take if show else None)
         self._supervisor = engine_keeper(config.server, self._report)
         self._link = LinkClient(self._inbox.put, self._tell_link)
         self._transport = TransportThread(
@@ -151,6 +155,14 @@ class Daemon:
                 self._accompany(stack)
             while not self._stop.wait(WATCH_S):
                 self._watch_threads()
+
+    def _status_line(self, show: Say) -> StatusLine:
+        ways = self._knobs.text("mode"), self._knobs.text("reply")
+        return StatusLine(show, self._last_plan_ms, ways, SystemClock())
+
+    def _last_plan_ms(self) -> float:
+        recent = list(self._supervisor.elapsed_ns)
+        return recent[-1] / NS_PER_MS if recent else 0.0
 
     def _late_since(self, count: int) -> Sequence[int]:
         return self._transport.lateness.since(count)

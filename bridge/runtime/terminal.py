@@ -19,8 +19,12 @@ from bridge.text import printable
 MOST_LINES = 1000
 """Lines that wait; beyond it they are dropped and counted."""
 MOST_LINE = 8192
+COLUMNS = 80
 FORWARD_S = 0.01
 """What was written last has been read by then."""
+STATUS = "\0"
+"""Marks, in the queue, what is to stay the last line."""
+CLEAR = "\r\x1b[K"
 LAST_S = 0.5
 """How long the last lines may take at the end."""
 
@@ -31,6 +35,7 @@ class LineWriter:
     def __init__(self, descriptor: int) -> None:
         self.dropped = 0
         self._descriptor = descriptor
+        self._status = ""
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
@@ -43,6 +48,12 @@ class LineWriter:
             return
         self._idle.clear()
         self._lines.put(line)
+
+    def show(self, text: str) -> None:
+        """Keep `text` as the last line, written anew behind every other; for terminals."""
+        if self._lines.qsize() < MOST_LINES:
+            self._idle.clear()
+            self._lines.put(STATUS + text)
 
     def finish(self, seconds: float = LAST_S) -> None:
         """Wait until all is written, but no longer than so."""
@@ -57,7 +68,15 @@ class LineWriter:
             except Empty:
                 self._idle.set()
                 line = self._lines.get()
-            self._write(f"{line}\n".encode(errors="backslashreplace"))
+            self._write(self._framed(line).encode(errors="backslashreplace"))
+
+    def _framed(self, line: str) -> str:
+        """What is to be written for a line, or for a new status."""
+        clear = CLEAR if self._status else ""
+        if line.startswith(STATUS):
+            self._status = line.removeprefix(STATUS)
+            return CLEAR + self._status
+        return f"{clear}{line}\n{self._status}"
 
     def _write(self, text: bytes) -> None:
         while text:
@@ -87,6 +106,21 @@ class Terminal:
     def put(self) -> Callable[[str], None]:
         """Write a line; never blocks."""
         return self._lines.put
+
+    @property
+    def is_terminal(self) -> bool:
+        """Is there somebody to see it, not a file or a pipe?"""
+        return os.isatty(self._real)
+
+    def show(self, text: str) -> None:
+        """Keep `text` as the last line, cut to the width; nothing where this is no terminal."""
+        if not self.is_terminal:
+            return
+        try:
+            columns = os.get_terminal_size(self._real).columns or COLUMNS
+        except OSError:
+            columns = COLUMNS
+        self._lines.show(text[: columns - 1])
 
     @property
     def dropped(self) -> int:

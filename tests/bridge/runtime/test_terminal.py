@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -19,6 +20,34 @@ def test_lines_come_out_in_order() -> None:
     writer.finish()
     assert os.read(source, 4096) == b"".join(b"line %d \\udcff\n" % i for i in range(5))
     assert writer.dropped == 0
+
+
+def test_a_status_stays_the_last_line() -> None:
+    source, target = os.pipe()
+    writer = LineWriter(target)
+    writer.put("first")
+    writer.show("bar 1")
+    writer.put("second")
+    writer.show("bar 2")
+    writer.finish()
+    clear = b"\r\x1b[K"
+    assert os.read(source, 4096) == (
+        b"first\n" + clear + b"bar 1" + clear + b"second\nbar 1" + clear + b"bar 2"
+    )
+
+
+def test_a_status_is_for_terminals_and_as_wide_as_they_are() -> None:
+    master, slave = pty.openpty()
+    terminal = Terminal(slave)
+    terminal.show("x" * 500)
+    terminal.close()
+    assert os.read(master, 4096) == b"\r\x1b[K" + b"x" * 79
+    source, target = os.pipe()
+    plain = Terminal(target)
+    plain.show("nothing")
+    plain.put("something")
+    plain.close()
+    assert os.read(source, 4096) == b"something\n"
 
 
 def test_a_terminal_that_stops_reading_holds_nobody_up() -> None:
