@@ -44,10 +44,22 @@ DATA_LIMIT_BYTES = 64 * 1024 * 1024
 @click.option("--steps", type=int, default=None, help="At most; a dry run needs one.")
 @click.option("--scored", default=256, show_default=True, help="Windows a score is taken of.")
 def main(
-    data: Path, out: Path, start: Path | None, harmony_minutes: float, texture_minutes: float,
-    harmony_beats: int, texture_beats: int, harmony_rate: float, texture_rate: float,
-    dropout: int, device: str, seed: int, pieces: int | None, steps: int | None, scored: int,
-) -> None:  # fmt: skip
+    data: Path,
+    out: Path,
+    start: Path | None,
+    harmony_minutes: float,
+    texture_minutes: float,
+    harmony_beats: int,
+    texture_beats: int,
+    harmony_rate: float,
+    texture_rate: float,
+    dropout: int,
+    device: str,
+    seed: int,
+    pieces: int | None,
+    steps: int | None,
+    scored: int,
+) -> None:
     """Both trainings, one after the other."""
     began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
@@ -65,9 +77,13 @@ def main(
     pack = load_pack(data)
     report(f"{len(pack.piece_beats)} pieces")
     common = Recipe(
-        0.0, seed=seed, scored=scored, most_steps=steps, most_pieces=pieces,
+        0.0,
+        seed=seed,
+        scored=scored,
+        most_steps=steps,
+        most_pieces=pieces,
         sizes={"dropout_percent": dropout},
-    )  # fmt: skip
+    )
     if harmony_minutes > 0:
         recipe = replace(common, minutes=harmony_minutes, beats=harmony_beats, rate=harmony_rate)
         train_harmony(pack, recipe, where, out / "harmony.pt", report)

@@ -40,8 +40,15 @@ from engine.training.dataset import Pack, Windows, load_pack
 BEATS = 32
 FEWEST_LEAD_NOTES = 12
 BPM = 100.0
-DESCRIBED = ("mean_onsets_per_beat", "mean_notes_per_frame", "dissonant", "out_of_scale", "silent",
-        "repeats", "one_beat")  # fmt: skip
+DESCRIBED = (
+    "mean_onsets_per_beat",
+    "mean_notes_per_frame",
+    "dissonant",
+    "out_of_scale",
+    "silent",
+    "repeats",
+    "one_beat",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,9 @@ def melodies(pack: Pack, style: str, count: int, seed: int) -> Batch:
         notes = batch.target[:, LEAD, 0].sum(axis=(1, 2))
         good = (batch.phase[:, 0] == 0) & (notes >= FEWEST_LEAD_NOTES)
         found += [pick(batch, np.array([row])) for row in np.flatnonzero(good)]
-    return Batch(*(np.concatenate([getattr(one, name) for one in found[:count]])
-                   for name in Batch.__slots__))  # fmt: skip
+    return Batch(
+        *(np.concatenate([getattr(one, name) for one in found[:count]]) for name in Batch.__slots__)
+    )
 
 
 def harmonized(pack: Pack, style: str, count: int, seed: int) -> Iterator[Harmonized]:

@@ -129,10 +129,15 @@ def _lines(panel: Axes, lines: Mapping[str, Line]) -> None:
     for index, (name, points) in enumerate(lines.items()):
         there = [(x, y) for x, y in points if y is not None]
         panel.plot(
-            [x for x, _ in there], [y for _, y in there], label=name, linewidth=1.6, markersize=5,
-            color=_COLOURS[index % len(_COLOURS)], marker=_MARKERS[index % len(_MARKERS)],
+            [x for x, _ in there],
+            [y for _, y in there],
+            label=name,
+            linewidth=1.6,
+            markersize=5,
+            color=_COLOURS[index % len(_COLOURS)],
+            marker=_MARKERS[index % len(_MARKERS)],
             linestyle="--" if name.endswith("threshold") else "-",
-        )  # fmt: skip
+        )
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(axis="y", color="#dddddd", linewidth=0.6)
 
@@ -141,9 +146,16 @@ def _across(panel: Axes, value: float, name: str) -> None:
     """A level line, named beside its right end, where no other line runs."""
     panel.axhline(value, color=_GREY, linewidth=1.0, linestyle=":")
     panel.annotate(
-        name, (1.0, value), xycoords=("axes fraction", "data"), xytext=(3, 0),
-        textcoords="offset points", ha="left", va="center", fontsize=8, color=_GREY,
-    )  # fmt: skip
+        name,
+        (1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 0),
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        fontsize=8,
+        color=_GREY,
+    )
 
 
 def _axis_of_calls(panel: Axes, calls: Sequence[int]) -> None:

@@ -38,8 +38,12 @@ PRESETS = Path(__file__).resolve().parent.parent / "presets"
 WINDOW_BEATS = 16
 LEVELS, DRAWS, SEED = 100, 8, 0
 _TONIC = {  # of the major scale whose notes a melody has
-    "ode-to-joy": 2, "greensleeves": 0, "amazing-grace": 7, "auld-lang-syne": 5, "silent-night": 0,
-}  # fmt: skip
+    "ode-to-joy": 2,
+    "greensleeves": 0,
+    "amazing-grace": 7,
+    "auld-lang-syne": 5,
+    "silent-night": 0,
+}
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
@@ -101,10 +105,15 @@ def bound_nats_per_beat(generator: Generator) -> float:
     batch = merged_batch(batch, generator.pitches) if generator.merged else batch
     sampler: Any = generator.sampler
     bound = window_bound(
-        sampler.network, batch, sampler.prior, sampler.schedule,
-        torch.Generator(generator.device).manual_seed(SEED), LEVELS, DRAWS,
+        sampler.network,
+        batch,
+        sampler.prior,
+        sampler.schedule,
+        torch.Generator(generator.device).manual_seed(SEED),
+        LEVELS,
+        DRAWS,
         sampler.exact,
-    )  # fmt: skip
+    )
     return float(bound.sum() / free_steps(batch).sum()) * STEPS_PER_BEAT
 
 

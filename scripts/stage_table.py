@@ -35,16 +35,28 @@ def _live(found: dict[str, Any]) -> list[Figure]:
         place += f", engine slowed {found['slow_down']:g}x"
     return [
         (f"{place}: beats", beats, "fresh >= 99 %, rest 0, late 0"),
-        (f"{place}: stuck, unsent, faults",
-         f"{found['stuck_notes']}, {found['unsent']}, {found['faults']}", "0, 0, 0"),
+        (
+            f"{place}: stuck, unsent, faults",
+            f"{found['stuck_notes']}, {found['unsent']}, {found['faults']}",
+            "0, 0, 0",
+        ),
         (f"{place}: lateness p50, p99, max", f"{late['p50']}, {late['p99']}, {late['max']} ms", ""),
-        (f"{place}: the machine itself stood still for 5 ms or more",
-         f"{stalls['count']} times, {stalls['longest']} ms at most", ""),
-        (f"{place}: engine p50, p95",
-         f"{found['engine_ms']['p50']}, {found['engine_ms']['p95']} ms", "p95 <= 400 ms"),
-        (f"{place}: memory, CPU", f"{found['memory_mb']} MB, {found['cpu_percent']} %",
-         "<= 1000 MB"),
-    ]  # fmt: skip
+        (
+            f"{place}: the machine itself stood still for 5 ms or more",
+            f"{stalls['count']} times, {stalls['longest']} ms at most",
+            "",
+        ),
+        (
+            f"{place}: engine p50, p95",
+            f"{found['engine_ms']['p50']}, {found['engine_ms']['p95']} ms",
+            "p95 <= 400 ms",
+        ),
+        (
+            f"{place}: memory, CPU",
+            f"{found['memory_mb']} MB, {found['cpu_percent']} %",
+            "<= 1000 MB",
+        ),
+    ]
 
 
 def _live_broken(found: dict[str, Any]) -> list[str]:
@@ -69,8 +81,13 @@ def _jitter(found: dict[str, Any]) -> list[Figure]:
 
 def _cluster(found: dict[str, Any]) -> list[Figure]:
     rate = found["plans_a_second"]
-    rows = [("engine server: plans a second in batches, one by one",
-             f"{rate['batched']}, {rate['one_by_one']}", "")]  # fmt: skip
+    rows = [
+        (
+            "engine server: plans a second in batches, one by one",
+            f"{rate['batched']}, {rate['one_by_one']}",
+            "",
+        )
+    ]
     for each in found["runs"]:
         place = f"engine server, {each['players']} players, network {each['weather']}"
         times = f"{each['p50_ms']}, {each['p95_ms']} ms"
@@ -112,19 +129,48 @@ ROWS = (
     Row("random", (*PYTEST, "tests/bridge/live/test_session_random.py")),
     Row("fuzz", (*PYTEST, "tests/bridge/test_fuzz.py", "tests/engine/scores/test_midi_fuzz.py")),
     Row("soak", (*PYTEST, "tests/bridge/live/test_soak.py")),
-    Row("matrix", (*PYTEST, "tests", *(f"--ignore=tests/{name}" for name in (
-        "bridge/live/test_session_random.py", "bridge/test_fuzz.py", "bridge/live/test_soak.py",
-        "engine/scores/test_midi_fuzz.py", "live/test_live_event_log.py")))),
+    Row(
+        "matrix",
+        (
+            *PYTEST,
+            "tests",
+            *(
+                f"--ignore=tests/{name}"
+                for name in (
+                    "bridge/live/test_session_random.py",
+                    "bridge/test_fuzz.py",
+                    "bridge/live/test_soak.py",
+                    "engine/scores/test_midi_fuzz.py",
+                    "live/test_live_event_log.py",
+                )
+            ),
+        ),
+    ),
     Row("jitter", (*BRIDGE, "jitter", "--json"), _jitter),
     Row("live", (*BRIDGE, "live", "--bars", "200", "--json"), _live, _live_broken),
-    Row("live-200-bpm", (*BRIDGE, "live", "--bars", "200", "--bpm", "200", "--json"), _live,
-        _live_broken),
-    *(Row(f"live-slow-{times}", (*BRIDGE, "live", "--bars", "60", "--slow-down", times, "--json"),
-          _live, _live_broken) for times in ("2", "5", "20")),
-    Row("cluster", (*BRIDGE, "cluster", "--players", "1,8", "--batch", "2", "--json"), _cluster,
-        _cluster_broken),
+    Row(
+        "live-200-bpm",
+        (*BRIDGE, "live", "--bars", "200", "--bpm", "200", "--json"),
+        _live,
+        _live_broken,
+    ),
+    *(
+        Row(
+            f"live-slow-{times}",
+            (*BRIDGE, "live", "--bars", "60", "--slow-down", times, "--json"),
+            _live,
+            _live_broken,
+        )
+        for times in ("2", "5", "20")
+    ),
+    Row(
+        "cluster",
+        (*BRIDGE, "cluster", "--players", "1,8", "--batch", "2", "--json"),
+        _cluster,
+        _cluster_broken,
+    ),
     Row("hour", (*PYTEST, "tests/live/test_live_event_log.py")),
-)  # fmt: skip
+)
 
 
 @dataclass(slots=True)
@@ -168,8 +214,11 @@ def run(row: Row, environment: dict[str, str]) -> Ran:
 def table(ran: Sequence[Ran]) -> str:
     """Markdown: one line a figure, and one a command."""
     lines = ["| what | measured | promised |", "|---|---|---|"]
-    lines += [f"| {what} | {measured} | {promise} |"
-              for each in ran for what, measured, promise in each.figures]  # fmt: skip
+    lines += [
+        f"| {what} | {measured} | {promise} |"
+        for each in ran
+        for what, measured, promise in each.figures
+    ]
     lines += ["", "| run | result | seconds |", "|---|---|---|"]
     lines += [
         f"| {each.row.name} | {'passed' if each.ok else 'FAILED'} | {each.seconds:.0f} |"
@@ -206,6 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     if shutil.which("jackd") is None:
-        print("note: jackd is not found; live rows will fail (scripts/test installs it)",
-              file=sys.stderr)  # fmt: skip
+        print(
+            "note: jackd is not found; live rows will fail (scripts/test installs it)",
+            file=sys.stderr,
+        )
     sys.exit(main())

@@ -27,20 +27,35 @@ _NAME, _CELL = 28, 16
 
 
 @click.command("cadences")
-@click.option("--preset", "presets", multiple=True, default=["default", "hymn", "song"],
-              show_default=True, help="Who plays; may be repeated.")  # fmt: skip
-@click.option("--style", "styles", multiple=True,
-              help="In this style; may be repeated.  [each preset's own]")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(1, 100), default=10, show_default=True,
-              help="Each melody is harmonized with the seeds 1 to N.")  # fmt: skip
-@click.option("--data", type=PATH,
-              help="Packed data: its held-out composers beside it, by style.")  # fmt: skip
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    default=["default", "hymn", "song"],
+    show_default=True,
+    help="Who plays; may be repeated.",
+)
+@click.option(
+    "--style", "styles", multiple=True, help="In this style; may be repeated.  [each preset's own]"
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    help="Each melody is harmonized with the seeds 1 to N.",
+)
+@click.option("--data", type=PATH, help="Packed data: its held-out composers beside it, by style.")
 @device_option
 @json_option
 def bench_cadences(
-    presets: tuple[str, ...], styles: tuple[str, ...], seeds: int, data: Path | None, device: str,
+    presets: tuple[str, ...],
+    styles: tuple[str, ...],
+    seeds: int,
+    data: Path | None,
+    device: str,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Count V-I at the last note of the bundled melodies, as `harmonize` plays them.
 
     What counts as V-I: docs/evaluation.md.
@@ -116,8 +131,13 @@ def rule_row(pieces: Mapping[str, SourcePiece]) -> dict[str, Any]:
 
 
 def _row(player: str, style: str, closed: Mapping[str, int], seeds: int) -> dict[str, Any]:
-    return {"player": player, "style": style, "closed": dict(closed),
-            "total": sum(closed.values()), "of": seeds * len(closed)}  # fmt: skip
+    return {
+        "player": player,
+        "style": style,
+        "closed": dict(closed),
+        "total": sum(closed.values()),
+        "of": seeds * len(closed),
+    }
 
 
 def _composers(data: Path, styles: Sequence[str]) -> dict[str, Any]:
@@ -139,8 +159,11 @@ def _composers(data: Path, styles: Sequence[str]) -> dict[str, Any]:
 def table(found: Mapping[str, Any]) -> str:
     """The counts for people."""
     names = list(found["melodies"])
-    lines = ["V-I at the last note", _line("", [*names, "all"]),
-             _line("key", [*found["melodies"].values(), ""])]  # fmt: skip
+    lines = [
+        "V-I at the last note",
+        _line("", [*names, "all"]),
+        _line("key", [*found["melodies"].values(), ""]),
+    ]
     for each in found["rows"]:
         player = each["player"] if each["style"] == "any" else f"{each['player']} ({each['style']})"
         counts = [str(each["closed"][name]) for name in names]

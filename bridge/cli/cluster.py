@@ -43,30 +43,77 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 @click.command("engine-server", short_help="Run the engine for many players")
-@click.option("--listen", default="127.0.0.1:8443", show_default=True, metavar="HOST:PORT",
-              help="Where players connect; 0.0.0.0:8443 lets other machines in.")  # fmt: skip
-@click.option("--preset", "preset_names", multiple=True, default=("default",), show_default=True,
-              help="Whose model to serve; may be given several times.")  # fmt: skip
-@click.option("--replicas", type=_Range(), default="1", show_default=True,
-              help="Copies of each model, or a range to scale within.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1, 256), default=None,
-              help="Most players in one batch.  [32 on a GPU, 2 without]")  # fmt: skip
+@click.option(
+    "--listen",
+    default="127.0.0.1:8443",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where players connect; 0.0.0.0:8443 lets other machines in.",
+)
+@click.option(
+    "--preset",
+    "preset_names",
+    multiple=True,
+    default=("default",),
+    show_default=True,
+    help="Whose model to serve; may be given several times.",
+)
+@click.option(
+    "--replicas",
+    type=_Range(),
+    default="1",
+    show_default=True,
+    help="Copies of each model, or a range to scale within.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 256),
+    default=None,
+    help="Most players in one batch.  [32 on a GPU, 2 without]",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--threads", type=click.IntRange(0, 256), default=0, show_default="chosen",
-              help="Bound on each copy's threads.")  # fmt: skip
-@click.option("--cpus", type=click.IntRange(1, 256), default=2, show_default=True,
-              help="Cores that Ray counts with.")  # fmt: skip
-@click.option("--players", type=click.IntRange(1, 100_000), default=256, show_default=True,
-              help="Most players at once.")  # fmt: skip
-@click.option("--name", "names", multiple=True, metavar="HOST",
-              help="Another name or address of this machine, for the certificate.")  # fmt: skip
+@click.option(
+    "--threads",
+    type=click.IntRange(0, 256),
+    default=0,
+    show_default="chosen",
+    help="Bound on each copy's threads.",
+)
+@click.option(
+    "--cpus",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="Cores that Ray counts with.",
+)
+@click.option(
+    "--players",
+    type=click.IntRange(1, 100_000),
+    default=256,
+    show_default=True,
+    help="Most players at once.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="HOST",
+    help="Another name or address of this machine, for the certificate.",
+)
 @click.option("--token-file", type=_FILE, help="Your own token.  [made]")
 @click.option("--certificate", type=_FILE, help="Your own certificate, PEM.  [made]")
 @click.option("--key", type=_FILE, help="Its key, PEM.  [made]")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
-              help="Where token and certificate are made.  [your state folder]")  # fmt: skip
-@click.option("--delay-ms", type=click.FloatRange(0, 60_000), default=0.0,
-              help="Time a batch takes, preset fixture only.")  # fmt: skip
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where token and certificate are made.  [your state folder]",
+)
+@click.option(
+    "--delay-ms",
+    type=click.FloatRange(0, 60_000),
+    default=0.0,
+    help="Time a batch takes, preset fixture only.",
+)
 def engine_server(
     listen: str,
     preset_names: tuple[str, ...],
@@ -131,23 +178,49 @@ class _Counts(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command("cluster", short_help="Simulated players on one engine server")
-@click.option("--players", type=_Counts(), default="1,8,32,64", show_default=True,
-              help="How many at once, one run for each.")  # fmt: skip
+@click.option(
+    "--players",
+    type=_Counts(),
+    default="1,8,32,64",
+    show_default=True,
+    help="How many at once, one run for each.",
+)
 @click.option("--bars", type=click.IntRange(4, 100_000), default=16, show_default=True)
 @click.option("--bpm", type=click.FloatRange(20, 400), default=120.0, show_default=True)
 @click.option("--preset", default="default", show_default=True, help="Whose model to serve.")
-@click.option("--batch", type=click.IntRange(1, 256), default=8, show_default=True,
-              help="Most players in one batch.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
-              help="Of melodies and of the network.")  # fmt: skip
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Most players in one batch.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Of melodies and of the network.",
+)
 @click.option("--replicas", default="1", show_default=True, help="As engine-server has it.")
-@click.option("--delay-ms", type=click.FloatRange(0, 60_000), default=0.0,
-              help="Time a batch takes, preset fixture only.")  # fmt: skip
+@click.option(
+    "--delay-ms",
+    type=click.FloatRange(0, 60_000),
+    default=0.0,
+    help="Time a batch takes, preset fixture only.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def bench_cluster(
-    players: tuple[int, ...], bars: int, bpm: float, preset: str, batch: int, seed: int,
-    replicas: str, delay_ms: float, as_json: bool,
-) -> None:  # fmt: skip
+    players: tuple[int, ...],
+    bars: int,
+    bpm: float,
+    preset: str,
+    batch: int,
+    seed: int,
+    replicas: str,
+    delay_ms: float,
+    as_json: bool,
+) -> None:
     """Start an engine server here and play to it: how many players it bears, and what bad
     networks and a dying replica do to them.
 

@@ -15,12 +15,16 @@ _TOLD = 5
 """Skipped files named on the screen."""
 _DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 PATH = click.Path(path_type=Path)
-device_option = click.option("--device", type=_DEVICES, default="auto", show_default=True,
-                       help="Where the model runs.")  # fmt: skip
+device_option = click.option(
+    "--device", type=_DEVICES, default="auto", show_default=True, help="Where the model runs."
+)
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
     help="Decides every random choice.",
-)  # fmt: skip
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on stdout.")
 
 

@@ -9,23 +9,47 @@ import click
 
 
 @click.command()
-@click.option("--melody", default="ode-to-joy", show_default=True, metavar="NAME|FILE.mid",
-              help="A bundled melody (--list-melodies), or a MIDI file's.")  # fmt: skip
+@click.option(
+    "--melody",
+    default="ode-to-joy",
+    show_default=True,
+    metavar="NAME|FILE.mid",
+    help="A bundled melody (--list-melodies), or a MIDI file's.",
+)
 @click.option("--list-melodies", is_flag=True, help="Name the bundled melodies.")
 @click.option("--preset", default="default", show_default=True, help="Model and settings.")
-@click.option("--mode", type=click.Choice(["harmonize", "continue"]), default="harmonize",
-              show_default=True, help="Play with you, or go on after you.")  # fmt: skip
-@click.option("--reply", type=click.Choice(["live", "next-bar"]), default="live",
-              show_default=True, help="Harmony now, or each bar one bar later.")  # fmt: skip
+@click.option(
+    "--mode",
+    type=click.Choice(["harmonize", "continue"]),
+    default="harmonize",
+    show_default=True,
+    help="Play with you, or go on after you.",
+)
+@click.option(
+    "--reply",
+    type=click.Choice(["live", "next-bar"]),
+    default="live",
+    show_default=True,
+    help="Harmony now, or each bar one bar later.",
+)
 @click.option("--bars", type=click.IntRange(1, 64), help="Play only so many bars.")
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
-              help="Set any parameter.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-              default=Path("demo.mid"), show_default=True,
-              help="Where the MIDI file goes; the picture goes beside it.")  # fmt: skip
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Set any parameter."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("demo.mid"),
+    show_default=True,
+    help="Where the MIDI file goes; the picture goes beside it.",
+)
 @click.option("--wav", is_flag=True, help="Make a recording too, with fluidsynth.")
-@click.option("--soundfont", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Sounds for --wav.  [one of this machine's]")  # fmt: skip
+@click.option(
+    "--soundfont",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Sounds for --wav.  [one of this machine's]",
+)
 def demo(
     melody: str,
     list_melodies: bool,

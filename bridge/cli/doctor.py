@@ -15,14 +15,24 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=9000, show_default=True,
-              help="The OSC port to look at.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=9000,
+    show_default=True,
+    help="The OSC port to look at.",
+)
 @click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
 @click.option("--preset", default="default", show_default=True, help="Whose model is timed.")
 @click.option("--no-engine", is_flag=True, help="Leave the model out: much quicker.")
-@click.option("--loop", "ports", nargs=2, metavar="OUT IN", default=None,
-              help="Measure the way from one MIDI port to another that you have connected."
-              )  # fmt: skip
+@click.option(
+    "--loop",
+    "ports",
+    nargs=2,
+    metavar="OUT IN",
+    default=None,
+    help="Measure the way from one MIDI port to another that you have connected.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def doctor(
     port: int,

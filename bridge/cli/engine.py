@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.cli.bench_engine import bench_engine
 from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, prepare, seed_option
-from bridge.cli.score import bench_engine, evaluate, progress
+from bridge.cli.score import evaluate, progress
 from bridge.cli.systems import train_system
 from bridge.cli.trusted import is_program, trusted
 from bridge.text import did_you_mean
@@ -59,42 +60,99 @@ def _from_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
 
 
 @click.command()
-@click.option("--config", type=PATH, is_eager=True, expose_value=False, callback=_from_config,
-              help="A TOML file with any of these options; run it again to go on.")  # fmt: skip
-@click.option("--data", type=PATH, required=True,
-              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
+@click.option(
+    "--config",
+    type=PATH,
+    is_eager=True,
+    expose_value=False,
+    callback=_from_config,
+    help="A TOML file with any of these options; run it again to go on.",
+)
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="A packed file, a folder of MIDI files, or one with manifest.csv.",
+)
 @click.option("--pack", type=PATH, help="Only prepare: write the packed file and stop.")
-@click.option("--corpus", "corpora", multiple=True, metavar="NAME",
-              help="With manifest.csv: which corpora to pack.  [those with a share]")  # fmt: skip
-@click.option("--out", type=PATH, default=Path("runs/mine"), show_default=True,
-              help="Folder of the run; one that is there is resumed.")  # fmt: skip
-@click.option("--family", default="frame-transformer", show_default=True,
-              help="Kind of network: frame-transformer, paper-unet, chorale, or a system of "
-              "docs/systems.md.")  # fmt: skip
-@click.option("--size", "sizes", multiple=True, metavar="NAME=N",
-              help="Size of the network, such as width=384.")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=60.0,
-              show_default=True, help="Training time, over all resumes.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(1), default=1_000_000,
-              help="Stop after so many steps, if that is sooner.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True,
-              help="Windows a step.")  # fmt: skip
-@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
-              help="Length of a window.")  # fmt: skip
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    metavar="NAME",
+    help="With manifest.csv: which corpora to pack.  [those with a share]",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("runs/mine"),
+    show_default=True,
+    help="Folder of the run; one that is there is resumed.",
+)
+@click.option(
+    "--family",
+    default="frame-transformer",
+    show_default=True,
+    help="Kind of network: frame-transformer, paper-unet, chorale, or a system of docs/systems.md.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="NAME=N",
+    help="Size of the network, such as width=384.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Training time, over all resumes.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=1_000_000,
+    help="Stop after so many steps, if that is sooner.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=16, show_default=True, help="Windows a step."
+)
+@click.option(
+    "--beats", type=click.IntRange(4, 64), default=16, show_default=True, help="Length of a window."
+)
 @click.option("--rate", type=float, default=1.2e-3, show_default=True, help="Learning rate.")
-@click.option("--save-every", type=click.IntRange(1), default=200, show_default=True,
-              help="Steps between checkpoints.")  # fmt: skip
+@click.option(
+    "--save-every",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Steps between checkpoints.",
+)
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
-@click.option("--start-from", type=PATH,
-              help="Weights to begin with: an export (presets/default.pt) or a run.")  # fmt: skip
-@click.option("--compile/--no-compile", "compiled", default=False, show_default=True,
-              help="Through torch.compile: shorter steps, needs a C++ compiler.")  # fmt: skip
+@click.option(
+    "--start-from",
+    type=PATH,
+    help="Weights to begin with: an export (presets/default.pt) or a run.",
+)
+@click.option(
+    "--compile/--no-compile",
+    "compiled",
+    default=False,
+    show_default=True,
+    help="Through torch.compile: shorter steps, needs a C++ compiler.",
+)
 @device_option
 @seed_option
 def train(
-    data: Path, pack: Path | None, corpora: tuple[str, ...], out: Path, sizes: tuple[str, ...],
-    device: str, **options: Any,
-) -> None:  # fmt: skip
+    data: Path,
+    pack: Path | None,
+    corpora: tuple[str, ...],
+    out: Path,
+    sizes: tuple[str, ...],
+    device: str,
+    **options: Any,
+) -> None:
     """Train a model; run the same command again to go on after a stop.
 
     On several GPUs, or machines: `torchrun --nproc-per-node 4 -m bridge train ...`, with as many or
@@ -203,8 +261,13 @@ def _progress() -> Iterator[Callable[[Progress, float], None]]:
 @click.command()
 @click.argument("run", type=PATH)
 @click.option("--data", type=PATH, required=True, help="The packed file it was trained on.")
-@click.option("--steps", type=click.IntRange(1), default=2600, show_default=True,
-              help="Steps of eight windows of two bars.")  # fmt: skip
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=2600,
+    show_default=True,
+    help="Steps of eight windows of two bars.",
+)
 @click.option("--threads", type=click.IntRange(0), default=0, help="Bound on torch's threads.")
 @device_option
 @seed_option

@@ -15,18 +15,40 @@ _SHIPPED = Path(__file__).resolve().parents[2] / "benchmarks" / "jsb.pt"
 
 
 @click.command("jsb")
-@click.option("--data", type=PATH, required=True,
-              help="jsb-chorales-quarter.json, or any JSON of that form.")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="valid",
-              show_default=True, help="Whose pieces.")  # fmt: skip
-@click.option("--model", type=PATH, default=_SHIPPED, show_default="benchmarks/jsb.pt",
-              help="A checkpoint or a run's folder.")  # fmt: skip
-@click.option("--shrink", "small", type=PATH,
-              help="Keep its weights in this file, as fp16, and score that.")  # fmt: skip
-@click.option("--levels", type=click.IntRange(1), default=1000, show_default=True,
-              help="T of the bound; more is tighter, and takes no longer.")  # fmt: skip
-@click.option("--draws", type=click.IntRange(2), default=100, show_default=True,
-              help="Random terms of the bound for each piece.")  # fmt: skip
+@click.option(
+    "--data", type=PATH, required=True, help="jsb-chorales-quarter.json, or any JSON of that form."
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="valid",
+    show_default=True,
+    help="Whose pieces.",
+)
+@click.option(
+    "--model",
+    type=PATH,
+    default=_SHIPPED,
+    show_default="benchmarks/jsb.pt",
+    help="A checkpoint or a run's folder.",
+)
+@click.option(
+    "--shrink", "small", type=PATH, help="Keep its weights in this file, as fp16, and score that."
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="T of the bound; more is tighter, and takes no longer.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(2),
+    default=100,
+    show_default=True,
+    help="Random terms of the bound for each piece.",
+)
 @device_option
 @seed_option
 @json_option

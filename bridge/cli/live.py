@@ -68,37 +68,86 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(short_help="Play along: MIDI ports and OSC")
-@click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True,
-              help="UDP port for OSC; 0 takes any free one.")  # fmt: skip
-@click.option("--reply-port", type=click.IntRange(1, 65535), default=None,
-              help="UDP port that answers go to.  [port + 1]")  # fmt: skip
-@click.option("--host", default="127.0.0.1", show_default=True,
-              help="Address to listen on; 0.0.0.0 lets other machines in.")  # fmt: skip
-@click.option("--allow", multiple=True, metavar="PEER",
-              help="Address or network that may talk to us and be sent answers, such as "
-              "192.168.1.20 or 192.168.1.0/24.  [any private network]")  # fmt: skip
-@click.option("--log", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Where the event log goes, for `midi-diffuse replay`.  [your state folder]"
-              )  # fmt: skip
-@click.option("--chords", type=click.Path(path_type=Path), metavar="FILE",
-              help="A lead sheet to follow: chord symbols over bars (docs/chords.md).")  # fmt: skip
-@click.option("--takes", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Where /diffuse/keep writes MIDI files.  [your data folder]")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9000,
+    show_default=True,
+    help="UDP port for OSC; 0 takes any free one.",
+)
+@click.option(
+    "--reply-port",
+    type=click.IntRange(1, 65535),
+    default=None,
+    help="UDP port that answers go to.  [port + 1]",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="PEER",
+    help="Address or network that may talk to us and be sent answers, such as "
+    "192.168.1.20 or 192.168.1.0/24.  [any private network]",
+)
+@click.option(
+    "--log",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where the event log goes, for `midi-diffuse replay`.  [your state folder]",
+)
+@click.option(
+    "--chords",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A lead sheet to follow: chord symbols over bars (docs/chords.md).",
+)
+@click.option(
+    "--takes",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where /diffuse/keep writes MIDI files.  [your data folder]",
+)
 @click.option("--monitor", is_flag=True, help="Serve the monitor, a page that shows it all.")
-@click.option("--monitor-port", type=click.IntRange(0, 65535), default=9080, show_default=True,
-              help="TCP port of that page; 0 takes any free one.")  # fmt: skip
+@click.option(
+    "--monitor-port",
+    type=click.IntRange(0, 65535),
+    default=9080,
+    show_default=True,
+    help="TCP port of that page; 0 takes any free one.",
+)
 @click.option("--no-log", is_flag=True, help="Keep no event log.")
-@click.option("--in", "in_name", default="", metavar="NAME",
-              help="Existing MIDI port to listen to, instead of one of our own.")  # fmt: skip
-@click.option("--out", "out_name", default="", metavar="NAME",
-              help="Existing MIDI port to play to.")  # fmt: skip
+@click.option(
+    "--in",
+    "in_name",
+    default="",
+    metavar="NAME",
+    help="Existing MIDI port to listen to, instead of one of our own.",
+)
+@click.option(
+    "--out", "out_name", default="", metavar="NAME", help="Existing MIDI port to play to."
+)
 @click.option("--midi-api", default="auto", show_default=True, help="core, alsa, jack or windows.")
-@click.option("--engine", "engine_url", metavar="URL",
-              help="Engine server that plans, wss://HOST:PORT; this machine steps in.")  # fmt: skip
-@click.option("--engine-token-file", type=click.Path(dir_okay=False, path_type=Path),
-              help="The token that its owner gave you.")  # fmt: skip
-@click.option("--engine-ca", type=click.Path(dir_okay=False, path_type=Path),
-              help="The certificate that its owner gave you.  [the system's]")  # fmt: skip
+@click.option(
+    "--engine",
+    "engine_url",
+    metavar="URL",
+    help="Engine server that plans, wss://HOST:PORT; this machine steps in.",
+)
+@click.option(
+    "--engine-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The token that its owner gave you.",
+)
+@click.option(
+    "--engine-ca",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The certificate that its owner gave you.  [the system's]",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say more.")
 @_shared
 @table_options(_ROWS, DEFAULTS)
@@ -251,11 +300,21 @@ def bench_live(as_json: bool, mode: str, **options: Any) -> None:
 
 
 @click.command("jitter", short_help="How late notes leave, idle and under load")
-@click.option("--seconds", type=click.FloatRange(0.5, 600), default=6.0, show_default=True,
-              help="For each of three loads and two ways of playing.")  # fmt: skip
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    default=6.0,
+    show_default=True,
+    help="For each of three loads and two ways of playing.",
+)
 @click.option("--preset", default="default", show_default=True, help="Whose model keeps busy.")
-@click.option("--threads", type=click.IntRange(0, 256), default=0, show_default="chosen",
-              help="Bound on the model's threads.")  # fmt: skip
+@click.option(
+    "--threads",
+    type=click.IntRange(0, 256),
+    default=0,
+    show_default="chosen",
+    help="Bound on the model's threads.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def bench_jitter(as_json: bool, **options: Any) -> None:
     """Time from when a note is due to when the MIDI system has taken it.

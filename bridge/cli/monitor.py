@@ -8,21 +8,46 @@ import click
 
 
 @click.command()
-@click.option("--daemon", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-              help="Machine of the daemon.")  # fmt: skip
-@click.option("--port", type=click.IntRange(1, 65535), default=9000, show_default=True,
-              help="The daemon's OSC port.")  # fmt: skip
-@click.option("--web-host", default="127.0.0.1", show_default=True,
-              help="Address to serve the page at; 0.0.0.0 lets phones and tablets in."
-              )  # fmt: skip
-@click.option("--web-port", type=click.IntRange(0, 65535), default=9080, show_default=True,
-              help="TCP port of the page; 0 takes any free one.")  # fmt: skip
-@click.option("--allow-host", "hosts", multiple=True, metavar="NAME",
-              help="A further name or address that this machine is called by in browsers."
-              )  # fmt: skip
-@click.option("--takes", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Where the daemon writes what is kept, if on this machine.  [your data folder]"
-              )  # fmt: skip
+@click.option(
+    "--daemon",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Machine of the daemon.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=9000,
+    show_default=True,
+    help="The daemon's OSC port.",
+)
+@click.option(
+    "--web-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve the page at; 0.0.0.0 lets phones and tablets in.",
+)
+@click.option(
+    "--web-port",
+    type=click.IntRange(0, 65535),
+    default=9080,
+    show_default=True,
+    help="TCP port of the page; 0 takes any free one.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name or address that this machine is called by in browsers.",
+)
+@click.option(
+    "--takes",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where the daemon writes what is kept, if on this machine.  [your data folder]",
+)
 @click.option("--open", "show", is_flag=True, help="Open the page in your browser.")
 def monitor(
     daemon: str,

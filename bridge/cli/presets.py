@@ -14,8 +14,12 @@ from bridge.text import printable
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list.")
-@click.option("--trust", type=click.Path(dir_okay=False, path_type=Path), metavar="MODEL",
-              help="Let presets load this model file from now on.")  # fmt: skip
+@click.option(
+    "--trust",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MODEL",
+    help="Let presets load this model file from now on.",
+)
 def presets(as_json: bool, trust: Path | None) -> None:
     """List the presets, shipped and your own.
 

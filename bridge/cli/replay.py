@@ -21,8 +21,12 @@ MOST_FAULTS = 5
 @click.command("replay")
 @click.argument("log", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
-@click.option("--midi", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.mid",
-              help="Write what was played in and what was sent as a MIDI file.")  # fmt: skip
+@click.option(
+    "--midi",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="OUT.mid",
+    help="Write what was played in and what was sent as a MIDI file.",
+)
 def replay_command(log: Path | None, as_json: bool, midi: Path | None) -> None:
     """Play an event log again, offline: does this version send, bit for bit, what was sent?
 
@@ -67,11 +71,15 @@ def as_dict(found: Replay, parts: list[Path]) -> dict[str, Any]:
         "incomplete": found.incomplete,
         "ended": found.ended,
         "exact": found.exact,
-        "difference": None if difference is None else {
-            "line": difference.line, "at_s": difference.at_s,
-            "command": difference.command, "text": difference.text,
+        "difference": None
+        if difference is None
+        else {
+            "line": difference.line,
+            "at_s": difference.at_s,
+            "command": difference.command,
+            "text": difference.text,
         },
-    }  # fmt: skip
+    }
 
 
 def report(found: Replay, parts: list[Path]) -> list[str]:

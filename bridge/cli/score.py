@@ -1,4 +1,4 @@
-"""`midi-diffuse evaluate` and `bench engine`: how good a model is, and how fast."""
+"""`midi-diffuse evaluate`: how good a model is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Container
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from bridge.cli.trusted import trusted
 
 if TYPE_CHECKING:
     from engine.model.generator import Generator
-    from engine.requests.request import PlanRequest, SampleSettings
+    from engine.requests.request import SampleSettings
     from engine.systems.player import SystemPlayer
 
 LIVE_TASKS = ("live", "replay", "recovery")
@@ -63,9 +63,13 @@ def preset_model(preset: str) -> Path:
 
 _model_options = (
     click.option("--model", type=PATH, help="An export, a checkpoint or a run's folder."),
-    click.option("--preset", default="default", show_default=True,
-                 help="Whose model, where --model is not given."),
-)  # fmt: skip
+    click.option(
+        "--preset",
+        default="default",
+        show_default=True,
+        help="Whose model, where --model is not given.",
+    ),
+)
 
 
 def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,46 +80,113 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.option("--data", type=PATH, required=True,
-              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
-@click.option("--task", "tasks", multiple=True, default=["harmonize"], show_default=True,
-              help="harmonize, live, continue, infill, generate, replay, recovery.")  # fmt: skip
-@click.option("--model", "models", type=PATH, multiple=True,
-              help="An export, a checkpoint or a run's folder; repeat to compare.")  # fmt: skip
-@click.option("--preset", "presets", multiple=True,
-              help="Whose model; may be repeated.  [default, if no --model]")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
-              show_default=True, help="Whose windows.")  # fmt: skip
-@click.option("--windows", type=click.IntRange(4), default=64, show_default=True,
-              help="How many.")  # fmt: skip
-@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
-              help="Length of a window.")  # fmt: skip
-@click.option("--levels", type=click.IntRange(1), default=100, show_default=True,
-              help="T of the bound; more is tighter and slower.")  # fmt: skip
-@click.option("--draws", type=click.IntRange(1), default=4, show_default=True,
-              help="Random terms of the bound for each window.")  # fmt: skip
-@click.option("--baselines/--no-baselines", default=True, show_default=True,
-              help="Marginal and Markov models of the same cells beside it.")  # fmt: skip
-@click.option("--replies/--no-replies", default=True, show_default=True,
-              help="Fill the windows too, and compare with the composer.")  # fmt: skip
-@click.option("--horizon", "horizons", type=click.FloatRange(0, 12), multiple=True,
-              default=[0.0, 1.0, 4.0], show_default=True,
-              help="Of replay, recovery: beats from decision to sound; repeatable.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(1, 1000),
-              help="Sampler calls of a reply, for every model.  [as each is played]")  # fmt: skip
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="A packed file, a folder of MIDI files, or one with manifest.csv.",
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    default=["harmonize"],
+    show_default=True,
+    help="harmonize, live, continue, infill, generate, replay, recovery.",
+)
+@click.option(
+    "--model",
+    "models",
+    type=PATH,
+    multiple=True,
+    help="An export, a checkpoint or a run's folder; repeat to compare.",
+)
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    help="Whose model; may be repeated.  [default, if no --model]",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid"]),
+    default="valid",
+    show_default=True,
+    help="Whose windows.",
+)
+@click.option("--windows", type=click.IntRange(4), default=64, show_default=True, help="How many.")
+@click.option(
+    "--beats", type=click.IntRange(4, 64), default=16, show_default=True, help="Length of a window."
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="T of the bound; more is tighter and slower.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Random terms of the bound for each window.",
+)
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    show_default=True,
+    help="Marginal and Markov models of the same cells beside it.",
+)
+@click.option(
+    "--replies/--no-replies",
+    default=True,
+    show_default=True,
+    help="Fill the windows too, and compare with the composer.",
+)
+@click.option(
+    "--horizon",
+    "horizons",
+    type=click.FloatRange(0, 12),
+    multiple=True,
+    default=[0.0, 1.0, 4.0],
+    show_default=True,
+    help="Of replay, recovery: beats from decision to sound; repeatable.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 1000),
+    help="Sampler calls of a reply, for every model.  [as each is played]",
+)
 @click.option("--sampler", help="Reverse process.  [as each is played]")
-@click.option("--temperature", type=click.FloatRange(0.1, 2),
-              help="Below 1 safer, above 1 bolder.  [as each is played]")  # fmt: skip
-@click.option("--style", default="any", show_default=True,
-              help="Music of this style, which models are asked for; halves by piece.")  # fmt: skip
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0.1, 2),
+    help="Below 1 safer, above 1 bolder.  [as each is played]",
+)
+@click.option(
+    "--style",
+    default="any",
+    show_default=True,
+    help="Music of this style, which models are asked for; halves by piece.",
+)
 @device_option
 @seed_option
 @json_option
 def evaluate(
-    data: Path, tasks: tuple[str, ...], models: tuple[Path, ...], presets: tuple[str, ...],
-    replies: bool, horizons: tuple[float, ...], steps: int | None, sampler: str | None,
-    temperature: float | None, device: str, as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+    data: Path,
+    tasks: tuple[str, ...],
+    models: tuple[Path, ...],
+    presets: tuple[str, ...],
+    replies: bool,
+    horizons: tuple[float, ...],
+    steps: int | None,
+    sampler: str | None,
+    temperature: float | None,
+    device: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Score models on held-out music, side by side, with baselines and the composers."""
     from bridge.cli.score_table import table
     from engine.evaluation import evaluate as scoring
@@ -200,72 +271,3 @@ def progress() -> Callable[[str], None]:
             click.echo(text, err=True)
 
     return log
-
-
-@click.command("engine")
-@with_model
-@click.option("--paper/--no-paper", default=True, show_default=True,
-              help="The paper's network beside it, with random weights.")  # fmt: skip
-@click.option("--steps", "steps", type=click.IntRange(1, 1000), multiple=True,
-              default=[4, 10, 20, 100], show_default=True, help="Sampler calls.")  # fmt: skip
-@click.option("--plans", type=click.IntRange(3), default=20, show_default=True,
-              help="Plans timed for each row.")  # fmt: skip
-@click.option("--longest", type=float, default=20.0, show_default=True,
-              help="Seconds a row may take; beyond that it is estimated, and says so.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(0), default=0,
-              help="Bound on torch's threads.  [as `serve` has it]")  # fmt: skip
-@device_option
-@json_option
-def bench_engine(
-    model: Path | None, preset: str, paper: bool, steps: tuple[int, ...], plans: int,
-    longest: float, threads: int, device: str, as_json: bool,
-) -> None:  # fmt: skip
-    """Time the very request `live` makes, and four bars of harmonize."""
-    import torch
-
-    from bridge.engine_host.main import default_threads
-    from engine.evaluation import bench
-    from engine.requests.request import SampleSettings
-
-    torch.set_num_threads(threads or default_threads())
-    generator = load_generator(model or preset_model(preset), device)
-    models = {"default": generator}
-    if paper:
-        models["paper (random weights)"] = bench.paper_model(device)
-    defaults = SampleSettings(low=36, high=84, voices=4)
-    requests = {
-        "live": live_request(defaults),
-        "harmonize 4 bars": bench.harmonize_request(defaults),
-    }
-    machine = bench.machine(generator.device)
-    rows = list(bench.bench(models, requests, steps, plans, longest, progress()))
-    if as_json:
-        found = {"machine": machine, "rows": [asdict(row) for row in rows]}
-        click.echo(json.dumps(found, indent=2))
-        return
-    click.echo(", ".join(f"{name} {value}" for name, value in machine.items()))
-    for row in rows:
-        note = f"  (scaled up from {row.estimated_from} steps)" if row.estimated_from else ""
-        click.echo(f"{row.request:17} {row.steps:4} steps  {row.model:23} "
-                   f"p50 {row.p50_ms:9.1f} ms  p95 {row.p95_ms:9.1f} ms{note}")  # fmt: skip
-
-
-def live_request(settings: SampleSettings) -> PlanRequest:
-    """What `live` asks for in mid-song at 120 bpm with the default parameters."""
-    from bridge.live.listening.note_memory import RememberedNote, SongMemory
-    from bridge.live.planning.beat_lines import BeatLines
-    from bridge.live.planning.request_window import Known, ahead_steps, plan_request
-    from bridge.settings.parameters import DEFAULTS
-    from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
-
-    song, beat, place = SongMemory(), STEPS_PER_BEAT, 16 * 4 * STEPS_PER_BEAT
-    for index, pitch in enumerate((60, 62, 64, 65, 67, 65, 64, 62) * 8):
-        start = index * beat
-        song.input.add(RememberedNote(start, start + beat, pitch, 80, LEAD))
-        song.reply.add(RememberedNote(start, start + beat, pitch - 12, 64, ACCOMPANIMENT))
-    now = place - beat
-    known = Known(now, 0, ((0, now),))
-    ahead = ahead_steps(place - now, 120.0)
-    bars = BeatLines(MeterMap())
-    context, memory = int(DEFAULTS["context_bars"]), int(DEFAULTS["memory_beats"])
-    return plan_request(place, ahead, context, memory, known, song, bars, settings)

@@ -11,8 +11,10 @@ _WIDTH = 16
 
 def table(found: dict[str, Any]) -> str:
     """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.rollout_scores`)."""
-    lines = [f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
-             f"windows of {found['beats']} beats{_of_style(found)}"]  # fmt: skip
+    lines = [
+        f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
+        f"windows of {found['beats']} beats{_of_style(found)}"
+    ]
     nll = found.get("nll", {})
     if nll:
         lines += _likelihoods("-log p", nll)
@@ -59,8 +61,10 @@ def _replies(harmony: Mapping[str, Any]) -> list[str]:
         lines.append(_row(name, [value, *(each["profile"][name] for each in players.values())]))
     lines += ["", _row("distance (ratio)", ["half split", *players])]
     for name, value in human["half_split"].items():
-        cells = [f"{each['distance'][name]:.3f} ({_times(each['ratio'][name])})"
-                 for each in players.values()]  # fmt: skip
+        cells = [
+            f"{each['distance'][name]:.3f} ({_times(each['ratio'][name])})"
+            for each in players.values()
+        ]
         lines.append(_row(name, [value, *cells]))
     for key, title in (("within_1x", "within 1x"), ("within_2x", "within 2x")):
         of = len(human["half_split"])
@@ -81,8 +85,10 @@ def _by_ear(found: Mapping[str, Any]) -> list[str]:
     human, players = found["human"], found["replies"]
     lines = [_row("by ear (ratio)", ["composer", "half split", *players])]
     for name, half in human["half_split"].items():
-        cells = [f"{each['profile'][name]:.3f} ({_times(each['ratio'][name])})"
-                 for each in players.values()]  # fmt: skip
+        cells = [
+            f"{each['profile'][name]:.3f} ({_times(each['ratio'][name])})"
+            for each in players.values()
+        ]
         lines.append(_row(name, [human["profile"][name], half, *cells]))
     means = [_times(each["mean_ratio"]) for each in players.values()]
     return [*lines, _row("mean ratio", ["", "", *means])]
@@ -94,8 +100,10 @@ def _against_rule(found: Mapping[str, Any]) -> list[str]:
         return []
     lines = ["", _row("nearer than the rule", found)]
     for name in next(iter(found.values())):
-        cells = [f"{each[name]['nearer']:.0%} ({each[name]['difference']:+.3f})"
-                 for each in found.values()]  # fmt: skip
+        cells = [
+            f"{each[name]['nearer']:.0%} ({each[name]['difference']:+.3f})"
+            for each in found.values()
+        ]
         lines.append(_row(name, cells))
     return lines
 

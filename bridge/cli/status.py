@@ -28,17 +28,25 @@ class Status:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=9000, show_default=True,
-              help="Its UDP port for OSC.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=9000,
+    show_default=True,
+    help="Its UDP port for OSC.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The machine it runs on.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def status(port: int, host: str, as_json: bool) -> None:
     """Ask a running `midi-diffuse serve` how it goes: beats, lateness, engine, what was dropped."""
     found = ask(host, port)
     if as_json:
-        click.echo(json.dumps(
-            {"state": found.state, "settings": found.settings, "figures": found.figures}, indent=2
-        ))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {"state": found.state, "settings": found.settings, "figures": found.figures},
+                indent=2,
+            )
+        )
         return
     for line in lines(found):
         click.echo(printable(line))
@@ -98,8 +106,10 @@ def _take(message: OscMessage, found: Status) -> bool:
 def lines(found: Status) -> list[str]:
     """For people: what matters on stage first."""
     figures = found.figures
-    beats = " ".join(f"{name} {figures.get(name, 0):.0f}" for name in
-                     ("fresh", "stale", "rest", "late", "silent"))  # fmt: skip
+    beats = " ".join(
+        f"{name} {figures.get(name, 0):.0f}"
+        for name in ("fresh", "stale", "rest", "late", "silent")
+    )
     settings = ", ".join(f"{name} {value}" for name, value in found.settings.items())
 
     def ms(name: str) -> str:

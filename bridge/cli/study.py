@@ -45,31 +45,59 @@ _COLUMNS = (
 
 
 @click.command("samplers")
-@click.option("--data", type=PATH, required=True,
-              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="A packed file, a folder of MIDI files, or one with manifest.csv.",
+)
 @with_model
-@click.option("--sampler", "samplers", multiple=True,
-              help="Only this one; may be repeated.  [all]")  # fmt: skip
-@click.option("--calls", type=click.IntRange(1, 1000), multiple=True,
-              help="Calls of the network; may be repeated.  [4 6 10 20 50 100]")  # fmt: skip
-@click.option("--temperature", "temperatures", type=click.FloatRange(0.1, 2), multiple=True,
-              help="Of the model's own sampler; repeat it.  [0.6 0.7 0.8 0.9 1]")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
-              show_default=True, help="Whose windows.")  # fmt: skip
-@click.option("--windows", type=click.IntRange(4), default=24, show_default=True,
-              help="How many.")  # fmt: skip
-@click.option("--beats", type=click.IntRange(4, 64), default=16, show_default=True,
-              help="Length of a window.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True,
-              help="Replies filled together; times are of one alone.")  # fmt: skip
+@click.option("--sampler", "samplers", multiple=True, help="Only this one; may be repeated.  [all]")
+@click.option(
+    "--calls",
+    type=click.IntRange(1, 1000),
+    multiple=True,
+    help="Calls of the network; may be repeated.  [4 6 10 20 50 100]",
+)
+@click.option(
+    "--temperature",
+    "temperatures",
+    type=click.FloatRange(0.1, 2),
+    multiple=True,
+    help="Of the model's own sampler; repeat it.  [0.6 0.7 0.8 0.9 1]",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid"]),
+    default="valid",
+    show_default=True,
+    help="Whose windows.",
+)
+@click.option("--windows", type=click.IntRange(4), default=24, show_default=True, help="How many.")
+@click.option(
+    "--beats", type=click.IntRange(4, 64), default=16, show_default=True, help="Length of a window."
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Replies filled together; times are of one alone.",
+)
 @device_option
 @seed_option
 @json_option
 def bench_samplers(
-    data: Path, model: Path | None, preset: str, samplers: tuple[str, ...],
-    calls: tuple[int, ...], temperatures: tuple[float, ...], device: str, as_json: bool,
+    data: Path,
+    model: Path | None,
+    preset: str,
+    samplers: tuple[str, ...],
+    calls: tuple[int, ...],
+    temperatures: tuple[float, ...],
+    device: str,
+    as_json: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Compare samplers, numbers of calls and temperatures on the same held-out leads.
 
     `mean x` is the mean of nine distances to the composers, each in units of how far two halves of
@@ -119,9 +147,13 @@ def _way(row: Mapping[str, Any]) -> str:
 def _composer(human: Mapping[str, Any]) -> dict[str, Any]:
     """The composers' row: their own numbers, and the distance between two halves of them."""
     return {
-        "note_f1": 1.0, "profile": human["profile"], "distance": human["half_split"],
-        "short": human["short"], "length_ratio": 1.0, "mean_ratio": 1.0,
-    }  # fmt: skip
+        "note_f1": 1.0,
+        "profile": human["profile"],
+        "distance": human["half_split"],
+        "short": human["short"],
+        "length_ratio": 1.0,
+        "mean_ratio": 1.0,
+    }
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -65,23 +65,44 @@ _COLUMNS = (
 
 
 @click.command("systems")
-@click.option("--data", type=PATH, required=True,
-              help="A packed file, a folder of MIDI files, or one with manifest.csv.")  # fmt: skip
-@click.option("--preset", "presets", multiple=True, default=_PRESETS, show_default=True,
-              help="Whose system, as it is shipped; repeatable.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(1, 1000),
-              help="Sampler calls of every system.  [as each is shipped]")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "valid"]), default="valid",
-              show_default=True, help="Whose windows.")  # fmt: skip
-@click.option("--windows", type=click.IntRange(4), default=48, show_default=True,
-              help="How many.")  # fmt: skip
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="A packed file, a folder of MIDI files, or one with manifest.csv.",
+)
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    default=_PRESETS,
+    show_default=True,
+    help="Whose system, as it is shipped; repeatable.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 1000),
+    help="Sampler calls of every system.  [as each is shipped]",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid"]),
+    default="valid",
+    show_default=True,
+    help="Whose windows.",
+)
+@click.option("--windows", type=click.IntRange(4), default=48, show_default=True, help="How many.")
 @device_option
 @seed_option
 @json_option
 def bench_systems(
-    data: Path, presets: tuple[str, ...], steps: int | None, device: str, as_json: bool,
+    data: Path,
+    presets: tuple[str, ...],
+    steps: int | None,
+    device: str,
+    as_json: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Compare whole systems on the same held-out windows, each as it is shipped."""
     from bridge.cli.score import progress
     from engine.evaluation import bench, systems
@@ -121,10 +142,14 @@ def table(found: Mapping[str, Any]) -> str:
     """The whole comparison for people."""
     lines: list[str] = []
     for task, result in found["tasks"].items():
-        lines += [f"{task}, {found['windows']} {found['split']} windows of {found['beats']} beats",
-                  _line("", [head for head, _ in _COLUMNS])]  # fmt: skip
-        lines += [_line(name, [_cell(row, path) for _, path in _COLUMNS])
-                  for name, row in result["rows"].items()] + [""]  # fmt: skip
+        lines += [
+            f"{task}, {found['windows']} {found['split']} windows of {found['beats']} beats",
+            _line("", [head for head, _ in _COLUMNS]),
+        ]
+        lines += [
+            _line(name, [_cell(row, path) for _, path in _COLUMNS])
+            for name, row in result["rows"].items()
+        ] + [""]
     heads = ("parameters", "trained_minutes", "steps", "seconds_a_bar")
     lines.append(_line("", ["params", "minutes", "steps", "s a bar"]) + "   can")
     for name, facts in found["models"].items():
@@ -152,16 +177,34 @@ def _line(title: str, cells: list[str]) -> str:
 @click.argument("model")
 @click.option("-o", "--out", type=PATH, help="The picture to write (.png).  [NAME-filters.png]")
 @click.option("--layer", help="Which layer.  [the last at the lowest level]")
-@click.option("--filter", "filters", type=click.IntRange(0), multiple=True, default=(0, 1, 2),
-              show_default=True, help="Which of its filters; repeatable.")  # fmt: skip
+@click.option(
+    "--filter",
+    "filters",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0, 1, 2),
+    show_default=True,
+    help="Which of its filters; repeatable.",
+)
 @click.option("--list", "as_list", is_flag=True, help="Name the layers and stop.")
-@click.option("--ascent", "steps", type=click.IntRange(1), default=200, show_default=True,
-              help="Steps of gradient ascent.")  # fmt: skip
+@click.option(
+    "--ascent",
+    "steps",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Steps of gradient ascent.",
+)
 @seed_option
 def inspect(
-    model: str, out: Path | None, layer: str | None, filters: tuple[int, ...], as_list: bool,
-    steps: int, seed: int,
-) -> None:  # fmt: skip
+    model: str,
+    out: Path | None,
+    layer: str | None,
+    filters: tuple[int, ...],
+    as_list: bool,
+    steps: int,
+    seed: int,
+) -> None:
     """Draw what filters of a network look for. MODEL is a preset, a model file or a run.
 
     Neighbours near 1 would mean that resolution is lost along that axis: runs of equal elements.
@@ -218,12 +261,18 @@ def reconstruct(source: Path, out: Path, preset: str, device: str, as_json: bool
     track = midi_write.NewTrack(midi_write.REPLY_NAME, after, channels={0: 1, 1: 0})
     midi_write.write(midi_write.new_file([track], score.bpm, piece.meters), out)
     report = {
-        "output": str(out), "preset": preset, "notes": len(before), "notes_after": len(after),
+        "output": str(out),
+        "preset": preset,
+        "notes": len(before),
+        "notes_after": len(after),
         "same": len({_place(note) for note in before} & {_place(note) for note in after}),
-        "held": lost.held, "doubled": lost.doubled, "moved": lost.moved,
-    }  # fmt: skip
+        "held": lost.held,
+        "doubled": lost.doubled,
+        "moved": lost.moved,
+    }
     click.echo(
-        json.dumps(report, indent=2) if as_json else
-        f"{out}: {report['same']} of {len(before)} notes come back as they were, "
+        json.dumps(report, indent=2)
+        if as_json
+        else f"{out}: {report['same']} of {len(before)} notes come back as they were, "
         f"{len(after)} in all; the format lost {lost.total}"
-    )  # fmt: skip
+    )

@@ -22,10 +22,30 @@ LONGEST_STEPS = 160 * STEPS_PER_BEAT
 MOST_NOTES, MOST_ROWS = 4096, 512
 MOST_CALLS = 64
 FARTHEST_STEP = 1 << 30
-_NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError,
-             RecursionError, struct.error)  # fmt: skip
-_BY_TABLE = ("temperature", "guidance", "seed", "style", "sampler", "low", "high", "voices",
-             "doubling", "chord_calls", "chord_choices", "chord_temperature")  # fmt: skip
+_NONSENSE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    struct.error,
+)
+_BY_TABLE = (
+    "temperature",
+    "guidance",
+    "seed",
+    "style",
+    "sampler",
+    "low",
+    "high",
+    "voices",
+    "doubling",
+    "chord_calls",
+    "chord_choices",
+    "chord_temperature",
+)
 
 
 def read_request(frame: bytes) -> PlanRequest:

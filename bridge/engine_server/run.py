@@ -114,8 +114,10 @@ def _announce(
         say(f"model     {offer.name} {offer.digest[:12]} on {device}, {offer.plan_ns / 1e6:.0f} ms")
     say(f"token     {found.token}")
     say(f"certificate {found.certificate}")
-    say(f"players   midi-diffuse serve --engine wss://HOST:{port} "
-        "--engine-token-file token --engine-ca certificate.pem")  # fmt: skip
+    say(
+        f"players   midi-diffuse serve --engine wss://HOST:{port} "
+        "--engine-token-file token --engine-ca certificate.pem"
+    )
     if config.host in ("127.0.0.1", "localhost", "::1"):
         say("          only from this machine; --listen 0.0.0.0 lets others in")
     say(f"READY on {config.host} port {port}; Ctrl-C drains and ends")

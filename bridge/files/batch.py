@@ -54,13 +54,19 @@ def file_options(suffixes: Sequence[str]) -> Callable[[AnyFunction], AnyFunction
     out = click.Path(path_type=Path)
     decorators = (
         click.argument("inputs", nargs=-1, required=True, type=out, metavar="IN.mid..."),
-        click.option("-o", "--output", type=out, metavar=f"OUT{suffixes[0]}",
-                     help="Result of one file."),
-        click.option("--out-dir", type=out, metavar="DIR",
-                     help="Results of many files and folders; sub-folders are kept."),
-        click.option("--json", "as_json", is_flag=True,
-                     help="For programs: one JSON object a file."),
-    )  # fmt: skip
+        click.option(
+            "-o", "--output", type=out, metavar=f"OUT{suffixes[0]}", help="Result of one file."
+        ),
+        click.option(
+            "--out-dir",
+            type=out,
+            metavar="DIR",
+            help="Results of many files and folders; sub-folders are kept.",
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="For programs: one JSON object a file."
+        ),
+    )
 
     def decorate(function: AnyFunction) -> AnyFunction:
         for decorator in reversed(decorators):

@@ -84,9 +84,16 @@ class HarmonyTransformer(nn.Module):
         classes = classes + 0.05 * known[:, :12].sum(dim=2)
         shift = key_of_classes(classes, self.profiles)
         logits = self.in_c(
-            turned(noisy, shift), turned(known, shift), mask, turned_lead(lead, shift),
-            lead_known, level, phase, bar, style,
-        )  # fmt: skip
+            turned(noisy, shift),
+            turned(known, shift),
+            mask,
+            turned_lead(lead, shift),
+            lead_known,
+            level,
+            phase,
+            bar,
+            style,
+        )
         return turned(logits, -shift)
 
     def in_c(

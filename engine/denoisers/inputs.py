@@ -67,10 +67,18 @@ class Denoiser(nn.Module):
         fixed = context.inputs
         logits: Tensor = self.forward(
             Inputs(
-                noisy, fixed.known, fixed.mask, level, fixed.phase, fixed.bar, fixed.style,
-                fixed.density, fixed.plan, fixed.planned,
+                noisy,
+                fixed.known,
+                fixed.mask,
+                level,
+                fixed.phase,
+                fixed.bar,
+                fixed.style,
+                fixed.density,
+                fixed.plan,
+                fixed.planned,
             )
-        )  # fmt: skip
+        )
         return logits
 
 

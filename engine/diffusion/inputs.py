@@ -45,9 +45,17 @@ def to_inputs(
         truth = true_plan(target, context, steps.float())
         plan, planned_beats = shown_in_part(truth, generator)
     inputs = Inputs(
-        noisy, context * mask, mask, level, move(batch.phase), move(batch.bar),
-        move(batch.style), move(batch.density), plan, planned_beats,
-    )  # fmt: skip
+        noisy,
+        context * mask,
+        mask,
+        level,
+        move(batch.phase),
+        move(batch.bar),
+        move(batch.style),
+        move(batch.density),
+        plan,
+        planned_beats,
+    )
     return inputs, target, 1.0 - mask
 
 

@@ -52,8 +52,9 @@ def consistency(replies: Sequence[Cells2], truth: Sequence[Cells2]) -> dict[str,
     """Both numbers for pitch and duration, each 0 to 1; 1 = like the truth. Empty where either
     has no window with two frames side by side.
     """
-    ours, theirs = ([area for one in s if (area := overlaps(one)) is not None]
-                    for s in (replies, truth))  # fmt: skip
+    ours, theirs = (
+        [area for one in s if (area := overlaps(one)) is not None] for s in (replies, truth)
+    )
     if not ours or not theirs:
         return {}
     means = _likeness(np.mean(ours, axis=0), np.mean(theirs, axis=0))

@@ -99,9 +99,15 @@ def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report
     for start in range(0, len(batch.target), CHUNK):
         part = pick(batch, np.arange(start, min(start + CHUNK, len(batch.target))))
         bound = window_bound(
-            sampler.network, part, sampler.prior, sampler.schedule, random,
-            wanted.levels, wanted.draws, sampler.exact,
-        )  # fmt: skip
+            sampler.network,
+            part,
+            sampler.prior,
+            sampler.schedule,
+            random,
+            wanted.levels,
+            wanted.draws,
+            sampler.exact,
+        )
         nats.append(bound.numpy())
         report(f"likelihood of {start + len(part.target)} of {len(batch.target)} windows")
     return np.asarray(np.concatenate(nats) + key)

@@ -138,8 +138,12 @@ def _task(
             **(_of_notes(ours, truth, task) if ours else {}),
             "mended": _share(replies.get(name, [])),
         }
-    rows[COMPOSER] = {"note_f1": 1.0, "mean_ratio": 1.0, "profile": compared["human"]["profile"],
-                      **_of_notes(truth, truth, task)}  # fmt: skip
+    rows[COMPOSER] = {
+        "note_f1": 1.0,
+        "mean_ratio": 1.0,
+        "profile": compared["human"]["profile"],
+        **_of_notes(truth, truth, task),
+    }
     return {"half_split": compared["human"]["half_split"], "rows": rows}
 
 

@@ -41,8 +41,9 @@ def measure_densities(windows: Drawing, count: int = 512) -> list[list[float]]:
     counts = np.zeros((DENSITY_BUCKETS, DENSITY_BUCKETS))
     for _ in range(count // _BATCH):
         target = windows.batch(_BATCH, _BEATS, augment=0.0).target
-        for lead, ours in zip(*(_onsets_per_beat(target[:, v]) for v in (LEAD, ACCOMPANIMENT)),
-                              strict=True):  # fmt: skip
+        for lead, ours in zip(
+            *(_onsets_per_beat(target[:, v]) for v in (LEAD, ACCOMPANIMENT)), strict=True
+        ):
             if lead and ours:
                 counts[density_bucket(lead) - 1, density_bucket(ours) - 1] += 1
     if not counts.any():

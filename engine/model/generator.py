@@ -157,10 +157,18 @@ class Generator:
         moves = [self._move(*each) for each in zip(windows, sheets, strict=True)]
         windows = [window.higher(move) for window, move in zip(windows, moves, strict=True)]
         loop = Loop(
-            calls, settings.sampler, float(settings.temperature), self._guidance(sheets),
-            float(settings.variation), doubling, ending, settings.chord_calls,
-            float(settings.chord_temperature), settings.chord_choices, settings.chords_from,
-        )  # fmt: skip
+            calls,
+            settings.sampler,
+            float(settings.temperature),
+            self._guidance(sheets),
+            float(settings.variation),
+            doubling,
+            ending,
+            settings.chord_calls,
+            float(settings.chord_temperature),
+            settings.chord_choices,
+            settings.chords_from,
+        )
         filled = self._sample(windows, sheets, loop)
         for sheet, move, cells, probability, plan, planned in zip(
             sheets, moves, *filled, strict=True

@@ -24,14 +24,31 @@ _QUALITY = re.compile(
 )
 _MORE = re.compile(r"sus[24]?|alt|add\d+|[b#]\d+")
 _SPELLINGS = (
-    ("♯", "#"), ("♭", "b"), ("ø7", "m7b5"), ("ø", "m7b5"), ("Δ7", "maj7"), ("Δ", "maj7"),
-    ("°", "dim"), ("º", "dim"), ("o7", "dim7"), ("−", "-"), ("Maj", "maj"), ("min", "m"),
-)  # fmt: skip
+    ("♯", "#"),
+    ("♭", "b"),
+    ("ø7", "m7b5"),
+    ("ø", "m7b5"),
+    ("Δ7", "maj7"),
+    ("Δ", "maj7"),
+    ("°", "dim"),
+    ("º", "dim"),
+    ("o7", "dim7"),
+    ("−", "-"),
+    ("Maj", "maj"),
+    ("min", "m"),
+)
 """Other ways to write the same; longer ones first."""
 _STACKS: dict[str, tuple[int, ...]] = {
-    "": (), "2": (2,), "6": (9,), "69": (9, 2), "6/9": (9, 2), "7": (), "9": (2,), "11": (2, 5),
+    "": (),
+    "2": (2,),
+    "6": (9,),
+    "69": (9, 2),
+    "6/9": (9, 2),
+    "7": (),
+    "9": (2,),
+    "11": (2, 5),
     "13": (2, 9),
-}  # fmt: skip
+}
 """What a number adds, besides the seventh that comes with 7 and above."""
 _ADDED = {"2": 2, "4": 5, "6": 9, "9": 2, "11": 5, "13": 9}
 
@@ -146,8 +163,32 @@ def _tones(quality: str) -> set[int] | None:
     return {0, *thirds, *fifths, *added}
 
 
-_NAMED = ("", "m", "7", "m7", "maj7", "dim", "sus4", "5", "6", "m7b5", "dim7", "aug", "m6", "sus2",
-          "add9", "7sus4", "9", "m9", "maj9", "7b9", "madd9", "69", "mmaj7", "13")  # fmt: skip
+_NAMED = (
+    "",
+    "m",
+    "7",
+    "m7",
+    "maj7",
+    "dim",
+    "sus4",
+    "5",
+    "6",
+    "m7b5",
+    "dim7",
+    "aug",
+    "m6",
+    "sus2",
+    "add9",
+    "7sus4",
+    "9",
+    "m9",
+    "maj9",
+    "7b9",
+    "madd9",
+    "69",
+    "mmaj7",
+    "13",
+)
 """Qualities that are given as names, the commoner first."""
 _TEMPLATES = tuple((quality, frozenset(_tones(quality) or ())) for quality in _NAMED)
 _MISSING, _EXTRA, _INVERTED, _RARER = 2.0, 1.5, 0.6, 0.02

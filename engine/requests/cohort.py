@@ -7,8 +7,15 @@ from dataclasses import fields
 from engine.requests.request import PlanRequest, SampleSettings
 
 _OF_ONE_REQUEST = {
-    "seed", "style", "density", "low", "high", "voices", "rhythm", "pitch_classes",
-}  # fmt: skip
+    "seed",
+    "style",
+    "density",
+    "low",
+    "high",
+    "voices",
+    "rhythm",
+    "pitch_classes",
+}
 """Settings that may differ among requests filled together; the others steer the loop itself."""
 _OF_THE_LOOP = tuple(
     field.name for field in fields(SampleSettings) if field.name not in _OF_ONE_REQUEST

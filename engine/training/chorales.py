@@ -83,8 +83,9 @@ class PieceWindows:
         self.pieces, self.rng = pieces, rng
         self.lengths = np.array([piece.shape[1] for piece in pieces])
         used = [np.flatnonzero(piece.any(axis=1)) for piece in pieces]
-        self.room = [(-int(r.min()), PIANO.size - 1 - int(r.max())) if len(r) else (0, 0)
-                     for r in used]  # fmt: skip
+        self.room = [
+            (-int(r.min()), PIANO.size - 1 - int(r.max())) if len(r) else (0, 0) for r in used
+        ]
 
     def batch(self, size: int, beats: int, augment: float = 1.0) -> Batch:
         """`size` pieces of like length, each as often as any other; `beats` says nothing here.

@@ -60,8 +60,10 @@ class Optimiser(Generic[Network]):
         self.averaged = copy.deepcopy(network).eval()
         matrices = [p for p in network.parameters() if p.dim() > 1]
         others = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay},
-                  {"params": others, "weight_decay": 0.0}]  # fmt: skip
+        groups = [
+            {"params": matrices, "weight_decay": recipe.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
         fused = next(network.parameters()).is_cuda
         self.adam = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=fused)
         self.started, self.step, self.skipped = time.perf_counter(), 0, 0
@@ -99,14 +101,36 @@ class Optimiser(Generic[Network]):
         weights = {k: v.half().cpu() for k, v in self.averaged.state_dict().items()}
         config: Any = self.network.config
         sizes = {name: int(size) for name, size in asdict(config).items()}
-        progress = {"step": self.step, "elapsed_s": 60 * self.recipe.minutes * min(self.share, 1.0),
-                    "loss": math.nan, "valid": valid, "bound": math.nan}  # fmt: skip
-        settings = {"beats": 16, "seed": self.recipe.seed, "beats_a_step": self.recipe.beats,
-                    "rate": self.recipe.rate, "minutes": self.recipe.minutes}  # fmt: skip
-        return {"format": 1, "family": family, "sizes": sizes, "network": weights,
-                "averaged": weights, "optimizer": {}, "progress": progress, "prior": prior.cpu(),
-                "densities": [], "schedule": "cosine", "styles": list(STYLES),
-                "settings": settings, "corpora": [], **more}  # fmt: skip
+        progress = {
+            "step": self.step,
+            "elapsed_s": 60 * self.recipe.minutes * min(self.share, 1.0),
+            "loss": math.nan,
+            "valid": valid,
+            "bound": math.nan,
+        }
+        settings = {
+            "beats": 16,
+            "seed": self.recipe.seed,
+            "beats_a_step": self.recipe.beats,
+            "rate": self.recipe.rate,
+            "minutes": self.recipe.minutes,
+        }
+        return {
+            "format": 1,
+            "family": family,
+            "sizes": sizes,
+            "network": weights,
+            "averaged": weights,
+            "optimizer": {},
+            "progress": progress,
+            "prior": prior.cpu(),
+            "densities": [],
+            "schedule": "cosine",
+            "styles": list(STYLES),
+            "settings": settings,
+            "corpora": [],
+            **more,
+        }
 
 
 _ATTENTION = ("cudnn", "flash", "mem_efficient")

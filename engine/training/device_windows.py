@@ -133,9 +133,12 @@ class DevicePack:
         sounding = self.end[index] > start
         index, window, start = index[sounding], window[sounding], start[sounding]
         return Notes(
-            window, self.onset[index] - start, self.end[index] - start,
-            self.pitch[index], self.voice[index],
-        )  # fmt: skip
+            window,
+            self.onset[index] - start,
+            self.end[index] - start,
+            self.pitch[index],
+            self.voice[index],
+        )
 
 
 def _bars(pack: Pack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -182,9 +185,12 @@ def corrupted(notes: Notes, size: int, steps: int, generator: torch.Generator) -
     off = torch.where(by_hand, (rand() * 3).long() - 1, 0)
     kept = ~(dropped & (rand() < 0.08)) & ~late
     return Notes(
-        notes.window[kept], (notes.onset + off)[kept], (notes.end + off)[kept],
-        pitch[kept], notes.voice[kept],
-    )  # fmt: skip
+        notes.window[kept],
+        (notes.onset + off)[kept],
+        (notes.end + off)[kept],
+        pitch[kept],
+        notes.voice[kept],
+    )
 
 
 def roll_of(notes: Notes, size: int, steps: int) -> Tensor:
@@ -235,6 +241,6 @@ def alone(roll: Tensor) -> Tensor:
 def mask_bank(beats: int, seed: int) -> np.ndarray:
     """Tasks of `dataset.draw_mask`, bool [8192, 2, N], to draw from at random."""
     rng = np.random.default_rng((seed, beats))
-    return np.stack([
-        draw_mask(rng, beats * STEPS_PER_BEAT)[:, ::STEPS_PER_TOKEN] for _ in range(_MASKS)
-    ])  # fmt: skip
+    return np.stack(
+        [draw_mask(rng, beats * STEPS_PER_BEAT)[:, ::STEPS_PER_TOKEN] for _ in range(_MASKS)]
+    )

@@ -152,9 +152,12 @@ def harmony_inputs(
     shift = key_of_classes(classes, _PROFILES)
     styled = torch.rand(size, generator=generator, device=device) < 0.85
     in_c = HarmonyBatch(
-        turned(batch.plan, shift), turned_lead(lead, shift), batch.phase, batch.bar,
+        turned(batch.plan, shift),
+        turned_lead(lead, shift),
+        batch.phase,
+        batch.bar,
         batch.style * styled,
-    )  # fmt: skip
+    )
     strange = torch.rand(size, generator=generator, device=device) < _STRANGE_SHARE
     strange = (strange & task.played)[:, None, None]
     known = torch.where(strange, in_c.plan.roll(1, dims=0) * task.mask, turned(known, shift))

@@ -59,11 +59,17 @@ def with_sampled_past(
     known_cells = move(known)[:, :, None, None, :].expand_as(cells).float()
     with torch.no_grad():
         asked = Request(
-            cells, known_cells, torch.ones_like(cells),
-            move(batch.phase[rows]), move(batch.bar[rows]), move(batch.style[rows]),
-            move(batch.density[rows]), seeds, torch.zeros_like(seeds),
+            cells,
+            known_cells,
+            torch.ones_like(cells),
+            move(batch.phase[rows]),
+            move(batch.bar[rows]),
+            move(batch.style[rows]),
+            move(batch.density[rows]),
+            seeds,
+            torch.zeros_like(seeds),
             *no_chords(cells),
-        )  # fmt: skip
+        )
         filled: Filled = sampler(asked, Loop(CALLS, "renoise", 0.7))
     played = filled.cells.cpu().numpy() > 0.5
     context = batch.context.copy()

@@ -49,9 +49,13 @@ class TextureMusic:
         }
 
     def batch(
-        self, size: int, beats: int, generator: torch.Generator, mask: Tensor | None = None,
+        self,
+        size: int,
+        beats: int,
+        generator: torch.Generator,
+        mask: Tensor | None = None,
         augment: float = 1.0,
-    ) -> TextureBatch:  # fmt: skip
+    ) -> TextureBatch:
         """Random windows, tasks and corruptions. mask bool [B, 2, N]: where not at random.
         augment 0: no transposition, no corruptions."""
         pack, device = self.pack, self.pack.device
@@ -76,9 +80,13 @@ class TextureMusic:
         return self._in_c(folded(target), folded(context), mask, windows, generator)
 
     def _in_c(
-        self, target: Tensor, context: Tensor, mask: Tensor, windows: DeviceWindows,
+        self,
+        target: Tensor,
+        context: Tensor,
+        mask: Tensor,
+        windows: DeviceWindows,
         generator: torch.Generator,
-    ) -> TextureBatch:  # fmt: skip
+    ) -> TextureBatch:
         size, tokens, device = target.shape[0], target.shape[1], target.device
 
         def rand(*shape: int) -> Tensor:
@@ -100,10 +108,16 @@ class TextureMusic:
         bar = windows.bar.repeat_interleave(4, dim=1)
         sixteenth = 6 * (torch.arange(tokens, device=device) % 4)
         return TextureBatch(
-            target, context, mask.transpose(1, 2).float(), (first + sixteenth) % bar.clamp_min(1),
-            bar, windows.style * (rand(size) < 0.85),
-            bucket * ((rand(size) < 0.6) & free.any(dim=1)), shown, planned.float(),
-        )  # fmt: skip
+            target,
+            context,
+            mask.transpose(1, 2).float(),
+            (first + sixteenth) % bar.clamp_min(1),
+            bar,
+            windows.style * (rand(size) < 0.85),
+            bucket * ((rand(size) < 0.6) & free.any(dim=1)),
+            shown,
+            planned.float(),
+        )
 
 
 def texture_prior(music: TextureMusic, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,8 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from bridge.cli.bench_engine import live_request
 from bridge.cli.main import COMMANDS, main
-from bridge.cli.score import live_request
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import SampleSettings

@@ -39,7 +39,7 @@ def test_mistakes_are_told_before_the_model_is_loaded(
     def load_engine(*_: object) -> None:
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("bridge.cli.files.load_engine", load_engine)
+    monkeypatch.setattr("bridge.cli.file_job.load_engine", load_engine)
     given = [word.format(out=tmp_path / "out.mid") for word in words]
     begun_s = time.process_time()
     result = CliRunner().invoke(main, given)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.cli import files as cli_files
+from bridge.cli import file_job as cli_files
 from bridge.files import tasks as file_tasks
 from bridge.files.tasks import SourcePiece
 from engine.music.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, MeterMap
@@ -44,7 +44,8 @@ def test_options_reach_the_engine_over_the_preset_over_the_table(
         "--low", 40, "--key", "C", "--scale", "pentatonic", "--seed", 5)  # fmt: skip
     assert asked.asked is not None
     assert asked.asked.settings == SampleSettings(
-        steps=7, temperature=1.0, sampler="renoise-coupled", chord_calls=16, chord_choices=1,  # the file commands' own
+        # the file commands' own
+        steps=7, temperature=1.0, sampler="renoise-coupled", chord_calls=16, chord_choices=1,
         voices=2, low=40, high=84, seed=5, variation=1.0, chords_from="melody",
         pitch_classes=frozenset({0, 2, 4, 7, 9}),
     )  # fmt: skip
