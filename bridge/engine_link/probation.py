@@ -1,4 +1,4 @@
-"""Whether an engine server is well: so many answers in time, in a row. Pure: time is an argument."""
+"""Whether an engine server is well: so many answers in time, in a row. Time is an argument."""
 
 from __future__ import annotations
 
