@@ -14,14 +14,13 @@ from bridge.bench.players import Part, PlayerResult, SimulatedPlayer, through
 from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
 from tests.gateway_rig import gateway
 
-BARS = 7
-CUT_S = 5.0
+BARS, CUT_S = 5, 3.0
 WAYS = {**WEATHERS, "cut": Weather()}
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PlayerResult]]:
-    """14 s of music at 120 bpm: a player for each kind of network, all on one server."""
+    """10 s of music at 120 bpm: a player for each kind of network, all on one server."""
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
@@ -43,7 +42,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Playe
         time.sleep(1.5)
         for player in players.values():
             player.start()
-        time.sleep(4.0)
+        time.sleep(3.0)
         running["cut"].do(networks["cut"].cut, CUT_S)
         yield {name: player.join() for name, player in players.items()}
     sys.setswitchinterval(switch_s)

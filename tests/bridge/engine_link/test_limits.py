@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,15 @@ def test_what_live_sends_passes_as_it_is() -> None:
 def test_what_is_out_of_range_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(WireError):
         read_request(pack_request(replace(SOUND, **changes)))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SampleSettings)])
+def test_no_setting_passes_unread(name: str) -> None:
+    kind, head, numbers = unpack(pack_request(SOUND))
+    for nonsense in ({"a": 1}, "no such value", -(2**40), 2**40):
+        settings = head["settings"] | {name: nonsense}
+        with pytest.raises(WireError):
+            read_request(pack(kind, head | {"settings": settings}, numbers))
 
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

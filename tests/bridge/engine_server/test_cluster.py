@@ -113,18 +113,18 @@ def test_two_daemons_on_two_machines_play_through_one_server(
         wait_for(lambda: stats(server.address).get("players") == 2, 10, "both players")
         time.sleep(2.0)  # probes are answered
         asked = stats(server.address)["asked"]
-        for beat in range(14):
+        for beat in range(11):
             for osc, _ in bands:
                 osc.send("/diffuse/note", 60 + 2 * (beat % 5), 90)
             time.sleep(0.5)
         for osc, daemon in bands:
             figures = osc.stats()
-            assert figures["fresh"] >= 10
+            assert figures["fresh"] >= 5
             assert (figures["rest"], figures["late"], figures["late_notes"]) == (0, 0, 0)
             told = daemon.errors
             assert figures["plan_p50_ms"] > 1000 * DELAY_S, told  # from the server: 7 ms at home
             assert daemon.end() == 0
-        assert stats(server.address)["asked"] >= asked + 20
+        assert stats(server.address)["asked"] >= asked + 12
 
 
 def test_a_killed_replica_comes_back(server: ServerProcess) -> None:
