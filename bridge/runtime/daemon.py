@@ -38,6 +38,7 @@ from bridge.runtime.config import DaemonConfig
 from bridge.runtime.figures import of_engine, of_osc, of_transport
 from bridge.runtime.outbox import Outbox
 from bridge.runtime.preset_switch import PresetSwitch
+from bridge.runtime.service_manager import ServiceManager
 from bridge.runtime.status_line import StatusLine
 from bridge.runtime.thread_watch import HUNG_S, ThreadWatch, WatchedThread
 from bridge.runtime.transport_thread import TransportThread
@@ -88,6 +89,7 @@ class Daemon:
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
         self._watch = ThreadWatch()
+        self._manager = ServiceManager()
         self._hot_plug: HotPlug | None = None
         self._event_log = EventLog(config.log, values, self._late_since) if config.log else None
         # The first line comes before any system is asked that may take its time, or hang.
@@ -152,9 +154,11 @@ class Daemon:
             self._wait_for_engine()
             if not self._stop.is_set():
                 self._announce()
+                self._manager.ready(f"preset {self._config.preset}, OSC port {self._osc.port}")
                 self._accompany(stack)
             while not self._stop.wait(WATCH_S):
                 self._watch_threads()
+            self._manager.stopping()
 
     def _status_line(self, show: Say) -> StatusLine:
         ways = self._knobs.text("mode"), self._knobs.text("reply")
@@ -243,6 +247,8 @@ class Daemon:
             text = f"the {name} thread has not moved for {HUNG_S} s"
             self._outbox.put(LogLine(logging.ERROR, text))
             self._outbox.put(OscOut(OUT_PREFIX + "error", (name, text)))
+        if self._watch.all_move:
+            self._manager.alive()
 
     def _end_old_notes(self) -> None:
         """A run before this one may have been killed while its notes sounded on that port."""

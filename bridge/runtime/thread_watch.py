@@ -31,6 +31,11 @@ class ThreadWatch:
     def __init__(self) -> None:
         self._hung: set[str] = set()
 
+    @property
+    def all_move(self) -> bool:
+        """Did every thread make a turn lately, by the last look?"""
+        return not self._hung
+
     def hanging(self, healths: Iterable[Health], now_ns: int) -> Iterator[str]:
         """Names of threads that hang since the last look. Raises ThreadEndedError."""
         for health in healths:

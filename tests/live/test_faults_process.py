@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -114,3 +115,22 @@ def wait_for_port(pid: int, seconds: float = 20.0) -> int:
                 return int(words[1].split(":")[1], 16)
         time.sleep(0.05)
     raise AssertionError("it does not listen")
+
+
+def test_a_service_manager_is_told_of_ready_life_and_end(
+    jack: str, osc: OscPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000000")
+        with DaemonProcess(*QUICK, reply_port=osc.port) as daemon:
+            told = iter(lambda: systemd.recv(999), b"WATCHDOG=1")
+            while not (ready := next(told, b"")).startswith(b"READY=1\nSTATUS=preset fixture"):
+                assert ready == b""  # a sign of life while the engine warms up
+                told = iter(lambda: systemd.recv(999), b"WATCHDOG=1")
+            assert systemd.recv(999) == b"WATCHDOG=1"
+            assert daemon.end() == 0
+        heard = iter(lambda: systemd.recv(999), b"STOPPING=1")
+        assert set(heard) <= {b"WATCHDOG=1"}
