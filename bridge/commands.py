@@ -188,4 +188,14 @@ class KeepTake:
     to: Address | None = None
 
 
-Effect = SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink | KeepTake
+@dataclass(frozen=True, slots=True)
+class ChoosePreset:
+    """Switch to preset number `number` of the list, from 0: a program change asked for it."""
+
+    at_ns: int
+    number: int
+
+
+Effect = (
+    SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink | KeepTake | ChoosePreset
+)

@@ -64,7 +64,8 @@ _CC = f"""
 
 Many parameters and actions listen to a controller on **channel {CONTROL_CHANNEL}** of the input
 port. A parameter's range is spread over 0 to 127, choices in equal parts; switches are on, and
-actions happen, from 64 up.
+actions happen, from 64 up. A program change on that channel takes the preset of that number, as
+`midi-diffuse presets` lists them (the first is program 1, sent as 0).
 """
 
 

@@ -35,11 +35,14 @@ def presets(as_json: bool, trust: Path | None) -> None:
         click.echo(json.dumps([_as_json(each) for each in listed], indent=2))
         return
     width = max(len(each.name) for each in listed)
+    usable = [each.name for each in listed if each.preset]
+    numbers = {name: str(number) for number, name in enumerate(usable, 1)}
     for each in listed:
         mark = " (own)" if each.origin == "own" else ""
         text = each.preset.description if each.preset else f"cannot be used: {each.error}"
-        click.echo(printable(f"{each.name:{width}}  {text}{mark}"))
-    click.echo(f"\nYour own go into {user_dir()} as NAME.toml.")
+        click.echo(printable(f"{numbers.get(each.name, ''):>3}  {each.name:{width}}  {text}{mark}"))
+    click.echo("\nThe number is the program change on channel 16 that takes it.")
+    click.echo(f"Your own go into {user_dir()} as NAME.toml.")
 
 
 def _as_json(listed: Listed) -> dict[str, object]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from bridge.commands import (
+    ChoosePreset,
     Command,
     Effect,
     FollowLink,
@@ -131,6 +132,7 @@ _PLAIN: dict[type, Callable[[Any], list[Any]]] = {
     Subscribe: lambda e: ["subscribe", e.peer, e.on],
     LogLine: lambda e: ["line", e.level, e.text],
     FollowLink: lambda e: ["link", e.quantum_beats],
+    ChoosePreset: lambda e: ["choose", e.number],
     KeepTake: lambda e: ["keep", e.take.bars, flat(e.take.reply), e.to],
 }
 

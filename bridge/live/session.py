@@ -12,6 +12,7 @@ from bridge.commands import (
     Act,
     Address,
     AskParameter,
+    ChoosePreset,
     Command,
     Effect,
     EngineState,
@@ -143,7 +144,8 @@ class Session:
             if command is not None:
                 return self._dispatch(command)
         if message.kind is Kind.PROGRAM:
-            return []
+            ours = message.channel == CONTROL_CHANNEL - 1
+            return [ChoosePreset(at_ns, message.first)] if ours else []
         return self._notes(message, data, at_ns)
 
     def _realtime(self, message: MidiMessage, at_ns: int) -> list[Effect]:

@@ -95,7 +95,7 @@ class Daemon:
         # The first line comes before any system is asked that may take its time, or hang.
         say(f"midi-diffuse starts: preset {preset.name}, OSC port {config.port}; looks for MIDI")
         self._inbox = Inbox()
-        self._presets = PresetSwitch(self._inbox.put, self._switch)
+        self._presets = PresetSwitch(self._inbox.put, self._switch, presets.usable_names)
         with ExitStack() as undo:
             self._osc = OscServer(
                 config.host, config.port, config.reply_port, self._presets.accept, peers=peers
@@ -116,6 +116,7 @@ class Daemon:
             self._supervisor.submit,
             self._stats,
             link=self._link.follow,
+            choose=self._presets.choose,
             keep=TakeKeeper(config.takes or takes_folder()).keep,
         )
 

@@ -6,10 +6,10 @@ nothing of engines: what a preset brings along is the daemon's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from bridge.commands import Act, Command, SetParameter
+from bridge.commands import Act, ChoosePreset, Command, SetParameter
 from bridge.service_thread import TURN_S, Health, ServiceThread
 
 URGENT = ("panic", "stop")
@@ -19,14 +19,18 @@ URGENT = ("panic", "stop")
 class PresetSwitch:
     """Passes commands on, and presets to `switch`, in the order they came.
 
-    `accept` is for one thread, and never blocks. `switch` is called on this object's thread.
+    `accept` is for one thread, `choose` for any; neither blocks. `switch` and `names`, which gives
+    the presets in their order, are called on this object's thread.
     """
 
     def __init__(
-        self, pass_on: Callable[[Command], None], switch: Callable[[SetParameter], None]
+        self,
+        pass_on: Callable[[Command], None],
+        switch: Callable[[SetParameter], None],
+        names: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._pass_on, self._switch = pass_on, switch
-        self._waiting: SimpleQueue[Command | None] = SimpleQueue()
+        self._pass_on, self._switch, self._names = pass_on, switch, names
+        self._waiting: SimpleQueue[Command | ChoosePreset | None] = SimpleQueue()
         self._accepted = self._done = 0
         self._thread = ServiceThread("preset", self._turn)
 
@@ -55,12 +59,24 @@ class PresetSwitch:
         else:
             self._pass_on(command)
 
+    def choose(self, chosen: ChoosePreset) -> None:
+        """Switch to a preset by number; one that is not there changes nothing."""
+        self._waiting.put(chosen)
+
+    def _by_number(self, chosen: ChoosePreset) -> None:
+        names = self._names()
+        if chosen.number < len(names):
+            self._switch(SetParameter(chosen.at_ns, "preset", names[chosen.number]))
+
     def _turn(self) -> None:
         try:
             command = self._waiting.get(timeout=TURN_S)
         except Empty:
             return
         if command is None:
+            return
+        if isinstance(command, ChoosePreset):
+            self._by_number(command)
             return
         try:
             if isinstance(command, SetParameter) and command.name == "preset":

@@ -17,6 +17,7 @@ from typing import Protocol
 from bridge.commands import (
     Act,
     AskParameter,
+    ChoosePreset,
     Command,
     Effect,
     EngineState,
@@ -120,6 +121,7 @@ class TransportThread:
         clock: Clock | None = None,
         link: Callable[[FollowLink], None] | None = None,
         keep: Callable[[KeepTake], Iterable[OscOut]] | None = None,
+        choose: Callable[[ChoosePreset], None] | None = None,
     ) -> None:
         """lateness: of notes sent, from when they were due. handling: of MIDI messages, from when
         they came. stale: note-ons too old to be sent or looked at. stalled: those that a MIDI
@@ -127,7 +129,7 @@ class TransportThread:
 
         stats: what to answer `stats` with, besides the Session's own figures. link: joins and
         leaves an Ableton Link session, without blocking. keep: writes a take, on the outbox's
-        thread."""
+        thread. choose: switches presets, without blocking."""
         self.lateness = Lateness()
         self.handling = Lateness()
         self.unsent = self.stale = self.stalled = 0
@@ -141,6 +143,7 @@ class TransportThread:
         self._clock = clock or SystemClock()
         self._link = link
         self._keep = keep
+        self._choose = choose
         self._sounding: set[tuple[int, int]] = set()
         self._outgoing: list[Outgoing] = []
         self._taken: list[Command] = []
@@ -304,6 +307,9 @@ class TransportThread:
         elif isinstance(effect, FollowLink):
             if self._link is not None:
                 self._link(effect)
+        elif isinstance(effect, ChoosePreset):
+            if self._choose is not None:
+                self._choose(effect)
         elif isinstance(effect, KeepTake):
             if self._keep is not None:
                 self._outgoing.append(partial(self._keep, effect))

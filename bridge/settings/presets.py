@@ -117,6 +117,11 @@ def list_presets() -> list[Listed]:
     return sorted(listed.values(), key=lambda each: (each.name != "default", each.name))
 
 
+def usable_names() -> list[str]:
+    """The presets that can be used, in order: program change 0 is the first."""
+    return [each.name for each in list_presets() if each.preset is not None]
+
+
 def _files() -> Iterator[tuple[str, Path]]:
     """Shipped presets, then the user's own, as (origin, path)."""
     for origin, folder in (("shipped", shared_dir("presets")), ("own", user_dir())):

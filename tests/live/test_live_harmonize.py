@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.client.peers import PlayedNote
+from bridge.settings.presets import usable_names
 from tests.live.conftest import Band, StartBand
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
@@ -146,3 +147,14 @@ def test_given_chords_are_played_and_told_ahead(band: StartBand, tmp_path: Path)
     assert all(words[5] == "midi" for words in said["horizon"])
     assert said["key"][0] == ("C major",)
     no_faults(played)
+
+
+def test_a_program_change_takes_a_preset(band: StartBand) -> None:
+    played = band()
+    number = usable_names().index("fixture")
+    played.osc.subscribe()
+    played.osc.send("/diffuse/voices", 2)
+    played.osc.wait("/diffuse/out/param/voices")
+    played.midi.send(0xCF, number)
+    while played.osc.wait("/diffuse/out/param/voices") != (4,):
+        pass  # the preset's own, again

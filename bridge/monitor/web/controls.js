@@ -9,18 +9,18 @@ function element(name, properties = {}, ...children) {
 }
 
 export function shown(row, value) {
-  if (row.kind === "float") return Number(value).toFixed(row.high - row.low > 50 ? 0 : 2).replace(/\.?0+$/, "");
+  if (row.kind === "float") return Number(value).toFixed(row.high - row.low > 50 ? 0 : row.high - row.low > 6 ? 1 : 2).replace(/\.?0+$/, "");
   return String(value);
 }
 
 const PITCHES = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
+// A value as it is shown, and its unit.
 function words(row, value) {
-  if (row.unit === "MIDI pitch") return `${PITCHES[value % 12]}${Math.floor(value / 12) - 1}`;
-  if (row.name === "density" && value < 0) return "auto";
-  if (row.name === "velocity" && !value) return "auto";
-  const unit = row.unit && row.unit !== "bar" ? ` ${row.unit}` : "";
-  return shown(row, value) + unit;
+  if (row.unit === "MIDI pitch") return [`${PITCHES[value % 12]}${Math.floor(value / 12) - 1}`, ""];
+  if (row.name === "density" && value < 0) return ["auto", ""];
+  if (row.name === "velocity" && !value) return ["auto", ""];
+  return [shown(row, value), row.unit && row.unit !== "bar" ? row.unit : ""];
 }
 
 export class Controls {
@@ -63,8 +63,9 @@ export class Controls {
     const input = element("input", { id, type: "range", min: row.low, max: row.high, step: row.kind === "int" ? 1 : Math.max((row.high - row.low) / 400, 0.01).toPrecision(1) });
     const paint = () => {
       const number = Number(input.value);
-      value.textContent = words(row, number);
-      input.setAttribute("aria-valuetext", words(row, number));
+      const [text, unit] = words(row, number);
+      value.replaceChildren(text, ...(unit ? [element("small", { textContent: ` ${unit}` })] : []));
+      input.setAttribute("aria-valuetext", `${text} ${unit}`.trim());
       input.style.setProperty("--at", `${(100 * (number - row.low)) / (row.high - row.low)}%`);
     };
     let held = false, due = 0;

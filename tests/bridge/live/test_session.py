@@ -9,6 +9,7 @@ import pytest
 from bridge.commands import (
     Act,
     AskParameter,
+    ChoosePreset,
     EngineState,
     LogLine,
     MidiIn,
@@ -514,3 +515,10 @@ def test_a_melody_of_the_replys_own_has_its_channel() -> None:
     channels = {data[1]: data[0] & 0x0F for _, _, data in live.sent if data[0] & 0xF0 == 0x90}
     assert channels[TUNE] == 4
     assert {channels[pitch] for pitch in CHORD} == {0}
+
+
+def test_a_program_change_on_the_control_channel_chooses_a_preset() -> None:
+    session = Session({})
+    assert session.step(MidiIn(5, (0xCF, 3)))[:1] == [ChoosePreset(5, 3)]
+    found = session.step(MidiIn(6, (0xC0, 3)))
+    assert not any(isinstance(effect, ChoosePreset) for effect in found)

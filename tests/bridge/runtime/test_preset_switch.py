@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from bridge.commands import Act, Command, SetParameter
+from bridge.commands import Act, ChoosePreset, Command, SetParameter
 from bridge.runtime.preset_switch import PresetSwitch
 
 HYMN, SEED, PANIC = SetParameter(0, "preset", "hymn"), SetParameter(1, "seed", 4), Act(2, "panic")
@@ -57,3 +57,14 @@ def test_a_preset_that_fails_unforeseen_does_not_hold_up_what_follows() -> None:
     assert passed == [SEED]
     assert desk.health.faults == 1
     desk.stop()
+
+
+def test_a_program_change_takes_the_preset_of_its_number() -> None:
+    switched: list[Command] = []
+    desk = PresetSwitch(switched.append, switched.append, lambda: ["default", "hymn"])
+    desk.start()
+    desk.choose(ChoosePreset(0, 7))
+    desk.choose(ChoosePreset(0, 1))
+    wait_for(switched, 1)
+    desk.stop()
+    assert switched == [HYMN]
