@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from bridge.cli.options import table_options
 from bridge.commands import Value
 from bridge.settings.parameters import DEFAULTS, PARAMETERS, ParameterError, check
 from bridge.text import printable
+
+if TYPE_CHECKING:
+    from bridge.runtime.config import DaemonConfig
 
 _ROWS = tuple(row.name for row in PARAMETERS if row.name != "preset")
 FAULT_EXIT = 70
@@ -152,28 +155,16 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @_shared
 @table_options(_ROWS, DEFAULTS)
 def serve(
-    port: int,
-    reply_port: int | None,
-    host: str,
-    allow: tuple[str, ...],
     log: Path | None,
+    no_log: bool,
     chords: Path | None,
-    takes: Path | None,
     monitor: bool,
     monitor_port: int,
-    no_log: bool,
-    in_name: str,
-    out_name: str,
-    midi_api: str,
     engine_url: str | None,
     engine_token_file: Path | None,
     engine_ca: Path | None,
     verbose: bool,
-    preset: str,
     assignments: tuple[str, ...],
-    threads: int,
-    delay_ms: float,
-    slow_down: float,
     **options: Any,
 ) -> None:
     """Make two MIDI ports, `midi-diffuse in` and `midi-diffuse out`, and play along.
@@ -184,40 +175,32 @@ def serve(
     The last hours are kept in an event log on this machine, for bug reports: notes and clock in,
     notes out, settings, OSC commands, plans. `--no-log` keeps none.
     """
-    settings = read_settings(options, assignments)
+    settings = read_settings({name: options.pop(name) for name in _ROWS}, assignments)
+    from bridge.engine_link.address import server_address
+    from bridge.event_log.writer import default_folder
+    from bridge.runtime.config import DaemonConfig
+
+    config = DaemonConfig(
+        settings=settings,
+        log=None if no_log else log or default_folder(),
+        companion=_monitor(monitor_port, options["takes"]) if monitor else None,
+        chords=_given_chords(chords, str(settings.get("meter", ""))),
+        server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
+        **options,  # the others have the names of its fields
+    )
+    _play(config, logging.DEBUG if verbose else logging.INFO)
+
+
+def _play(config: DaemonConfig, level: int) -> None:
+    """Run a daemon on this terminal until a signal comes."""
+    from bridge.runtime.daemon import Daemon, StartError
     from bridge.runtime.terminal import LogHandler, Terminal
+    from bridge.runtime.thread_watch import ThreadEndedError
 
     out, errors = Terminal(1), Terminal(2)
     # On one terminal all lines go one way, so that the status line stays the last of them.
     lines = out if out.is_terminal and errors.is_terminal else errors
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, handlers=[LogHandler(lines)]
-    )
-    from bridge.engine_link.address import server_address
-    from bridge.event_log.writer import default_folder
-    from bridge.runtime.config import DaemonConfig
-    from bridge.runtime.daemon import Daemon, StartError
-    from bridge.runtime.thread_watch import ThreadEndedError
-
-    config = DaemonConfig(
-        host=host,
-        port=port,
-        reply_port=reply_port,
-        allow=allow,
-        log=None if no_log else log or default_folder(),
-        takes=takes,
-        companion=_monitor(monitor_port, takes) if monitor else None,
-        chords=_given_chords(chords, str(settings.get("meter", ""))),
-        in_name=in_name,
-        out_name=out_name,
-        midi_api=midi_api,
-        preset=preset,
-        settings=settings,
-        threads=threads,
-        delay_ms=delay_ms,
-        slow_down=slow_down,
-        server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
-    )
+    logging.basicConfig(level=level, handlers=[LogHandler(lines)])
     try:
         Daemon(config, out.put, out.show if out.is_terminal else None).run()
     except StartError as err:

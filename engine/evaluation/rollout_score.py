@@ -16,7 +16,13 @@ from engine.evaluation.held_out import EvaluateSettings, bar_lines_of
 from engine.evaluation.likelihood import Report, named
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rollout import LiveSettings, Performance
-from engine.evaluation.rollout_stage import LEAD_IN_BEATS, perform, set_up, steps_of
+from engine.evaluation.rollout_stage import (
+    LEAD_IN_BEATS,
+    RolloutStage,
+    perform,
+    set_up,
+    steps_of,
+)
 from engine.evaluation.rule_baseline import RULE
 from engine.evaluation.rule_players import rule_live, rule_replies
 from engine.music.grid import STEPS_PER_BEAT
@@ -44,28 +50,7 @@ def rollout_scores(
     Raises PackError where fewer than four windows are answered in time.
     """
     stage = set_up(pack, wanted, live or LiveSettings(), max(horizons_beats), candidates)
-    players: dict[str, list[Pair]] = {}
-    rows: list[dict[str, Any]] = []
-    for name, each in candidates.items():
-        candidate = stage.within(each)
-        full = fill_replies(candidate.generator, stage.batch, candidate.settings, report)
-        players[all_known(name)] = stage.scored(full)
-        for beats in horizons_beats:
-            player = at_horizon(name, beats)
-            played = perform(candidate, stage.rollouts, steps_of(beats), named(report, player))
-            players[player] = stage.scored(stage.with_leads([one.notes for one in played]))
-            rows.append(
-                {
-                    "model": name,
-                    "player": player,
-                    "horizon_beats": beats,
-                    "flicker": flicker(played),
-                }
-            )
-    players |= {
-        RULE: stage.scored(stage.with_leads([rule_live(each) for each in stage.rollouts])),
-        all_known(RULE): stage.scored(rule_replies(stage.batch)),
-    }
+    players, rows = _answered(candidates, stage, horizons_beats, report)
     human, low = stage.scored(list(stage.batch.target)), stage.pitches.low
     harmony = compare(players, human, stage.partition, low)
     bars = bar_lines_of(stage.batch, LEAD_IN_BEATS * STEPS_PER_BEAT)
@@ -89,6 +74,30 @@ def rollout_scores(
         },
         "horizons": rows,
     }
+
+
+def _answered(
+    candidates: Mapping[str, Candidate],
+    stage: RolloutStage,
+    horizons_beats: Sequence[float],
+    report: Report,
+) -> tuple[dict[str, list[Pair]], list[dict[str, Any]]]:
+    """What every player answered, by its name, and a row for each model and horizon."""
+    players: dict[str, list[Pair]] = {}
+    rows: list[dict[str, Any]] = []
+    for name, each in candidates.items():
+        candidate = stage.within(each)
+        full = fill_replies(candidate.generator, stage.batch, candidate.settings, report)
+        players[all_known(name)] = stage.scored(full)
+        for beats in horizons_beats:
+            player = at_horizon(name, beats)
+            played = perform(candidate, stage.rollouts, steps_of(beats), named(report, player))
+            players[player] = stage.scored(stage.with_leads([one.notes for one in played]))
+            row = {"model": name, "player": player, "horizon_beats": beats}
+            rows.append(row | {"flicker": flicker(played)})
+    players[RULE] = stage.scored(stage.with_leads([rule_live(each) for each in stage.rollouts]))
+    players[all_known(RULE)] = stage.scored(rule_replies(stage.batch))
+    return players, rows
 
 
 def flicker(played: Sequence[Performance]) -> float:
