@@ -196,6 +196,23 @@ class ChoosePreset:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class SavePreset:
+    """Write settings as the user's own preset `name`; `to`, who asked, is answered."""
+
+    name: str
+    settings: tuple[tuple[str, Value], ...]
+    to: Address | None = None
+
+
 Effect = (
-    SendMidi | RequestPlan | OscOut | Subscribe | LogLine | FollowLink | KeepTake | ChoosePreset
+    SendMidi
+    | RequestPlan
+    | OscOut
+    | Subscribe
+    | LogLine
+    | FollowLink
+    | KeepTake
+    | ChoosePreset
+    | SavePreset
 )

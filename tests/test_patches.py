@@ -101,6 +101,7 @@ def test_max_addresses(boxes: dict[str, dict[str, Any]]) -> None:
             "chord_at",
             "forget_chords",
             "recall",
+            "save",
             "undo",
             "closer",
             "further",

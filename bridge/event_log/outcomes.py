@@ -22,6 +22,7 @@ from bridge.commands import (
     LogLine,
     OscOut,
     RequestPlan,
+    SavePreset,
     SendMidi,
     Subscribe,
 )
@@ -132,6 +133,7 @@ _PLAIN: dict[type, Callable[[Any], list[Any]]] = {
     Subscribe: lambda e: ["subscribe", e.peer, e.on],
     LogLine: lambda e: ["line", e.level, e.text],
     FollowLink: lambda e: ["link", e.quantum_beats],
+    SavePreset: lambda e: ["save", e.name, e.settings, e.to],
     ChoosePreset: lambda e: ["choose", e.number],
     KeepTake: lambda e: ["keep", e.take.bars, flat(e.take.reply), e.to],
 }

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 
-from bridge.commands import Act, Address, Effect, OscOut, RequestPlan, SendMidi, Subscribe
+from bridge.commands import (
+    Act,
+    Address,
+    Effect,
+    OscOut,
+    RequestPlan,
+    SavePreset,
+    SendMidi,
+    Subscribe,
+)
 from bridge.live.clock.transport import TransportState
 from bridge.live.conductor import Conductor
 from bridge.live.planning.choose_policy import TRIGGER_MODES
@@ -18,6 +28,7 @@ from bridge.timebase import NS_PER_MS
 from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import STEPS_PER_BEAT
 
+PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_TRIGGER_BARS = 32
 DEFAULT_TRIGGER_BARS = 4
 ANSWERED = frozenset({"ping", "help", "stats", "note", "subscribe", "unsubscribe"})
@@ -55,6 +66,7 @@ class Actions:
             "note": self._note,
             "chord_at": self._chord_at,
             "forget_chords": self._forget_chords,
+            "save": self._save,
             "keep": takes.keep,
             "recall": takes.recall,
             "undo": takes.undo,
@@ -109,6 +121,16 @@ class Actions:
         if not 0 <= channel <= 15:
             return [problem("note", "channel wants 1 to 16", act.sender)]
         return self._play((status | channel, pitch, velocity), act.at_ns)
+
+    def _save(self, act: Act) -> list[Effect]:
+        """The settings in force, as a preset of the user's own."""
+        name = str(act.arguments[0])
+        if not PRESET_NAME.fullmatch(name):
+            text = f"save wants a name of up to 40 letters, digits, - and _, not {name!r}"
+            return [problem("save", text, act.sender)]
+        rows = [row for row in PARAMETERS if row.in_preset]
+        settings = [(row.name, self._knobs.value(row.name)) for row in rows]
+        return [SavePreset(name, (*settings, ("preset", self._knobs.text("preset"))), act.sender)]
 
     def _chord_at(self, act: Act) -> list[Effect]:
         """A chord for a place of the song, or `off`."""

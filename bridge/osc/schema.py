@@ -169,6 +169,7 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("latency", "how many bars after yours the reply to a bar comes", "bars:int"),
     _out("late", "notes dropped because they missed their time, so far", "count:int"),
     _out("error", "what was wrong; `id` is the address or part concerned", "id:text", "text:text"),
+    _out("saved", "a preset is written", "name:text"),
     _out(
         "kept", "a take is written to the takes folder", "name:text", "from_bar:int", "to_bar:int"
     ),

@@ -42,8 +42,9 @@ SUBSCRIBED_S = 60
 """A subscription that is not renewed for so long ends: a patch that was closed asks for nothing."""
 RENEW_S = 20
 """How often our own clients and patches renew theirs."""
-MOST_PER_S = {"help": 2, "stats": 50}
-"""Actions with answers much longer than the question: no more than so many are acted on."""
+MOST_PER_S = {"help": 2, "stats": 50, "keep": 4, "save": 4}
+"""Actions with answers much longer than the question, or that write files: no more than so many
+are acted on."""
 
 _log = logging.getLogger(__name__)
 

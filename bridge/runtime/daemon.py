@@ -17,7 +17,17 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from types import FrameType
 
-from bridge.commands import Act, Address, Command, EngineState, LogLine, OscOut, SetParameter
+from bridge.commands import (
+    Act,
+    Address,
+    Command,
+    EngineState,
+    KeepTake,
+    LogLine,
+    OscOut,
+    SavePreset,
+    SetParameter,
+)
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import FIXTURE, EngineSpec
 from bridge.engine_host.supervisor import EngineSupervisor
@@ -107,6 +117,7 @@ class Daemon:
             undo.pop_all()
         self._outbox = Outbox(self._osc, self._status_line(show).take if show else None)
         self._supervisor = engine_keeper(config.server, self._report)
+        self._takes = TakeKeeper(config.takes or takes_folder())
         self._link = LinkClient(self._inbox.put, self._tell_link)
         self._transport = TransportThread(
             session if self._event_log is None else Recorded(session, self._event_log.note),
@@ -117,7 +128,7 @@ class Daemon:
             self._stats,
             link=self._link.follow,
             choose=self._presets.choose,
-            keep=TakeKeeper(config.takes or takes_folder()).keep,
+            keep=self._keep,
         )
 
     def run(self) -> None:
@@ -160,6 +171,10 @@ class Daemon:
             while not self._stop.wait(WATCH_S):
                 self._watch_threads()
             self._manager.stopping()
+
+    def _keep(self, effect: KeepTake | SavePreset) -> Iterable[OscOut]:
+        """Write what is to be kept, on the outbox's thread."""
+        return self._takes.keep(effect) if isinstance(effect, KeepTake) else _saved(effect)
 
     def _status_line(self, show: Say) -> StatusLine:
         ways = self._knobs.text("mode"), self._knobs.text("reply")
@@ -354,3 +369,14 @@ def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
         ]
     reply = f"OSC       {osc.host} port {osc.port}, answers go to port {osc.reply_port}"
     return [*midi, reply, f"engine    {engine}"]
+
+
+def _saved(effect: SavePreset) -> Iterable[OscOut]:
+    """Write a preset, and say so."""
+    settings = dict(effect.settings)
+    try:
+        presets.save(effect.name, presets.load(str(settings.pop("preset"))), settings)
+    except presets.PresetError as err:
+        yield OscOut(OUT_PREFIX + "error", ("save", str(err)), effect.to)
+    else:
+        yield OscOut(OUT_PREFIX + "saved", (effect.name,), effect.to)

@@ -29,6 +29,7 @@ from bridge.commands import (
     OscOut,
     PlanArrived,
     RequestPlan,
+    SavePreset,
     SendDue,
     SendMidi,
     Subscribe,
@@ -120,7 +121,7 @@ class TransportThread:
         stats: Callable[[Act], Deferred] | None = None,
         clock: Clock | None = None,
         link: Callable[[FollowLink], None] | None = None,
-        keep: Callable[[KeepTake], Iterable[OscOut]] | None = None,
+        keep: Callable[[KeepTake | SavePreset], Iterable[OscOut]] | None = None,
         choose: Callable[[ChoosePreset], None] | None = None,
     ) -> None:
         """lateness: of notes sent, from when they were due. handling: of MIDI messages, from when
@@ -128,8 +129,8 @@ class TransportThread:
         system which stands still would have played later.
 
         stats: what to answer `stats` with, besides the Session's own figures. link: joins and
-        leaves an Ableton Link session, without blocking. keep: writes a take, on the outbox's
-        thread. choose: switches presets, without blocking."""
+        leaves an Ableton Link session, without blocking. keep: writes a take or a preset, on
+        the outbox's thread. choose: switches presets, without blocking."""
         self.lateness = Lateness()
         self.handling = Lateness()
         self.unsent = self.stale = self.stalled = 0
@@ -310,7 +311,7 @@ class TransportThread:
         elif isinstance(effect, ChoosePreset):
             if self._choose is not None:
                 self._choose(effect)
-        elif isinstance(effect, KeepTake):
+        elif isinstance(effect, KeepTake | SavePreset):
             if self._keep is not None:
                 self._outgoing.append(partial(self._keep, effect))
         elif isinstance(effect, OscOut | Subscribe | LogLine):

@@ -556,6 +556,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("forget_chords", "every chord given by chord_at is forgotten"),
     Action(
+        "save",
+        "write the settings in force as a preset of your own",
+        (("name", "text"),),
+    ),
+    Action(
         "keep",
         "write the last bars as a MIDI file to the takes folder; default 8",
         (("bars", "int"),),

@@ -9,9 +9,10 @@ voices = 4
 
 from __future__ import annotations
 
+import json
 import sysconfig
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,38 @@ def list_presets() -> list[Listed]:
 def usable_names() -> list[str]:
     """The presets that can be used, in order: program change 0 is the first."""
     return [each.name for each in list_presets() if each.preset is not None]
+
+
+def save(name: str, base: Preset, settings: Mapping[str, Value]) -> Path:
+    """Write a preset of the user's own: the model of `base`, the settings that are no defaults.
+
+    One of the same name is replaced; its file is whole, old or new, whatever happens. Raises
+    PresetError.
+    """
+    if (shared_dir("presets") / f"{name}.toml").exists():
+        raise PresetError(f"preset {name!r} came with midi-diffuse; choose another name")
+    path = user_dir() / f"{name}.toml"
+    temporary = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(_as_toml(base, settings), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as err:
+        raise PresetError(f"preset {path}: cannot be written: {err.strerror or err}") from None
+    return path
+
+
+def _as_toml(base: Preset, settings: Mapping[str, Value]) -> str:
+    """JSON's numbers, switches and (ASCII) strings are TOML's."""
+    model = FIXTURE
+    if base.model is not None:
+        shipped = base.model.parent == shared_dir("presets").resolve()
+        model = base.model.name if shipped else str(base.model)
+    changed = [(n, v) for n, v in settings.items() if v != BY_NAME[n].default]
+    description = json.dumps(f"Saved from {base.name}")
+    lines = [f"description = {description}", f"model = {json.dumps(model)}"]
+    lines += ["", "[settings]", *(f"{n} = {json.dumps(v)}" for n, v in changed), ""]
+    return "\n".join(lines)
 
 
 def _files() -> Iterator[tuple[str, Path]]:

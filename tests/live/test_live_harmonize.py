@@ -158,3 +158,19 @@ def test_a_program_change_takes_a_preset(band: StartBand) -> None:
     played.midi.send(0xCF, number)
     while played.osc.wait("/diffuse/out/param/voices") != (4,):
         pass  # the preset's own, again
+
+
+def test_settings_become_a_preset_that_can_be_chosen(
+    band: StartBand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    played = band("--voices", "2")
+    played.osc.subscribe()
+    played.osc.send("/diffuse/save", "mine")
+    assert played.osc.wait("/diffuse/out/saved") == ("mine",)
+    played.osc.send("/diffuse/voices", 5)
+    played.osc.send("/diffuse/preset", "mine")
+    while played.osc.wait("/diffuse/out/param/voices") != (2,):
+        pass
+    played.osc.send("/diffuse/save", "hymn")
+    assert "came with midi-diffuse" in str(played.osc.wait("/diffuse/out/error")[1])

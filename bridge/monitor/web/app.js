@@ -35,7 +35,7 @@ const handlers = {
   state(name, at) { setState(name, at); },
   horizon(...words) { const at = words.pop(); song.horizon(words, at); by("tempo").textContent = `${words[3].toFixed(1)} bpm · ${controls.values.meter || "4/4"} · ${words[5]}`; },
   played(...words) { words.pop(); song.hear(words); },
-  note(...words) { song.arrived = { at: words.pop(), shown: 0 }; song.note(words); },
+  note(...words) { words.pop(); song.note(words); },
   plan(...words) { words.pop(); song.planHead(words); },
   planned(...words) { words.pop(); song.planned(words); },
   chord(...words) { words.pop(); song.chord(words); },

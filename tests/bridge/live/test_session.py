@@ -14,6 +14,7 @@ from bridge.commands import (
     LogLine,
     MidiIn,
     OscOut,
+    SavePreset,
     SendMidi,
     SetParameter,
     Subscribe,
@@ -522,3 +523,15 @@ def test_a_program_change_on_the_control_channel_chooses_a_preset() -> None:
     assert session.step(MidiIn(5, (0xCF, 3)))[:1] == [ChoosePreset(5, 3)]
     found = session.step(MidiIn(6, (0xC0, 3)))
     assert not any(isinstance(effect, ChoosePreset) for effect in found)
+
+
+def test_settings_are_saved_under_a_name_that_is_no_path() -> None:
+    session = Session({"voices": 2})
+    effect = session.step(Act(0, "save", ("my-band_2",), PEER))[0]
+    assert isinstance(effect, SavePreset)
+    assert (effect.name, effect.to) == ("my-band_2", PEER)
+    assert {("voices", 2), ("preset", "default")} <= set(effect.settings)
+    for name in ("../x", "", "a b", "x" * 41, ".x"):
+        found = session.step(Act(0, "save", (name,), PEER))[0]
+        assert isinstance(found, OscOut)
+        assert found.address == "/diffuse/out/error"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.commands import Value
 from bridge.settings import model_trust, presets
 from bridge.settings.parameters import DEFAULTS, check
 from bridge.settings.presets import PresetError, list_presets, load, shared_dir
@@ -197,3 +198,26 @@ def test_switching_leaves_nothing_of_the_preset_before(tmp_path: Path) -> None:
     assert complete["steps"] == DEFAULTS["steps"]
     assert complete["reply"] == DEFAULTS["reply"]
     assert not {"preset", "device", "tempo", "meter", "seed", "key", "in_channel"} & set(complete)
+
+
+def test_a_saved_preset_is_read_again_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presets, "user_dir", lambda: tmp_path / "presets")
+    wished: dict[str, Value] = {
+        "voices": 2,
+        "temperature": 0.85,
+        "endless": True,
+        "chord": "C E\u266d",
+    }
+    path = presets.save("mine", presets.load("hymn"), {"low": 36, **wished})
+    again = presets.load("mine")
+    assert again.model == presets.load("hymn").model
+    assert again.settings == wished
+    presets.save("mine", again, {"voices": 3})
+    assert (presets.load("mine").settings, path.name) == ({"voices": 3}, "mine.toml")
+    with pytest.raises(presets.PresetError, match="came with midi-diffuse"):
+        presets.save("hymn", again, {})
+    monkeypatch.setattr(presets, "user_dir", lambda: path)
+    with pytest.raises(presets.PresetError, match="cannot be written"):
+        presets.save("other", again, {})
