@@ -27,7 +27,7 @@ BOTH = (LEAD, ACCOMPANIMENT)
 def scene(
     song: SongMemory | None = None, horizon: int = 6, silent: int | None = None, **settings: Value
 ) -> Scene:
-    knobs = Knobs({"listen_bars": 1, **settings})
+    knobs = Knobs({"listen_bars": 1, "wait_for_phrase": False, **settings})
     return Scene(knobs, BeatLines(MeterMap()), song or SongMemory(), horizon, silent)
 
 
@@ -130,6 +130,18 @@ def test_a_pause_of_a_bar_ends_the_phrase_early() -> None:
     assert policy.turn == Turn(4 * BAR, 6 * BAR, 0, BOTH), "90 steps are less than a bar"
     policy.consider(156, 162, scene(silent=60, listen_bars=4, reply_bars=2))
     assert policy.turn == Turn(2 * BAR, 4 * BAR, 0, BOTH)
+
+
+def test_where_the_phrase_is_waited_for_a_pause_of_a_beat_ends_it() -> None:
+    policy, waits = CallAndResponse(), {"wait_for_phrase": True, "listen_bars": 2}
+    policy.note_began(10, begun(policy, **waits))
+    assert policy.turn is None
+    policy.consider(83, 89, scene(None, 6, 60, **waits))
+    assert policy.turn is None, "23 steps are less than a beat"
+    policy.consider(84, 90, scene(None, 6, 60, **waits))
+    assert policy.turn == Turn(2 * BAR, 6 * BAR, 0, BOTH), "two bars at least are listened to"
+    policy.note_began(150, scene(None, 6, None, **waits))
+    assert policy.turn is None, "they go on"
 
 
 def test_an_answer_that_is_over_waits_for_the_next_phrase() -> None:
