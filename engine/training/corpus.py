@@ -155,10 +155,9 @@ def _read_row(
 ) -> bytes:
     """A manifest row's file, from the folder or from its corpus's zip; or CorpusError."""
     path, corpus = folder / row["file"], row["corpus"]
-    inside = folder.resolve()
-    if not all(each.resolve().is_relative_to(inside) for each in (path, folder / f"{corpus}.zip")):
+    if not (_is_inside(path, folder) and _is_inside(folder / f"{corpus}.zip", folder)):
         raise CorpusError("names a file outside the folder")
-    if path.exists():
+    if path.is_file():
         return _read_file(path)
     try:
         if corpus not in archives:
@@ -170,6 +169,13 @@ def _read_row(
         raise CorpusError(f"is not there, and {corpus}.zip cannot be read: {err}") from None
     except KeyError:
         raise CorpusError(f"is neither there nor in {corpus}.zip") from None
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # too long, or with a NUL in it
+        return False
 
 
 def folder_pieces(folder: Path) -> Iterator[Piece]:
