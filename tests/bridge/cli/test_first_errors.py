@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ SOON_S = 0.7
     ("words", "text"),
     [
         (("harmonize", "nothing.mid", "-o", "{out}"), "no such file"),
+        (("harmonize", "/dev/zero", "-o", "{out}"), "not a regular file"),
+        (("harmonize", "{fifo}", "-o", "{out}"), "not a regular file"),
         (("harmonize", TUNE, "-o", "{out}", "--device", "mps"), "device mps is not available"),
         (("harmonize", TUNE, "-o", "{out}", "--melody-track", "9"), "9"),
         (("harmonize", TUNE, "-o", "/proc/none/x.mid"), "not a folder that can be written to"),
@@ -40,7 +43,9 @@ def test_mistakes_are_told_before_the_model_is_loaded(
         raise AssertionError("the model is loaded")
 
     monkeypatch.setattr("bridge.cli.file_job.load_engine", load_engine)
-    given = [word.format(out=tmp_path / "out.mid") for word in words]
+    os.mkfifo(tmp_path / "in.mid")
+    places = {"out": tmp_path / "out.mid", "fifo": tmp_path / "in.mid"}
+    given = [word.format(**places) for word in words]
     begun_s = time.process_time()
     result = CliRunner().invoke(main, given)
     spent_s = time.process_time() - begun_s
