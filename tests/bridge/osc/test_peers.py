@@ -137,7 +137,8 @@ def test_answers_are_not_much_more_than_was_asked() -> None:
         answers = [e for e in session.step(command) if isinstance(e, OscOut) and e.to]
         assert sum(len(encode(e.address, e.arguments)) for e in answers) <= len(asked) + 16
     for name, most in MOST_PER_S.items():
-        rows = [e for e in session.step(Act(0, name, (), peer)) if isinstance(e, OscOut)]
+        act = Act(0, name, ("mine",) if name == "save" else (), peer)
+        rows = [e for e in session.step(act) if isinstance(e, OscOut)]
         size = sum(len(encode(row.address, row.arguments)) for row in rows)
         assert most * size < 200_000  # bytes a second, at most, whatever the flood
         assert all(len(encode(row.address, row.arguments)) <= MOST_REPLY_BYTES for row in rows)
