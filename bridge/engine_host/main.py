@@ -47,25 +47,26 @@ a slow machine, which would never be ready, no more than three beyond WARM_UP_S.
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Which engine to run, and how. Crosses to the process by pickle, at its start only.
-
-    model: path of the weights, or "fixture" for the engine without a network, which sleeps
-    `delay_ms` a call. sha256: of the trusted file; what is loaded is compared with it.
-    slow_down: every call takes that many times as long (for tests and benches). threads: bound
-    on torch's threads; 0 = chosen from the number of cores. preset: whose it is. warm_up: the
-    settings live requests will be made with. standby: keep a second process that has done the
-    slow part of starting, importing torch, to step in when this one dies.
-    """
+    """Which engine to run, and how. Crosses to the process by pickle, at its start only."""
 
     model: str
+    """Path of the weights, or "fixture" for the engine without a network."""
     device: str = "auto"
     preset: str = ""
+    """Whose engine it is, for messages."""
     sha256: str = ""
+    """Of the trusted file; what is loaded is compared with it."""
     threads: int = 0
+    """Bound on torch's threads; 0 = chosen from the number of cores."""
     delay_ms: float = 0.0
+    """What the fixture sleeps in each call."""
     slow_down: float = 1.0
+    """Every call takes that many times as long, for tests and benches."""
     warm_up: SampleSettings = field(default_factory=SampleSettings)
+    """The settings live requests will be made with."""
     standby: bool = False
+    """Keep a second process that has done the slow part of starting, importing torch, to step in
+    when this one dies."""
 
     @property
     def name(self) -> str:

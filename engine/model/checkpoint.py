@@ -45,38 +45,41 @@ def squared_error(logits: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A kind of denoiser: how to build, train and sample it.
-
-    config, build: its configuration class, and the network from it. schedule: of noise.
-    pitches: of its rolls. merged: its rolls have one voice and one plane, without tasks (the
-    paper's). levels: noise levels it is trained on, 0 = continuous. loss: of each cell; None = a
-    sampled term of the likelihood bound itself (`bound.bound_rate`).
-    evidence: it is trained with what a cell's own noisy value says added to the logits
-    (`noise.own_evidence`). fitted: the weight of that in the exact chain where it is trained
-    without, at noise level 0, and how much it falls to level 1; fitted on train windows.
-    mixed_lengths: half-length windows are mixed in. sampling: settings it plays best with.
-    music: what it is trained on, a packed corpus, a file of chorales (`feed.MUSIC`) or harmony
-    plans, and steps_per_beat in that. prior: chance of a redrawn cell, 0 = the mean density of
-    the music.
-    before: sizes that came later, as the networks had it that do not tell them.
-    """
+    """A kind of denoiser: how to build, train and sample it."""
 
     config: type[Any]
+    """Its configuration class."""
     build: Callable[..., nn.Module]
+    """The network from a configuration."""
     schedule: str
+    """Of noise."""
     loss: Callable[[Tensor, Tensor], Tensor] | None = cross_entropy
+    """Of each cell; None = a sampled term of the likelihood bound itself (`bound.bound_rate`)."""
     evidence: bool = False
+    """It is trained with what a cell's own noisy value says added to the logits
+    (`noise.own_evidence`)."""
     fitted: tuple[float, float] = (0.0, 0.0)
+    """The weight of that in the exact chain where it is trained without: at noise level 0, and how
+    much it falls to level 1; fitted on train windows."""
     pitches: PitchRange = PIANO
+    """Of its rolls."""
     merged: bool = False
+    """Its rolls have one voice and one plane, without tasks (the paper's)."""
     levels: int = 0
+    """Noise levels it is trained on, 0 = continuous."""
     mixed_lengths: bool = True
+    """Half-length windows are mixed in."""
     sampling: dict[str, object] = field(default_factory=dict)
+    """Settings it plays best with."""
     music: str = "pack"
+    """Trained on: a packed corpus, a file of chorales (`feed.MUSIC`) or harmony plans."""
     steps_per_beat: int = STEPS_PER_BEAT
+    """In that music."""
     prior: float = 0.0
+    """Chance of a redrawn cell; 0 = the mean density of the music."""
     weight_decay: float = 0.01
     before: dict[str, int] = field(default_factory=dict)
+    """Sizes that came later, as the networks had it that do not tell them."""
 
 
 FAMILIES: dict[str, Family] = {
