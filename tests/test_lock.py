@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.lock").read_text()
-LOCKED = re.findall(r"^([\w.-]+)==(\S+)(.*(?:\\\n.*)*)", LOCK, re.MULTILINE)
+BLOCKS = [block for block in re.split(r"\n(?=\S)", LOCK) if not block.startswith("#")]
+LOCKED = [(*re.split(r"==| ", block, maxsplit=2),) for block in BLOCKS]
 
 
 def test_every_dependency_is_locked_and_every_lock_has_hashes() -> None:
