@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 
-from bridge.commands import Effect, LogLine, RequestPlan
+from bridge.commands import Effect, LogLine, OscOut, RequestPlan
 from bridge.live.clock.playhead import TransportEvent
 from bridge.live.listening.note_gate import Change, NoteEvent
 from bridge.live.navigator import Navigator
@@ -51,6 +51,9 @@ class Conductor:
         if event is TransportEvent.FREEWHEEL:
             text = f"{clock} stopped coming; going on at {transport.bpm:.1f} bpm"
             return [LogLine(logging.WARNING, text)]
+        if event is TransportEvent.TWO_CLOCKS:
+            text = "two MIDI clocks seem to come in; switch one of them off"
+            return [OscOut("/diffuse/out/error", ("clock", text)), LogLine(logging.WARNING, text)]
         if event is TransportEvent.WAITING:
             text = f"{clock} runs, waiting for Start; /diffuse/downbeat begins without it"
             return [LogLine(logging.INFO, text)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 
+from bridge.live.clock.clock_census import ClockCensus
 from bridge.live.clock.playhead import Playhead, TransportEvent, TransportState, steps_per_ns
 from bridge.live.clock.tempo import TempoTracker
-from bridge.timebase import NS_PER_S
+from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
 CLOCKS = ("auto", "midi", "internal", "link")
@@ -41,6 +42,7 @@ class MidiTransport(Playhead):
         self.source = "internal" if clock == "auto" else clock
         self._tempo = tempo_bpm
         self._tracker = TempoTracker(tempo_bpm)
+        self._census = ClockCensus()
         self._pulse_ns: int | None = None
         self._armed: int | None = None  # the step that the next pulse is
         self._armed_ns: int | None = None  # since when; None once tick has given up waiting
@@ -58,6 +60,8 @@ class MidiTransport(Playhead):
         if self._deaf:
             return []
         events = self.tick(now_ns)
+        if self._census.arrived(now_ns / NS_PER_MS, self._tracker.by_audio_period):
+            events.append(TransportEvent.TWO_CLOCKS)
         gap = self._pulse_ns is None or now_ns - self._pulse_ns > DROPOUT_NS
         self._pulse_ns = now_ns
         if self._armed is not None:

@@ -27,6 +27,7 @@ class TransportEvent(Enum):
 
     STARTED comes with the first clock after Start or Continue, since that clock is the position:
     `start` itself returns nothing, `clock_pulse` does. REANCHORED: bar lines moved, time did not.
+    TWO_CLOCKS: two MIDI clocks seem to come in.
     """
 
     STARTED = "started"
@@ -36,6 +37,7 @@ class TransportEvent(Enum):
     CLOCK_BACK = "clock-back"
     WAITING = "waiting"
     REANCHORED = "reanchored"
+    TWO_CLOCKS = "two-clocks"
 
 
 def steps_per_ns(bpm: float) -> float:

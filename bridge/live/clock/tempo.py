@@ -98,6 +98,11 @@ class TempoTracker:
         """True once enough pulses came to tell a tempo."""
         return self._known
 
+    @property
+    def by_audio_period(self) -> bool:
+        """Are pulses handed over once an audio period?"""
+        return self._arrivals.length_ms > 0
+
     def pulses_at(self, now_ns: int) -> float:
         """How many pulses, fractions too, the filter holds to have passed at `now_ns`."""
         return self._index + ((now_ns - self._origin_ns) / NS_PER_MS - self._time) / self._period_ms
