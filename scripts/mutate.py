@@ -154,6 +154,9 @@ def main(folders: tuple[str, ...], sample: int, seed: int, least: float) -> None
         for name in ("bridge", "engine", "tests", "scripts", "presets", "docs", "max_patches"):
             shutil.copytree(TOP / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(TOP / "pyproject.toml", copy)
+        for tests in sorted({tuple(each) for one in chosen for each in nearest_tests(one.path)}):
+            if not _pass(copy, tests):
+                raise click.ClickException(f"without a change these fail: {' '.join(tests)}")
         alive = 0
         for mutant in chosen:
             text = texts[mutant.path]

@@ -133,7 +133,7 @@ class Actions:
         return [SavePreset(name, (*settings, ("preset", self._knobs.text("preset"))), act.sender)]
 
     def _chord_at(self, act: Act) -> list[Effect]:
-        """A chord for a place of the song, or `off`."""
+        """Give a place of the song a chord, or with `off` take it back."""
         bar, beat, name = int(act.arguments[0]), float(act.arguments[1]), str(act.arguments[2])
         bars, given = self._stage.bars, self._stage.given
         offset = round((beat - 1) * STEPS_PER_BEAT)

@@ -31,7 +31,7 @@ class Changes:
         }
 
     def apply(self, name: str, at_ns: int) -> list[Effect]:
-        """The parameter `name` has a new value."""
+        """Let the new value of parameter `name` take effect."""
         row = find(name)
         if row.on_change:
             return self._by_name[row.on_change](at_ns)
@@ -75,6 +75,6 @@ class Changes:
         return self._conductor.follow(events, at_ns)
 
     def _model(self, at_ns: int) -> list[Effect]:
-        """Another preset: its model's time is not known."""
+        """Forget the model's time: another preset's is not known."""
         self._stage.timing.forget()
         return []

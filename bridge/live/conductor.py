@@ -35,7 +35,7 @@ class Conductor:
     # -- What comes in -----------------------------------------------------------------------------
 
     def follow(self, events: list[TransportEvent], now_ns: int) -> list[Effect]:
-        """What a call to the transport brought about."""
+        """Do what a call to the transport brought about."""
         return [effect for event in events for effect in self._follow(event, now_ns)]
 
     def _follow(self, event: TransportEvent, now_ns: int) -> list[Effect]:
@@ -62,7 +62,7 @@ class Conductor:
         return []
 
     def note(self, event: NoteEvent) -> list[Effect]:
-        """A note of the player's began or ended."""
+        """Take a note of the player's that began or ended."""
         stage = self._stage
         if stage.left_hand.owns(event):
             return self._left_hand(event)
@@ -85,7 +85,7 @@ class Conductor:
         return stage.teller.played(event, stage.place(event.at_ns + stage.input_offset_ns).step)
 
     def _early_note(self, event: NoteEvent) -> list[Effect]:
-        """While the song stands still a note may start it."""
+        """Keep a note that comes while the song stands still; it may start the song."""
         stage, at_ns = self._stage, event.at_ns
         stage.recorder.record_early(event)
         stage.teller.early(event)
@@ -97,7 +97,7 @@ class Conductor:
         return effects
 
     def plan(self, plan: Plan, now_ns: int) -> list[Effect]:
-        """The engine answered."""
+        """Take the engine's answer."""
         stage = self._stage
         found = stage.replanner.arrived(plan, now_ns, stage.position, stage.policy)
         if found is None or not stage.playing:
@@ -108,7 +108,7 @@ class Conductor:
         return stage.teller.plan(name, answer, first)
 
     def switch(self, now_ns: int) -> list[Effect]:
-        """`mode`, `reply` or the loop changed: every note off, and go on in the new way."""
+        """Switch to what `mode`, `reply` and the loop now ask for: every note off, then go on."""
         return self._catch_up(now_ns) + self._navigator.switch(now_ns)
 
     def panic(self, now_ns: int) -> list[Effect]:

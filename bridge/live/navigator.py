@@ -23,11 +23,11 @@ class Navigator:
         self._halted: tuple[int, Answer | None] | None = None  # when, and the plan in force then
 
     def began_itself(self, at_ns: int) -> None:
-        """A note started the internal clock: a Start that comes at once means the same song."""
+        """Remember that a note started the clock: a Start at once means the same song."""
         self._began_itself_ns = at_ns
 
     def go(self, now_ns: int) -> list[Effect]:
-        """The song is now somewhere, out of order; a new song forgets what it was."""
+        """Go where the transport is now, out of order; a new song forgets what it was."""
         stage, new_song = self._stage, self._stage.transport.new_song
         effects = stage.performer.silence(now_ns)
         left, stage.position = stage.position, stage.transport.position_steps(now_ns)
@@ -54,7 +54,7 @@ class Navigator:
         return effects + self._take_up(now_ns, step)
 
     def _begin(self, step: int, new_song: bool) -> None:
-        """The policy begins at `step`; memory that is of no use to it is forgotten."""
+        """Begin the policy at `step`; memory that is of no use to it is forgotten."""
         stage, self._begun = self._stage, True
         stage.policy.begin(step, stage.scene())
         if new_song or stage.policy.region is not stage.song.input.region:
@@ -93,7 +93,7 @@ class Navigator:
         return again
 
     def halt(self, now_ns: int) -> list[Effect]:
-        """The song stands still: every note off, plans forgotten."""
+        """Stand still: every note off, plans forgotten."""
         stage = self._stage
         effects = stage.performer.silence(now_ns) + stage.performer.end_through(now_ns)
         for key in stage.recorder.stop(stage.position, now_ns):
@@ -104,7 +104,7 @@ class Navigator:
         return effects
 
     def reanchor(self) -> None:
-        """Bar lines moved under the music."""
+        """Follow bar lines that moved under the music."""
         stage, step = self._stage, self._stage.step
         stage.bars.use(stage.transport.meters)
         if stage.policy.region is not None:
@@ -113,7 +113,7 @@ class Navigator:
         stage.aim(step)
 
     def switch(self, now_ns: int) -> list[Effect]:
-        """`mode`, `reply` or the loop changed: every note off, and go on in the new way."""
+        """Switch to what `mode`, `reply` and the loop now ask for: every note off, then go on."""
         stage = self._stage
         effects = stage.performer.silence(now_ns)
         before, stage.policy = stage.policy.region, make_policy(stage.knobs)

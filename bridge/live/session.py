@@ -205,7 +205,7 @@ class Session:
         return [LogLine(logging.INFO, text), *news]
 
     def _engine_fails(self, detail: str, text: str) -> list[Effect]:
-        """Told once, however often it happens before there is a plan again."""
+        """Say it once, however often it happens before there is a plan again."""
         if detail == self._engine_trouble:
             return []
         self._engine_trouble = detail

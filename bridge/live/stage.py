@@ -114,7 +114,7 @@ class Stage:
     # -- What several do together ------------------------------------------------------------------
 
     def note_began(self) -> None:
-        """A note came in: the policy may have something to answer."""
+        """Tell the policy of a note that came in."""
         onset = self.recorder.last_onset_step
         if onset is not None:
             before = self.policy.turn
@@ -132,7 +132,7 @@ class Stage:
             self.performer.cut(max(self.position, float(after.end_step)))
 
     def forget_plans(self) -> None:
-        """Plans and requests are for elsewhere; what was committed is not played."""
+        """Forget plans and requests, made for elsewhere; what was committed is not played."""
         # Not the step under way: what it began would sound again, late.
         self.replanner.forget(math.ceil(self.position - 2 * HAIR))
         self.delivery.forget()

@@ -54,7 +54,7 @@ class AudioPeriods:
         self._since = 0
 
     def arrived(self, at_ms: float) -> None:
-        """A message came at `at_ms`, on one time scale for all."""
+        """Note that a message came at `at_ms`, on one time scale for all."""
         if self._arrivals and at_ms - self._arrivals[-1] < TOGETHER_MS:
             return
         self._arrivals.append(at_ms)

@@ -20,7 +20,7 @@ class BarLines:
         self.meters = MeterMap(((0, self.meter),))
 
     def jump(self, step: int) -> None:
-        """The song goes on at `step`. Back before the last change, the meter asked for last is
+        """Go on at `step`. Back before the last change, the meter asked for last is
         what the player wants."""
         if step <= 0 or step < self.meters.changes[-1][0]:
             self.reset()
@@ -35,7 +35,7 @@ class BarLines:
             self._add(end)
 
     def anchor(self, step: int) -> None:
-        """A bar of the meter asked for last begins at `step`, whatever was there."""
+        """Begin a bar of the meter asked for last at `step`, whatever was there."""
         on_line = self.meters.bar_span(step)[0] == step
         if not (on_line and step >= self.meters.changes[-1][0] and self._in_force() == self.meter):
             self._add(step)

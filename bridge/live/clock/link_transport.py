@@ -33,7 +33,7 @@ class LinkTransport(Transport):
     _origin_beats = 0.0  # its beat at song position 0
 
     def link(self, seen: LinkHeard) -> list[TransportEvent]:
-        """The session as it was at `seen.at_ns`; ignored unless the clock is `link`."""
+        """Follow the session as it was at `seen.at_ns`; ignored unless the clock is `link`."""
         if self._clock != "link":
             return []
         if not seen.peers:
@@ -116,7 +116,7 @@ class LinkTransport(Transport):
         return self._play_from(at_ns, STEPS_PER_BEAT * (beat - self._origin_beats), rate, True)
 
     def _go_with(self, seen: LinkHeard) -> list[TransportEvent]:
-        """The song's place is where the session's phase says, as near as can be to where it was."""
+        """Follow the session's phase, at the place nearest to where the song was."""
         events = [TransportEvent.CLOCK_BACK] if self.freewheeling else []
         self.freewheeling = False
         rate, at_ns = steps_per_ns(seen.bpm), self._latest_ns

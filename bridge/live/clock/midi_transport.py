@@ -56,7 +56,7 @@ class MidiTransport(Playhead):
     # -- MIDI realtime -----------------------------------------------------------------------------
 
     def clock_pulse(self, now_ns: int) -> list[TransportEvent]:
-        """A MIDI clock (0xF8)."""
+        """Take a MIDI clock (0xF8)."""
         if self._deaf:
             return []
         events = self.tick(now_ns)
@@ -78,12 +78,12 @@ class MidiTransport(Playhead):
         return events
 
     def start(self, now_ns: int) -> list[TransportEvent]:
-        """MIDI Start (0xFA): the next clock is step 0."""
+        """Take MIDI Start (0xFA): the next clock is step 0."""
         # While a MIDI clock already plays, Start is a loop or a seek, not a new song.
         return self._arm(now_ns, 0, not (self.playing and self.source == "midi"))
 
     def continue_(self, now_ns: int) -> list[TransportEvent]:
-        """MIDI Continue (0xFB): the next clock is where Stop or Song Position left the song.
+        """Take MIDI Continue (0xFB): the next clock is where Stop or Song Position left the song.
 
         Some sequencers send it right after Start; it says nothing then, nor while the song plays.
         """
@@ -93,7 +93,7 @@ class MidiTransport(Playhead):
         return self._arm(now_ns, self._song_step, False)
 
     def stop(self, now_ns: int) -> list[TransportEvent]:
-        """MIDI Stop (0xFC). Stopped it stays, until Start or Continue or by hand."""
+        """Take MIDI Stop (0xFC). Stopped it stays, until Start or Continue or by hand."""
         self._hear(now_ns)
         if self._deaf:
             return []
@@ -204,7 +204,7 @@ class MidiTransport(Playhead):
         return [self._play_from(now_ns, step, steps_per_ns(bpm), new_song), *lost]
 
     def _take_up(self, step: int) -> None:
-        """The MIDI side plays, from `step` on."""
+        """Let the MIDI side play from `step` on."""
         self.source = "midi"
         self._stay_stopped = self._midi_stopped = self.freewheeling = False
         self._bars.jump(step)
@@ -221,7 +221,7 @@ class MidiTransport(Playhead):
         return [self._play_from(at_ns, step, rate, False)]
 
     def _come_back(self, now_ns: int) -> list[TransportEvent]:
-        """The clock is back: its pulse is the step nearest to where we have got without it."""
+        """Take up the clock that is back: its pulse is the step nearest to where we are."""
         step = math.floor(self._map.position(now_ns) + 0.5)
         self.freewheeling = False
         self._tracker.restart(now_ns, step)
@@ -242,7 +242,7 @@ class MidiTransport(Playhead):
         return [TransportEvent.STOPPED]
 
     def _stop_waiting(self, now_ns: int) -> list[TransportEvent]:
-        """The clock is gone: wait no more, but do so again if it comes back."""
+        """Wait no more for a clock that is gone, but do so again if it comes back."""
         if self.state is not TransportState.WAITING:
             return []
         events = self._halt(now_ns)

@@ -112,7 +112,7 @@ class TempoTracker:
         return self._origin_ns + (self._time + (pulses - self._index) * self._period_ms) * NS_PER_MS
 
     def restart(self, now_ns: int, pulse: int) -> None:
-        """The pulse at `now_ns` is number `pulse`, on a new phase; the tempo is kept as a guess."""
+        """Begin anew: the pulse at `now_ns` is number `pulse`; the tempo is kept as a guess."""
         self._origin_ns = now_ns
         self._newest_ms = 0.0
         self.last_pulse = pulse
@@ -185,7 +185,7 @@ class TempoTracker:
         return self._suspects[-1][1] - self._suspects[0][1]
 
     def _judge(self) -> None:
-        """What do the suspects have in common?"""
+        """Judge what the suspects have in common."""
         pulses, period_ms = list(self._suspects), self._period_ms
         self._suspects.clear()
         apart_ms = (pulses[-1][1] - pulses[0][1]) / (len(pulses) - 1)

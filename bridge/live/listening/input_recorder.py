@@ -73,7 +73,7 @@ class InputRecorder:
         return bool(self._open)
 
     def record(self, event: NoteEvent, place: Place) -> None:
-        """One event while the transport plays."""
+        """Record one event while the transport plays."""
         key = (event.channel, event.pitch)
         if event.change is Change.ON:
             onset = quantize_onset(place.step, place.grid, place.meters, place.bpm)
@@ -87,7 +87,7 @@ class InputRecorder:
         self._assign(round(place.step))
 
     def record_early(self, event: NoteEvent) -> None:
-        """One event while the transport stands still."""
+        """Keep one event that comes while the transport stands still."""
         if event.change is Change.ON:
             self._early.append(_Early(event))
             return
@@ -97,7 +97,7 @@ class InputRecorder:
                 early.off_ns = event.at_ns
 
     def start(self, now_ns: int, place: Place) -> None:
-        """The transport starts at `place`: what came just before begins on its first step."""
+        """Start at `place`: what came just before begins on its first step."""
         step = round(place.step)
         for early in self._early:
             if now_ns - early.on.at_ns <= PREROLL_NS:
@@ -111,7 +111,7 @@ class InputRecorder:
         self._assign(step)
 
     def jump(self, from_step: float, to_step: int, start_ns: int | None = None) -> None:
-        """Position left `from_step` for `to_step` (tell the song first).
+        """Go from `from_step` to `to_step` (tell the song first).
 
         Held notes end where it left; those ahead of it belong to the new place, and so do, at a
         start, those that came just before it.
@@ -131,7 +131,7 @@ class InputRecorder:
         self.last_onset_step = to_step if self._open else None
 
     def stop(self, step: float, now_ns: int) -> list[Key]:
-        """The transport stops: held notes end. Returns those that do not: a DAW's loop is a Stop
+        """Stop: held notes end. Returns those that do not: a DAW's loop is a Stop
         and a Continue, and what came just before them may be the first note of the next pass.
         """
         for playing in self._open.values():

@@ -33,7 +33,7 @@ class LeftHand:
         return self.below is not None and event.pitch < self.below
 
     def note(self, event: NoteEvent) -> bool:
-        """A key of the left hand goes down or up; True where that makes another chord."""
+        """Take a key of the left hand that goes down or up; True where that makes another chord."""
         key = event.channel, event.pitch
         if event.change is Change.OFF:
             self._held.discard(key)

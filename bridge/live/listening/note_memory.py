@@ -108,7 +108,7 @@ class NoteMemory:
                 bucket[:] = kept
 
     def jump(self, to_step: int) -> None:
-        """The present is now elsewhere. Memory stays, but nothing sounds across the new place."""
+        """Put the present elsewhere. Memory stays, but nothing sounds across the new place."""
         self.sweep += 1
         self.cursor = to_step
         for _, entry in self._entries(to_step - LOOKBACK_STEPS, to_step):
@@ -189,12 +189,12 @@ class SongMemory:
         self.reply = NoteMemory()
 
     def jump(self, step: int) -> None:
-        """Song position is now `step`, out of order."""
+        """Go to `step`, out of order."""
         self.input.jump(step)
         self.reply.jump(step)
 
     def carry(self, from_step: int, to_step: int, length_steps: int, lag_steps: int) -> None:
-        """The music goes on from `from_step` at `to_step`: bring what it is to answer, and what
+        """Go on from `from_step` at `to_step`: bring what it is to answer, and what
         was answered. Ours lies `lag_steps` behind, where the melody was that it answers."""
         self.input.carry(from_step, to_step, length_steps)
         self.reply.carry(from_step - lag_steps, to_step - lag_steps, length_steps)

@@ -50,7 +50,7 @@ class BeatTally:
         self._begun_without: set[int] = set()
 
     def covered(self, beat_step: int, origin: Origin, decided_step: int) -> None:
-        """Part of the beat at `beat_step` was committed from `origin`. The best one counts."""
+        """Note that part of the beat at `beat_step` is from `origin`. The best one counts."""
         known = self._origins.get(beat_step)
         if known is None and origin is Origin.NOTHING:
             self._begun_without.add(beat_step)
@@ -63,7 +63,7 @@ class BeatTally:
             self._begun_without.clear()
 
     def close(self, beat_step: int, sounded: bool, missed: int) -> str:
-        """The beat is over: count it and say as what."""
+        """Count a beat that is over, and say as what."""
         origin, decided = self._origins.pop(beat_step, (Origin.NOTHING, 0))
         without = beat_step in self._begun_without
         self._begun_without.discard(beat_step)
@@ -80,7 +80,7 @@ class BeatTally:
         return how
 
     def forget(self) -> None:
-        """A jump or stop: the beat under way is not counted."""
+        """Forget the beat under way: after a jump or stop it is not counted."""
         self._origins.clear()
         self._begun_without.clear()
         self.last = ""

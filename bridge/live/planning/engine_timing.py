@@ -38,15 +38,15 @@ class EngineTiming:
         return bool(self._samples or self._expected)
 
     def expect(self, elapsed_ns: int, calls: int) -> None:
-        """What a plan took while the engine warmed up: good until one is measured. 0: not known."""
+        """Take what a plan took in the warm-up: good until one is measured. 0: not known."""
         self._expected = [(max(1, calls), elapsed_ns)] if elapsed_ns > 0 else []
 
     def measured(self, elapsed_ns: int, calls: int) -> None:
-        """A plan took `elapsed_ns` with `calls` sampler calls."""
+        """Take in that a plan took `elapsed_ns` with `calls` sampler calls."""
         self._samples.append((max(1, calls), elapsed_ns))
 
     def forget(self) -> None:
-        """The engine or the model changed: measure anew."""
+        """Measure anew: the engine or the model changed."""
         self._samples.clear()
         self._expected = []
         self._calls = 0

@@ -49,10 +49,10 @@ class LoopReply:
         self._look_ahead(scene.bars.next_bar(step))
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
-        """Every bar counts, played in or not."""
+        """Do nothing: every bar counts, played in or not."""
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """A bar more has come; is the next one to be answered?"""
+        """Take in one more bar, and decide whether the next one is answered."""
         before = scene.bars.bar(line - 1)[0]
         if self._entered <= before:
             self._covered.add(self._fold(before))
@@ -61,7 +61,7 @@ class LoopReply:
         self._look_ahead(scene.bars.next_bar(line), self._fold(line))
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """Nothing to decide."""
+        """Decide nothing."""
 
     def known(self, now_step: int, horizon_step: int) -> Known:
         """The melody behind us in this pass, and of the last pass ahead."""

@@ -95,7 +95,7 @@ class PlanBook:
         self.outstanding = None
 
     def rebase(self, by_steps: int, to_step: int) -> None:
-        """The same place of a loop has another number now: plans and requests hold on."""
+        """Renumber: the same place of a loop is `by_steps` on; plans and requests hold."""
         self.committed_to = to_step
         if self.in_force is not None:
             plan = self.in_force
@@ -140,7 +140,7 @@ class PlanBook:
         return request
 
     def arrived(self, plan: Plan, now_ns: int) -> Answer | None:
-        """The engine answered. None for an answer that is out of date or was not asked for."""
+        """Take the engine's answer. None for one that is out of date or was not asked for."""
         ask = self._asks.get(plan.id)
         if self.outstanding is not None and plan.id >= self.outstanding.request.id:
             self.outstanding = None

@@ -36,27 +36,27 @@ class Policy(Protocol):
     region: LoopRegion | None
 
     def begin(self, step: int, scene: Scene) -> None:
-        """The song starts, or this policy takes over, at `step`; nothing is remembered."""
+        """Begin at `step`: the song starts, or this policy takes over; nothing is remembered."""
         ...
 
     def jump(self, step: int, left: float, scene: Scene) -> None:
-        """The song goes on at `step`, having been at `left`; memory is kept."""
+        """Go on at `step`, having been at `left`; memory is kept."""
         ...
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
-        """A note was played to us."""
+        """Take in that a note was played to us."""
         ...
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """A bar begins at `line`, now."""
+        """Begin the bar at `line`, now."""
         ...
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """A decision for `horizon_step` is about to be made."""
+        """Prepare the decision for `horizon_step`, which is about to be made."""
         ...
 
     def known(self, now_step: int, horizon_step: int) -> Known:
-        """What is known of the melody, for a request made now."""
+        """Say what is known of the melody, for a request made now."""
         ...
 
 
@@ -90,7 +90,7 @@ class Accompany:
             self.turn = Turn(step, shift_steps=self._shift(step, scene))
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
-        """The first note says which bar is listened to first."""
+        """Let the first note say which bar is listened to first."""
         if self._anchor is not None:
             return
         bars, listen = scene.bars, scene.knobs.integer("listen_bars")
@@ -101,7 +101,7 @@ class Accompany:
         self.turn = Turn(start, shift_steps=self._shift(start, scene))
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """A new meter, or an engine that turned out slow, changes how far behind we are."""
+        """Fall behind as far as a new meter or a slow engine asks for."""
         if self.turn is None or not self.lag_bars or line < self.turn.start_step:
             return
         self._grow(scene)
@@ -110,10 +110,10 @@ class Accompany:
             self.turn = Turn(line, shift_steps=shift)
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """Nothing to decide."""
+        """Decide nothing."""
 
     def known(self, now_step: int, horizon_step: int) -> Known:
-        """The melody up to now."""
+        """Say that the melody is known up to now."""
         return Known(now_step, self._heard_from, ((self._heard_from, now_step),))
 
     def _grow(self, scene: Scene) -> None:
@@ -158,7 +158,7 @@ class CallAndResponse:
             self._heard_from = step - WINDOW_STEPS
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
-        """A phrase begins; or an endless answer ends."""
+        """Begin a phrase, or end an endless answer."""
         turn, bars = self.turn, scene.bars
         if turn is not None and onset_step >= turn.start_step:
             if turn.end_step is None and onset_step >= bars.next_bar(turn.start_step):
@@ -173,7 +173,7 @@ class CallAndResponse:
             self.turn = None
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """An answer that is over makes room for the next phrase."""
+        """End an answer that is over, for the next phrase."""
         turn = self.turn
         if turn is None or line < turn.start_step:
             return
@@ -238,20 +238,20 @@ class Triggered:
         self.turn = None
 
     def jump(self, step: int, left: float, scene: Scene) -> None:
-        """What was triggered was for elsewhere."""
+        """Drop what was triggered: it was for elsewhere."""
         self.turn = None
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
-        """Remembered by the song; nothing to do."""
+        """Do nothing: the song remembers it."""
 
     def bar_line(self, line: int, scene: Scene) -> None:
-        """Over is over."""
+        """End what is over."""
         if self.turn is not None and self.turn.end_step is not None and line >= self.turn.end_step:
             self.turn = None
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """Nothing to decide."""
+        """Decide nothing."""
 
     def known(self, now_step: int, horizon_step: int) -> Known:
-        """Requests are made by the trigger."""
+        """Say nothing: requests are made by the trigger."""
         return Known(now_step, now_step, ())

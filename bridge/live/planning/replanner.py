@@ -69,12 +69,12 @@ class Replanner:
         return float("-inf") if self._at_once else self.target - self.horizon_steps
 
     def aim(self, step: int, policy: Policy, bpm: float) -> None:
-        """Song position is now `step`: decide for the next beat line on."""
+        """Decide from the next beat line after `step` on, where the song is now."""
         self.fit_to_engine(bpm)
         self.target = NEVER if isinstance(policy, Triggered) else self._bars.next_beat(step)
 
     def rest(self) -> None:
-        """The song stands still: nothing to decide."""
+        """Decide nothing: the song stands still."""
         self.target, self._at_once = NEVER, False
 
     def hurry(self) -> None:
@@ -82,7 +82,7 @@ class Replanner:
         self._at_once = self.target != NEVER
 
     def forget(self, to_step: int) -> None:
-        """Plans and requests made so far are for elsewhere."""
+        """Forget plans and requests: they are for elsewhere."""
         self._plan_book.reset(to_step)
         self._triggers.clear()
         self._at_once = self._wanted = False
@@ -119,7 +119,7 @@ class Replanner:
         scene: Scene,
         replays: Callable[[int], bool],
     ) -> int | None:
-        """A decision is due: the step from which on a plan is wanted, or None.
+        """Make the decision that is due: the step from which on a plan is wanted, or None.
 
         Everything before it is then to be committed, and `ask` called.
         """
@@ -149,7 +149,7 @@ class Replanner:
     def ask(
         self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy
     ) -> PlanRequest:
-        """The request for what follows `horizon`."""
+        """Make the request for what follows `horizon`."""
         turn = policy.turn
         assert turn is not None
         now_step = math.floor(position)
@@ -221,7 +221,7 @@ class Replanner:
         return [OscOut("/diffuse/out/error", ("engine", text)), LogLine(logging.WARNING, text)]
 
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
-        """The request for the task of `mode` over [from_step, to_step)."""
+        """Make the request for the task of `mode` over [from_step, to_step)."""
         mode = self._knobs.text("mode")
         quarter = (to_step - from_step) // 4 // SIXTEENTH * SIXTEENTH
         request = task_request(
@@ -243,7 +243,7 @@ class Replanner:
     def arrived(
         self, plan: Plan, now_ns: int, position: float, policy: Policy
     ) -> tuple[Answer, int] | None:
-        """The engine answered: the plan now in force and the id to report it by, if of use."""
+        """Take the engine's answer: the plan now in force and its id for reports, if of use."""
         answer = self._plan_book.arrived(plan, now_ns)
         if self._wanted:
             self.hurry()

@@ -51,18 +51,18 @@ class Delivery:
         self._held: list[tuple[RememberedNote, Callable[[int], None]]] = []
 
     def aim(self, step: int) -> None:
-        """Song position is now `step`: the beat under way is not counted."""
+        """Go to `step`: the beat under way is not counted."""
         self._beat, self.next_line = self._bars.beat(step), self._bars.next_beat(step)
         self._missed, self._ringing = self._performer.late, False
 
     def forget(self) -> None:
-        """What was committed is not played."""
+        """Drop what was committed: it is not played."""
         self._tally.forget()
         self._held.clear()
         self._performer.onsets.clear()
 
     def replays(self, region: LoopRegion | None) -> Callable[[int], bool]:
-        """Says of a step whether its beat is frozen as it was played."""
+        """Give a function that says whether a step's beat is frozen as it was played."""
         if region is None or not self.frozen:
             return lambda step: False
         return lambda step: region(self._bars.beat(step)) in self.filled
@@ -153,7 +153,7 @@ class Delivery:
                 self._held.append((entry, end_at))
 
     def cross(self, turn: Turn | None) -> tuple[int, list[Effect]]:
-        """The beat under way is over: count it if it was ours. Gives the beat line crossed."""
+        """Close the beat under way: count it if it was ours. Gives the beat line crossed."""
         late = self._performer.late
         missed, self._missed = late - self._missed, late
         began = self._performer.began(self._beat, self.next_line)
@@ -164,7 +164,7 @@ class Delivery:
         return self._beat, [OscOut("/diffuse/out/late", (late,))] if missed else []
 
     def _follow_velocity(self, here: int) -> None:
-        """The reply is as loud as the last beat of the melody asks for."""
+        """Make the reply as loud as the last beat of the melody asks for."""
         recent = self._song.input.onsets(here - STEPS_PER_BEAT, here + STEPS_PER_BEAT // 4)
         lead = [entry.velocity for entry in recent if entry.voice == LEAD]
         if lead:

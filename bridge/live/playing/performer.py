@@ -126,7 +126,7 @@ class Performer:
         return end_at
 
     def reshape(self, answer: Answer, from_step: int) -> None:
-        """A new plan holds from `from_step` on: it says where notes under way end.
+        """Follow a new plan from `from_step` on: it says where notes under way end.
 
         Notes it does not know of end, at the latest, where its first own note begins.
         """
@@ -146,7 +146,7 @@ class Performer:
             self._requeue()
 
     def cut(self, step: float) -> None:
-        """Nothing of ours begins at `step` or later, nor sounds beyond it."""
+        """Cut at `step`: nothing of ours begins there or later, nor sounds beyond it."""
         self.scheduler.drop_from(step)
         kept, moved = [], False
         for active in self._active:
@@ -185,7 +185,7 @@ class Performer:
         return effects
 
     def silence(self, now_ns: int) -> list[Effect]:
-        """Note-offs for everything of ours that sounds; what was queued is forgotten."""
+        """Send note-offs for all of ours that sounds; what was queued is forgotten."""
         self._active.clear()
         return [SendMidi(now_ns, data) for data in self.scheduler.all_off()]
 
