@@ -136,4 +136,4 @@ class _Sheet:
                 note.voice in f.voices and f.first <= note.onset_step < f.end for f in given.free
             )
         ]
-        return answered(self.request, given, new, wrong)
+        return answered(self.request, given, new, 0, wrong)

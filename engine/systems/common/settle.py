@@ -23,13 +23,16 @@ def in_voices(notes: Sequence[Note], free: Free, given: Given) -> list[Note]:
     return [replace(note, voice=free.voices[0]) for note in notes]
 
 
-def answered(request: FillRequest, given: Given, new: Sequence[Note], mended: int) -> SystemAnswer:
+def answered(
+    request: FillRequest, given: Given, new: Sequence[Note], mended: int, dropped: int = 0
+) -> SystemAnswer:
     """The request's roll with the known notes and the new ones.
 
-    mended: how many of the new ones were put right already.
+    mended: how many of the new ones were put right already. dropped: how many others could not
+    be; they count as made, and as mended.
     """
     roll = request.roll
     notes, moved = fitting(new, request.settings, roll.pitches)
     drawn = notes_to_roll([*given.known, *notes], roll.first_step, roll.end_step, roll.pitches)
     cells = np.where(request.known, roll.cells, drawn.cells)
-    return SystemAnswer(cells, Mended(len(new), min(mended + moved, len(new))))
+    return SystemAnswer(cells, Mended(len(new) + dropped, min(mended + moved, len(new)) + dropped))

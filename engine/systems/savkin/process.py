@@ -42,7 +42,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
     given, settings = given_by(request), request.settings
     generator = torch.Generator().manual_seed(settings.seed)
     made: list[Note] = []
-    mended = 0
+    mended = dropped = 0
     for span in given.free:
         source = [n for n in given.source if span.first <= n.onset_step < span.end]
         if settings.variation < 1.0 and source:
@@ -53,8 +53,9 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
         inside = [n for n in map(snapped, notes) if span.first <= n.onset_step < span.end]
         kept, doubled = one_line(inside)
         made += in_voices(kept, span, given)
-        mended += doubled + faults.total
-    return answered(request, given, made, mended)
+        mended += faults.ons + faults.endless
+        dropped += doubled + faults.offs + faults.beyond
+    return answered(request, given, made, mended, dropped)
 
 
 def _gone_on(
