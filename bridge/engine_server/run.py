@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ def run_server(config: ServerConfig, say: Say) -> None:
     )
     door = Door(config.host, config.port, found.tls(), read_token(found.token), config.players)
     specs = [spec_of(name, config) for name in config.presets]
+    check_address(config.host, config.port)
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         say("starting Ray and loading models ...")
         stack.enter_context(local_ray(config.fleet.cpus))
@@ -63,6 +66,20 @@ def run_server(config: ServerConfig, say: Say) -> None:
         gateway = Gateway(door, engines, offers)
         asyncio.run(_serve(gateway, lambda port: _announce(config, found, offers, port, say)))
         say("drained; ending")
+
+
+def check_address(host: str, port: int) -> None:
+    """Say now, not when Ray has started, that nobody can listen there. Raises ClusterError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as err:
+        raise ClusterError(f"cannot listen on {host} port {port}: {err.strerror or err}") from None
+
+
+def _leave(number: int, frame: object) -> None:
+    """A signal while all is being started: what has been is ended on the way out."""
+    raise SystemExit(128 + number)
 
 
 def spec_of(name: str, config: ServerConfig) -> EngineSpec:
