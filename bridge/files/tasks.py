@@ -175,10 +175,10 @@ def vary(
 
 
 def generate(settings: SampleSettings, pitches: PitchRange, bars: int, meters: MeterMap) -> Job:
-    """`bars` bars out of nothing."""
+    """`bars` bars out of nothing, and then it ends."""
     end = _bars_ahead(meters, 0, bars)
     roll = PianoRoll.empty(end, 0, pitches)
-    request = FillRequest(roll, tasks.generate(roll), meters, settings)
+    request = FillRequest(roll, tasks.generate(roll), meters, settings, ends=True)
     return Job(request, 0, end, (LEAD, ACCOMPANIMENT), (1, bars))
 
 

@@ -140,3 +140,11 @@ def test_each_take_has_the_next_seed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     source = song(tmp_path / "in.mid")
     run("harmonize", source, "-o", tmp_path / "out.mid", "--takes", 3, "--seed", 5, *FIXTURE)
     assert seeds == [5, 6, 7]
+
+
+@pytest.mark.parametrize("command", ["harmonize", "generate"])
+def test_a_whole_piece_is_asked_to_end(command: str, tmp_path: Path, asked: type[Recorder]) -> None:
+    source = [song(tmp_path / "in.mid")] if command == "harmonize" else []
+    run(command, *source, "-o", tmp_path / "out.mid", *FIXTURE)
+    assert asked.asked is not None
+    assert asked.asked.ends
