@@ -28,17 +28,14 @@ from bridge.commands import (
     SavePreset,
     SetParameter,
 )
-from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import FIXTURE, EngineSpec
-from bridge.engine_host.supervisor import EngineSupervisor
-from bridge.engine_link.address import ServerAddress
 from bridge.event_log.outcomes import Recorded
 from bridge.event_log.writer import EventLog
 from bridge.inbox import Inbox
 from bridge.link.client import MISSING, LinkClient, link_is_installed
 from bridge.live.session import Session
 from bridge.midi.hot_plug import HotPlug
-from bridge.midi.ports import Ports, RtMidiPorts, open_ports
+from bridge.midi.ports import RtMidiPorts, open_ports
 from bridge.midi_messages import note_off, panic_messages
 from bridge.osc.peers import Peers
 from bridge.osc.schema import OUT_PREFIX
@@ -47,6 +44,7 @@ from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.runtime.config import DaemonConfig
 from bridge.runtime.figures import of_engine, of_osc, of_transport
 from bridge.runtime.outbox import Outbox
+from bridge.runtime.parts import end_within, engine_keeper, ready_lines
 from bridge.runtime.preset_switch import PresetSwitch
 from bridge.runtime.service_manager import ServiceManager
 from bridge.runtime.status_line import StatusLine
@@ -337,38 +335,6 @@ class Daemon:
             time.sleep(0.1)  # the driver sends on a thread of its own
             os._exit(FORCED_EXIT)
         self._stop.set()
-
-
-def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None]) -> EngineKeeper:
-    """What keeps an engine: one in a process of its own, or one elsewhere with that as standby."""
-    if server is None:
-        return EngineSupervisor(report)
-    from bridge.engine_link.failover import FailoverEngine
-
-    return FailoverEngine(server, report)
-
-
-def end_within(seconds: float) -> None:
-    """Whatever hangs from now on, the system ends this process after so long (not on Windows)."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
-    """What a musician wants to know when the daemon is up."""
-    if ports.advice:
-        midi = [
-            "MIDI      no MIDI system here; notes work over OSC (/diffuse/note pitch velocity)",
-            f"          for MIDI ports {ports.advice}",
-        ]
-    else:
-        midi = [
-            f"MIDI in   {ports.in_name} ({ports.api})   play or send your melody here",
-            f"MIDI out  {ports.out_name} ({ports.api})   the reply comes from here",
-        ]
-    reply = f"OSC       {osc.host} port {osc.port}, answers go to port {osc.reply_port}"
-    return [*midi, reply, f"engine    {engine}"]
 
 
 def _saved(effect: SavePreset) -> Iterable[OscOut]:

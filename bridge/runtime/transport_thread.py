@@ -9,8 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import traceback
-from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -39,6 +38,7 @@ from bridge.inbox import Inbox
 from bridge.midi.ports import PortAwayError, Ports, PortStalledError
 from bridge.midi_messages import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
 from bridge.realtime import REALTIME_PRIORITY, sleep_until, wait_until
+from bridge.runtime.lateness import Lateness
 from bridge.runtime.outbox import Deferred, Outgoing
 from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
@@ -75,37 +75,6 @@ class Steppable(Protocol):
     def due_ns(self) -> int | None:
         """When the next note falls due."""
         ...
-
-
-class Lateness:
-    """How late notes were sent: the last SIZE of them. Written by one thread, read by any."""
-
-    SIZE = 1 << 16
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._late_ns = array("q", bytes(8 * self.SIZE))
-
-    def add(self, late_ns: int) -> None:
-        """One note left `late_ns` after it was due."""
-        self._late_ns[self.count % self.SIZE] = late_ns
-        self.count += 1
-
-    def since(self, count: int) -> Sequence[int]:
-        """How late the notes from number `count` on were sent, in ns; the oldest may be gone."""
-        last = self.count
-        return [self._late_ns[i % self.SIZE] for i in range(max(count, last - self.SIZE), last)]
-
-    def known_ns(self) -> list[int]:
-        """How late each was, in ns; no order is promised."""
-        return list(self._late_ns[: min(self.count, self.SIZE)])
-
-    def percentiles_ms(self, shares: Sequence[float]) -> list[float]:
-        """Lateness that the given shares of notes stay under, in ms; zeros before the first."""
-        known = sorted(self.known_ns())
-        if not known:
-            return [0.0] * len(shares)
-        return [known[min(len(known) - 1, int(share * len(known)))] / NS_PER_MS for share in shares]
 
 
 class TransportThread:

@@ -21,8 +21,9 @@ from bridge.engine_host.main import warm_up_request
 from bridge.inbox import Inbox, Wake
 from bridge.midi.ports import NullPorts, PortStalledError
 from bridge.realtime import wait_until
+from bridge.runtime.lateness import Lateness
 from bridge.runtime.outbox import MOST_WAITING, Outbox, Outgoing
-from bridge.runtime.transport_thread import Lateness, TransportThread
+from bridge.runtime.transport_thread import TransportThread
 from bridge.timebase import ManualClock, SystemClock
 from engine.requests.request import PlanRequest, SampleSettings
 

@@ -1,0 +1,39 @@
+"""How late things were done, remembered for the figures."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from bridge.timebase import NS_PER_MS
+
+
+class Lateness:
+    """How late notes were sent: the last SIZE of them. Written by one thread, read by any."""
+
+    SIZE = 1 << 16
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._late_ns = array("q", bytes(8 * self.SIZE))
+
+    def add(self, late_ns: int) -> None:
+        """One note left `late_ns` after it was due."""
+        self._late_ns[self.count % self.SIZE] = late_ns
+        self.count += 1
+
+    def since(self, count: int) -> Sequence[int]:
+        """How late the notes from number `count` on were sent, in ns; the oldest may be gone."""
+        last = self.count
+        return [self._late_ns[i % self.SIZE] for i in range(max(count, last - self.SIZE), last)]
+
+    def known_ns(self) -> list[int]:
+        """How late each was, in ns; no order is promised."""
+        return list(self._late_ns[: min(self.count, self.SIZE)])
+
+    def percentiles_ms(self, shares: Sequence[float]) -> list[float]:
+        """Lateness that the given shares of notes stay under, in ms; zeros before the first."""
+        known = sorted(self.known_ns())
+        if not known:
+            return [0.0] * len(shares)
+        return [known[min(len(known) - 1, int(share * len(known)))] / NS_PER_MS for share in shares]

@@ -1,0 +1,45 @@
+"""What the daemon starts with and ends by: its engine, its first lines, a last clock."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from bridge.commands import Command
+from bridge.engine_host.keeper import EngineKeeper
+from bridge.engine_host.supervisor import EngineSupervisor
+from bridge.engine_link.address import ServerAddress
+from bridge.midi.ports import Ports
+from bridge.osc.server import OscServer
+
+
+def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None]) -> EngineKeeper:
+    """What keeps an engine: one in a process of its own, or one elsewhere with that as standby."""
+    if server is None:
+        return EngineSupervisor(report)
+    from bridge.engine_link.failover import FailoverEngine
+
+    return FailoverEngine(server, report)
+
+
+def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
+    """What a musician wants to know when the daemon is up."""
+    if ports.advice:
+        midi = [
+            "MIDI      no MIDI system here; notes work over OSC (/diffuse/note pitch velocity)",
+            f"          for MIDI ports {ports.advice}",
+        ]
+    else:
+        midi = [
+            f"MIDI in   {ports.in_name} ({ports.api})   play or send your melody here",
+            f"MIDI out  {ports.out_name} ({ports.api})   the reply comes from here",
+        ]
+    reply = f"OSC       {osc.host} port {osc.port}, answers go to port {osc.reply_port}"
+    return [*midi, reply, f"engine    {engine}"]
+
+
+def end_within(seconds: float) -> None:
+    """Whatever hangs from now on, the system ends this process after so long (not on Windows)."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
