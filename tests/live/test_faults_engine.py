@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import resource
 import signal
 import statistics
 import time
@@ -162,6 +164,56 @@ def test_an_engine_that_stands_still_for_ten_seconds_leaves_no_beat_without_note
             os.kill(pid, signal.SIGSTOP)
 
     fight(band("--no-log"), 10, stop, 10.0)
+
+
+@pytest.mark.stage
+def test_an_engine_killed_while_no_descriptor_is_free_comes_back_within_five_seconds(
+    band: StartBand,
+) -> None:
+    played = band("--no-log", "--clock", "internal", "--tempo", "120")
+    pid = played.daemon.process.pid
+    played.osc.send("/diffuse/start")
+    played.osc.send("/diffuse/note", 72, 90)
+    played.wait_sounding()
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    kill(int(played.osc.stats()["engine_pid"]))
+    time.sleep(3.0)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    before, end_s = played.osc.stats()["fresh"], time.monotonic() + 5.0
+    while played.osc.stats()["fresh"] <= before:
+        assert time.monotonic() < end_s, "no fresh beat"
+        time.sleep(0.2)
+    played.osc.send("/diffuse/stop")
+    played.wait_silent()
+
+
+@pytest.mark.stage
+@pytest.mark.timeout(900)
+def test_chaos_for_200_bars_leaves_no_beat_without_notes(band: StartBand) -> None:
+    """Kills, stops, floods and a lack of descriptors, drawn from a fixed seed."""
+    draw = random.Random(11)
+    played = band("--no-log")
+    pid = played.daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+    def blow(engine: int) -> None:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        what = draw.choice(["kill", "stop", "flood", "descriptors", "nothing"])
+        if what in ("kill", "descriptors"):
+            kill(engine)
+        if what == "descriptors":
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        if what == "stop" and engine:
+            os.kill(engine, signal.SIGSTOP)
+        if what == "flood":
+            for number in range(5000):
+                played.osc.send("/diffuse/temperature", 0.5 + number / 10_000)
+
+    try:
+        fight(played, 200, blow, 4.0)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 def test_an_engine_that_fails_every_time_is_replaced(band: StartBand, orders: Path) -> None:
