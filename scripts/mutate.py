@@ -85,7 +85,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
         yield node, f"({left} {_COMPARE[type(node.ops[0])]} {right})"
     elif isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
         new = _ARITHMETIC[type(node.op)]
-        yield node, f"({ast.unparse(node.left)} {new} {ast.unparse(node.right)})"
+        yield node, f"({ast.unparse(node.left)} {new} {_bracketed(node.right)})"
     elif isinstance(node, ast.BoolOp):
         word = " or " if isinstance(node.op, ast.And) else " and "
         yield node, "(" + word.join(f"({ast.unparse(value)})" for value in node.values) + ")"
@@ -99,6 +99,11 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         if name in _CALLS:
             yield node.func, ast.unparse(node.func).removesuffix(name) + _CALLS[name]
+
+
+def _bracketed(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return f"({text})" if isinstance(node, ast.BinOp) else text
 
 
 def nearest_tests(path: Path) -> list[list[str]]:

@@ -14,6 +14,7 @@ from engine.diffusion.noise import (
     alpha_bar,
     diffuse,
     keep_probability,
+    log_decay,
     own_evidence,
     posterior,
     predicted_posterior,
@@ -98,3 +99,11 @@ def test_schedules_fall_from_all_signal_to_none(kind: str) -> None:
     assert float(kept[0]) == 1.0
     assert float(kept[-1]) == 0.0
     assert bool((kept.diff() < 0).all())
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_the_decay_is_the_slope_of_the_kept_share(kind: str) -> None:
+    level = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    step = 1e-6
+    below, above = (alpha_bar(level + by, kind).log() for by in (-step, step))
+    assert torch.allclose(log_decay(level, kind), (below - above) / (2 * step), rtol=1e-5)
