@@ -29,6 +29,7 @@ from engine.scores.midi_events import (
     split_chunks,
 )
 from engine.scores.midi_events import MidiFileError as MidiFileError
+from engine.scores.stray_offs import hung_onsets, stray_offs
 
 REPLY_NAME = "midi-diffuse"
 """The name of the tracks we write."""
@@ -181,6 +182,7 @@ def parse(data: bytes) -> Score:
     warnings: list[str] = []
     markers: list[tuple[int, str]] = []
     bodies = [body for name, body in chunks if name == b"MTrk"]
+    hung: dict[int, set[tuple[int, int, int]]] = {}
     for index, events in enumerate(_events(bodies)):
         warnings += _read_maps(events, ticks_per_beat, tempos, meters)
         markers += _markers(events)
@@ -188,9 +190,15 @@ def parse(data: bytes) -> Score:
         for channel, change in own.items():
             programs[channel] = min(programs.get(channel, change), change)
         channels.update(event.status & 0x0F for event in events if event.status < SYSEX)
-        tracks += _parts(events, index, own)
+        parts = list(_parts(events, index, own))
+        if any(note.end_tick == events[-1].tick for part in parts for note in part.notes):
+            hung[index] = hung_onsets(events)
+        tracks += parts
     if not tracks:
         raise MidiFileError("holds no notes")
+    if any(hung.values()) and len(bodies) > 1:
+        offs = stray_offs(_events(bodies))
+        tracks = [_ended(track, hung.get(track.chunk, set()), offs) for track in tracks]
     score = Score(
         ticks_per_beat,
         tuple(_with_program(track, programs) for track in tracks),
@@ -303,6 +311,19 @@ def _notes(events: list[Event]) -> list[TickNote]:
         if key not in found or found[key].length_ticks < length:
             found[key] = TickNote(note.onset_tick, note.pitch, length, note.channel, note.velocity)
     return sorted(found.values())
+
+
+def _ended(
+    track: Track, hung: set[tuple[int, int, int]], offs: dict[tuple[int, int], list[int]]
+) -> Track:
+    """The track, its hung notes ended by the next off that another track has for their key."""
+    notes = list(track.notes)
+    for place, note in enumerate(notes):
+        if (note.channel, note.pitch, note.onset_tick) in hung:
+            later = (t for t in offs.get((note.channel, note.pitch), ()) if t > note.onset_tick)
+            end = min(next(later, note.end_tick), note.end_tick)
+            notes[place] = replace(note, length_ticks=end - note.onset_tick)
+    return replace(track, notes=tuple(notes))
 
 
 def _decode(name: bytes) -> str:

@@ -125,3 +125,12 @@ def test_what_is_taken_out_is_gone_whatever_is_missing(
         {(n.onset_tick, n.pitch) for t in parse(written).tracks for n in t.notes} if left else left
     )
     assert found == left
+
+
+def test_an_off_in_another_track_ends_the_note_that_has_none_of_its_own() -> None:
+    tune = [on(60), on(62, 480), off(62, 480), on(64), Message("control_change", time=960)]
+    ends = [off(60, 480), off(64, 1440), off(67, 10)]
+    assert notes_of(midi(tune, ends)) == [(0, 480), (480, 480), (960, 960)]
+    # In the same track, and of another channel, nothing changes.
+    assert notes_of(midi(tune, [off(60, 480, channel=3)])) == [(0, 1920), (480, 480), (960, 960)]
+    assert notes_of(midi(tune)) == [(0, 1920), (480, 480), (960, 960)]
