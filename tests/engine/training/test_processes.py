@@ -45,6 +45,7 @@ def run_on(count: int, settings: TrainSettings) -> list[dict[str, object]]:
         "batch": settings.batch, "beats": settings.beats, "warmup": settings.warmup,
         "save_every": settings.save_every, "sizes": settings.sizes, "family": settings.family,
         "valid_windows": settings.valid_windows, "threads": 1, "rate": settings.rate,
+        "own_past": settings.own_past,
     }  # fmt: skip
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     program = settings.out.parent / "program.py"
@@ -62,7 +63,7 @@ def run_on(count: int, settings: TrainSettings) -> list[dict[str, object]]:
 def settings(made_pack: Path, tmp_path: Path) -> TrainSettings:
     return TrainSettings(
         made_pack, tmp_path / "run", steps=200, batch=4, beats=4, warmup=10, save_every=100,
-        sizes=SIZES, valid_windows=1, threads=1, rate=3e-3,
+        sizes=SIZES, valid_windows=1, threads=1, rate=3e-3, own_past=0.05,
     )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def test_a_run_begun_on_one_process_goes_on_on_two_as_it_would_on_one(
     settings: TrainSettings, family: str, tmp_path: Path
 ) -> None:
     sizes = SIZES if family != "paper-unet" else {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
-    begun = replace(settings, family=family, sizes=sizes, steps=100)
+    begun = replace(settings, family=family, sizes=sizes, steps=100, own_past=0.4)
     longer = replace(begun, steps=140)
     for out in ("one", "two"):
         train(replace(begun, out=tmp_path / out), lambda p, share: None)
