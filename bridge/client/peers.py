@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ class OscPeer:
         self.port: int = self._socket.getsockname()[1]
         self.to_port = 0
         self._renew_s: float | None = None
+        self._unread: deque[OscMessage] = deque()
 
     def subscribe(self) -> None:
         """Have every answer and event sent here; renewed as long as this peer listens."""
@@ -45,19 +48,32 @@ class OscPeer:
         self.send("/diffuse/unsubscribe", "127.0.0.1", self.port)
 
     def send(self, address: str, *arguments: Value) -> None:
-        """Send one message to the daemon at `to_port`."""
+        """Send one message to the daemon at `to_port`; what has come is taken first.
+
+        Else what a subscriber did not read would leave no room for the answer.
+        """
+        self._take_what_is_there()
         self._socket.sendto(encode(address, arguments), ("127.0.0.1", self.to_port))
 
     def receive(self, seconds: float) -> OscMessage | None:
         """The next message, or None when none comes in time."""
         if self._renew_s is not None and time.monotonic() > self._renew_s:
             self.subscribe()
+        if self._unread:
+            return self._unread.popleft()
         self._socket.settimeout(max(seconds, 1e-3))
         try:
             packet = self._socket.recv(65536)
         except TimeoutError:
             return None
         return next((each for each in decode(packet) if isinstance(each, OscMessage)), None)
+
+    def _take_what_is_there(self) -> None:
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found = decode(self._socket.recv(65536))
+                self._unread.extend(each for each in found if isinstance(each, OscMessage))
 
     def wait(self, address: str, seconds: float = 5.0) -> tuple[Any, ...]:
         """Arguments of the next message at `address`; raises RigError when none comes in time."""
