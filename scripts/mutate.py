@@ -21,7 +21,8 @@ from pathlib import Path
 import click
 
 TOP = Path(__file__).resolve().parents[1]
-TIMEOUT_S = 180
+TIMEOUT_S = 600
+"""Of one run of tests; a change that makes them hang counts as noticed."""
 _COMPARE: dict[type, str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",

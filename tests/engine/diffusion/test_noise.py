@@ -13,6 +13,7 @@ from engine.diffusion.noise import (
     SCHEDULES,
     alpha_bar,
     diffuse,
+    flip_rate,
     keep_probability,
     log_decay,
     own_evidence,
@@ -107,3 +108,15 @@ def test_the_decay_is_the_slope_of_the_kept_share(kind: str) -> None:
     step = 1e-6
     below, above = (alpha_bar(level + by, kind).log() for by in (-step, step))
     assert torch.allclose(log_decay(level, kind), (below - above) / (2 * step), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("x", [0.0, 1.0])
+@pytest.mark.parametrize("x0", [0.0, 1.0])
+def test_the_flip_rate_is_the_posterior_of_a_short_step(kind: str, x: float, x0: float) -> None:
+    step, level, prior = 1e-6, one(0.6), one(0.03)
+    here, before = alpha_bar(level, kind), alpha_bar(level - step, kind)
+    was_one = posterior(one(x), one(x0), here, before, prior)
+    flipped = (1 - was_one if x else was_one) / step
+    found = flip_rate(one(x), x0, here, log_decay(level, kind), prior)
+    assert float(found) == pytest.approx(float(flipped), rel=1e-3)
