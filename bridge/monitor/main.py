@@ -59,6 +59,7 @@ def _bind(host: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # who comes before the server is up waits, instead of being refused
     except (OSError, OverflowError) as err:
         found.close()
         text = getattr(err, "strerror", None) or str(err)

@@ -142,9 +142,10 @@ def test_given_chords_are_played_and_told_ahead(band: StartBand, tmp_path: Path)
     assert ("G7/B",) in said["chord_now"]
     # UDP on a busy machine may lose one or two of some 300.
     assert len([words for words in said["played"] if words[3]]) >= len(TUNE) - 2
-    assert [words[1:3] for words in said["horizon"]][:5] == [
-        (1, 1.0), (1, 2.0), (1, 3.0), (1, 4.0), (2, 1.0),
-    ]  # fmt: skip
+    places = [words[1:3] for words in said["horizon"]]
+    assert places == sorted(places)
+    every = [(bar, float(beat)) for bar in (1, 2, 3) for beat in (1, 2, 3, 4)]
+    assert len(set(every) - set(places)) <= 2
     assert all(words[5] == "midi" for words in said["horizon"])
     assert said["key"][0] == ("C major",)
     no_faults(played)
