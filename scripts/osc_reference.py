@@ -54,6 +54,7 @@ another machine, change these in the patch, start it with `--host 0.0.0.0`, and 
   {MOST_PER_WINDOW} messages in 10 ms (the rest is dropped and counted, see `/diffuse/stats`),
   {MOST_SUBSCRIBERS} subscribers; answers are at most {MOST_REPLY_BYTES} bytes.
 - UDP may lose messages. Setting a value twice does no harm.
+- Who asks from the very address and port that it has subscribed with is answered there only.
 
 With liblo: `oscsend localhost {SEND_PORT} /diffuse/temperature f 0.8`, and `oscdump {REPLY_PORT}`
 shows the answers.

@@ -189,7 +189,8 @@ class OscServer:
         """Send to the asker, if there is one, and to every subscriber, once each."""
         self._forget_expired()
         peers = set(self._subscribers)
-        if message.to is not None:
+        # Who has subscribed with the very address it asks from gets it there.
+        if message.to is not None and message.to not in peers:
             peers.add(self.reply_address(message.to))
         self._send_to(peers, message)
 

@@ -437,3 +437,21 @@ def test_liblo_hears_answers(rig: Rig) -> None:
         dump.wait()
         reader.join()
         dump.stdout.close()  # type: ignore[union-attr]
+
+
+def test_a_subscriber_that_asks_is_answered_once_and_not_at_the_reply_port() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reply,
+    ):
+        for each in (asker, reply):
+            each.bind(("127.0.0.1", 0))
+            each.settimeout(0.3)
+        server = OscServer("127.0.0.1", 0, reply.getsockname()[1], lambda command: None)
+        server.subscribe(asker.getsockname(), True)
+        server.send(OscOut("/diffuse/out/pong", (), asker.getsockname()))
+        assert b"/diffuse/out/pong" in asker.recv(100)
+        for each in (asker, reply):
+            with pytest.raises(TimeoutError):
+                each.recv(100)
+        server.stop()
