@@ -5,11 +5,11 @@ The parts are on the Stage; the Navigator takes them elsewhere. Owner: the trans
 
 from __future__ import annotations
 
-import logging
 import math
 
-from bridge.commands import Effect, LogLine, OscOut, RequestPlan
+from bridge.commands import Effect, RequestPlan
 from bridge.live.clock.playhead import TransportEvent
+from bridge.live.clock_news import clock_news
 from bridge.live.listening.note_gate import Change, NoteEvent
 from bridge.live.navigator import Navigator
 from bridge.live.playing.performer import LATE_NS
@@ -40,7 +40,6 @@ class Conductor:
 
     def _follow(self, event: TransportEvent, now_ns: int) -> list[Effect]:
         transport = self._stage.transport
-        clock = "Ableton Link" if transport.source == "link" else "MIDI clock"
         jumped = event is TransportEvent.JUMPED and transport.playing
         if jumped or event is TransportEvent.STARTED:
             return self._navigator.go(now_ns)
@@ -48,24 +47,13 @@ class Conductor:
             return self._navigator.halt(now_ns)
         if event is TransportEvent.REANCHORED:
             self._navigator.reanchor()
-        if event is TransportEvent.FREEWHEEL:
-            text = f"{clock} stopped coming; going on at {transport.bpm:.1f} bpm"
-            return [LogLine(logging.WARNING, text)]
-        if event is TransportEvent.TWO_CLOCKS:
-            text = "two MIDI clocks seem to come in; switch one of them off"
-            return [OscOut("/diffuse/out/error", ("clock", text)), LogLine(logging.WARNING, text)]
-        if event is TransportEvent.WAITING:
-            text = f"{clock} runs, waiting for Start; /diffuse/downbeat begins without it"
-            return [LogLine(logging.INFO, text)]
-        if event is TransportEvent.CLOCK_BACK:
-            return [LogLine(logging.INFO, f"{clock} is back")]
-        return []
+        return clock_news(event, transport)
 
     def note(self, event: NoteEvent) -> list[Effect]:
         """Take a note of the player's that began or ended."""
         stage = self._stage
         if stage.left_hand.owns(event):
-            return self._left_hand(event)
+            return stage.left_hand_note(event)
         if not stage.playing:
             return self._early_note(event)
         place = stage.place(event.at_ns + stage.input_offset_ns)
@@ -74,15 +62,6 @@ class Conductor:
             stage.note_began()
         stage.silent_since = None if stage.recorder.sounding else stage.step
         return stage.teller.played(event, place.step)
-
-    def _left_hand(self, event: NoteEvent) -> list[Effect]:
-        """A key of the left hand: its chord holds from the next plan on."""
-        stage = self._stage
-        if stage.left_hand.note(event):
-            stage.replanner.hold(stage.left_hand.chord)
-        if not stage.playing:
-            return []
-        return stage.teller.played(event, stage.place(event.at_ns + stage.input_offset_ns).step)
 
     def _early_note(self, event: NoteEvent) -> list[Effect]:
         """Keep a note that comes while the song stands still; it may start the song."""

@@ -11,7 +11,7 @@ from bridge.commands import Effect, OscOut
 from bridge.live.clock.link_transport import LinkTransport
 from bridge.live.listening.input_recorder import InputRecorder, Place
 from bridge.live.listening.left_hand import LeftHand
-from bridge.live.listening.note_gate import NoteGate
+from bridge.live.listening.note_gate import NoteEvent, NoteGate
 from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.beat_tally import BeatTally
@@ -120,6 +120,14 @@ class Stage:
             before = self.policy.turn
             self.policy.note_began(onset, self.scene())
             self.turn_changed(before)
+
+    def left_hand_note(self, event: NoteEvent) -> list[Effect]:
+        """Take a key of the left hand: its chord holds from the next plan on."""
+        if self.left_hand.note(event):
+            self.replanner.hold(self.left_hand.chord)
+        if not self.playing:
+            return []
+        return self.teller.played(event, self.place(event.at_ns + self.input_offset_ns).step)
 
     def turn_changed(self, before: Turn | None) -> None:
         """End what sounds where the turn `before` was cut short or moved."""
