@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import torch
 
+from engine.model.export import planner_weights_of
 from engine.training.clocked_run import Recipe
 from engine.training.dataset import load_pack
 from engine.training.harmony_training import train_harmony
@@ -30,6 +31,12 @@ DATA_LIMIT_BYTES = 64 * 1024 * 1024
 @click.option("--out", type=Path, required=True, help="Folder for results.")
 @click.option(
     "--start", type=Path, default=None, help="Checkpoint whose texture weights to begin with."
+)
+@click.option(
+    "--start-harmony",
+    type=Path,
+    default=None,
+    help="Model or checkpoint whose planner to go on from.",
 )
 @click.option("--harmony-minutes", default=1.7, show_default=True)
 @click.option("--texture-minutes", default=6.5, show_default=True)
@@ -47,6 +54,7 @@ def main(
     data: Path,
     out: Path,
     start: Path | None,
+    start_harmony: Path | None,
     harmony_minutes: float,
     texture_minutes: float,
     harmony_beats: int,
@@ -86,7 +94,8 @@ def main(
     )
     if harmony_minutes > 0:
         recipe = replace(common, minutes=harmony_minutes, beats=harmony_beats, rate=harmony_rate)
-        train_harmony(pack, recipe, where, out / "harmony.pt", report)
+        begin = None if start_harmony is None else planner_weights_of(start_harmony)
+        train_harmony(pack, recipe, where, out / "harmony.pt", report, begin)
     if texture_minutes > 0:
         weights = None if start is None else torch.load(start, weights_only=True)["averaged"]
         recipe = replace(common, minutes=texture_minutes, beats=texture_beats, rate=texture_rate)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.requests.request import SampleSettings
     from engine.systems.player import SystemPlayer
 
+_CHORD_ROWS = ("chord_temperature", "chord_calls", "chord_choices")
 LIVE_TASKS = ("live", "replay", "recovery")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
@@ -158,6 +159,19 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.IntRange(1, 1000),
     help="Sampler calls of a reply, for every model.  [as each is played]",
 )
+@click.option(
+    "--chord-temperature", type=click.FloatRange(0.1, 2), help="Of the chords.  [as each is played]"
+)
+@click.option(
+    "--chord-calls",
+    type=click.IntRange(1, 100),
+    help="Sampler calls for the chords.  [as each is played]",
+)
+@click.option(
+    "--chord-choices",
+    type=click.IntRange(1, 64),
+    help="Plans of chords to choose from.  [as each is played]",
+)
 @click.option("--sampler", help="Reverse process.  [as each is played]")
 @click.option(
     "--temperature",
@@ -200,6 +214,7 @@ def evaluate(
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
+    asked |= {name: options.pop(name) for name in _CHORD_ROWS}
     names = presets or (() if models else ("default",))
     generators: dict[str, Generator | SystemPlayer] = {}
     for model in (*models, *(preset_model(name) for name in names)):
@@ -238,7 +253,7 @@ def as_played(
     given = {name: value for name, value in asked.items() if value is not None}
     defaults = DEFAULTS if task in LIVE_TASKS else file_defaults(task)
     best: dict[str, Any] = {**defaults, **own, **given}
-    names = (*asked, "chord_temperature", "chord_calls", "chord_choices")
+    names = dict.fromkeys((*asked, *_CHORD_ROWS))
     return SampleSettings(**{name: best[name] for name in names}, seed=seed, voices=88)
 
 

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from bridge.client.ending import end_process
 from bridge.client.rig import RigError, wait_for
 from bridge.engine_link.address import ServerAddress, server_address
 
@@ -75,13 +76,7 @@ class ServerProcess:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit code; kills it after 30 s."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            code = self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
+        code = end_process(self.process, number, patience_s=30)
         self._reader.join(timeout=2)
         if self.process.stdout is not None:
             self.process.stdout.close()

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
+from bridge.client.ending import end_process
 from bridge.midi.systems import list_ports
 from bridge.realtime import raise_priority
 
@@ -130,13 +131,7 @@ class DaemonProcess:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit code; kills it after 10 s."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            code = self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
+        code = end_process(self.process, number, patience_s=10)
         self._reader.join(timeout=2)
         if self.process.stdout is not None:
             self.process.stdout.close()

@@ -201,6 +201,20 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
     return weights
 
 
+def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """Weights, float32, of a harmony planner, from an export that has one or its checkpoint.
+
+    Raises ModelError or CheckpointError where there are none.
+    """
+    if not is_export(path):
+        state: dict[str, Any] = checkpoint.load(path)
+        return dict(state["averaged"])
+    found = _weights_under("harmony.network.", _open(path, torch.device("cpu"))[0])
+    if not found:
+        raise ModelError(f"{path}: this model has no planner; name one that has, or a checkpoint")
+    return found
+
+
 def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
     """Script, halve, and write atomically.
 

@@ -13,7 +13,9 @@ from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import ChordCell, FillRequest
 
 Answer = tuple[PianoRoll, tuple[ChordCell, ...]]
-_SEEDS_APART = 0x3779B1
+_SEEDS_APART = 0x5851F5
+"""Between the seeds of two answers: another distance than between the plans that one answer draws
+(`engine.diffusion.harmony_sampler`), or answers would share plans."""
 
 
 class Drafter(Protocol):

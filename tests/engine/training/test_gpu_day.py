@@ -29,6 +29,15 @@ def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Pa
     # Its own texture is what a second day may begin with.
     again = [*told, "--harmony-minutes", "0", "--start", str(out / "texture.pt")]
     assert "from weights, without [] []" in CliRunner().invoke(main, again).output
+    # And its planner, or a shipped model's, is what the next planner may begin with.
+    before = torch.load(out / "harmony.pt", weights_only=True)["averaged"]
+    only = [*told, "--texture-minutes", "0", "--harmony-rate", "0", "--start-harmony"]
+    for start in (out / "harmony.pt", TOP / "presets" / "default.pt"):
+        found = CliRunner().invoke(main, [*only, str(start)], catch_exceptions=False)
+        assert found.exit_code == 0, found.output
+        after = torch.load(out / "harmony.pt", weights_only=True)["averaged"]
+        same = all(torch.equal(before[name], after[name]) for name in before)
+        assert same == (start.name == "harmony.pt")
     weights = torch.load(out / "texture.pt", weights_only=True)["averaged"]
     assert {x.dtype for x in weights.values()} == {torch.float16}
 
