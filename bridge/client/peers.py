@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from collections import deque
@@ -27,10 +28,12 @@ Bytes = tuple[int, ...]
 
 
 class OscPeer:
-    """An OSC client on a port of its own."""
+    """An OSC client on a port of its own; one thread may send while another receives."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # Never changed afterwards: a timeout belongs to the socket, so to both threads at once.
+        self._socket.setblocking(False)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.to_port = 0
@@ -59,17 +62,12 @@ class OscPeer:
         """The next message, or None when none comes in time."""
         if self._renew_s is not None and time.monotonic() > self._renew_s:
             self.subscribe()
-        if self._unread:
-            return self._unread.popleft()
-        self._socket.settimeout(max(seconds, 1e-3))
-        try:
-            packet = self._socket.recv(65536)
-        except TimeoutError:
-            return None
-        return next((each for each in decode(packet) if isinstance(each, OscMessage)), None)
+        if not self._unread:
+            select.select([self._socket], [], [], max(seconds, 0.0))
+            self._take_what_is_there()
+        return self._unread.popleft() if self._unread else None
 
     def _take_what_is_there(self) -> None:
-        self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
                 found = decode(self._socket.recv(65536))

@@ -1,0 +1,51 @@
+"""The OSC peer: nothing that came is lost, and two threads may share it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from bridge.client.peers import OscPeer
+from bridge.osc.wire import encode
+
+
+@pytest.fixture
+def peer() -> Iterator[OscPeer]:
+    with closing(OscPeer()) as found:
+        found.to_port = found.port  # it hears what it says
+        yield found
+
+
+def test_nothing_comes_in_time(peer: OscPeer) -> None:
+    assert peer.receive(0.01) is None
+
+
+def test_every_message_of_a_bundle_is_received(peer: OscPeer) -> None:
+    parts = [encode("/one", (1,)), encode("/two", (2,))]
+    bundle = b"#bundle\x00" + struct.pack(">Q", 1)
+    bundle += b"".join(struct.pack(">i", len(part)) + part for part in parts)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(bundle, ("127.0.0.1", peer.port))
+    addresses = [message.address for _ in range(2) if (message := peer.receive(1.0))]
+    assert addresses == ["/one", "/two"]
+
+
+def test_one_thread_sends_while_another_receives(peer: OscPeer) -> None:
+    """A sender that changed the socket's timeout would end the other thread's wait in an error."""
+    heard: list[int] = []
+
+    def listen() -> None:
+        while len(heard) < 500 and (message := peer.receive(5.0)) is not None:
+            heard.append(int(str(message.arguments[0])))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    for number in range(500):
+        peer.send("/number", number)
+    listener.join()
+    assert sorted(heard) == list(range(500))
