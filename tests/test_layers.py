@@ -73,8 +73,13 @@ def test_what_only_the_extra_cluster_brings_stays_with_the_engine_server() -> No
     assert {folder(who) for who, _, _ in extra} == {"bridge/engine_server"}
     at_the_top = {who for who, _, lazily in extra if not lazily}
     assert at_the_top == {"bridge.engine_server.replica"}
-    reached = [(who, lazily) for who, what in OURS if what in at_the_top
-               for _, w, lazily in IMPORTS if (_, w) == (who, what)]  # fmt: skip
+    reached = [
+        (who, lazily)
+        for who, what in OURS
+        if what in at_the_top
+        for _, w, lazily in IMPORTS
+        if (_, w) == (who, what)
+    ]
     assert reached
     assert all(lazily for _, lazily in reached)
 

@@ -17,14 +17,18 @@ STUDY: dict[str, Any] = {
     "wrong piece": {"note_f1": 0.05, "mean_ratio": 3.5},
     "tables": {
         "calls": [
-            {"sampler": name, "steps": steps, "note_f1": round(0.1 + steps / 100, 2),
-             "mean_ratio": None if (steps, name) == (4, "ddim") else 1.5,
-             "ms_per_reply": 20 * steps}
+            {
+                "sampler": name,
+                "steps": steps,
+                "note_f1": round(0.1 + steps / 100, 2),
+                "mean_ratio": None if (steps, name) == (4, "ddim") else 1.5,
+                "ms_per_reply": 20 * steps,
+            }
             for name in ("renoise", "ddim")
             for steps in (10, 4)
         ]
     },
-}  # fmt: skip
+}
 
 
 def reply(f1: float, dissonant: float) -> dict[str, Any]:
@@ -32,15 +36,22 @@ def reply(f1: float, dissonant: float) -> dict[str, Any]:
 
 
 REPLAY: dict[str, Any] = {
-    "models": ["a"], "task": "replay", "windows": 8,
-    "horizons": [{"model": "a", "player": f"a +{beats}", "horizon_beats": float(beats)}
-                 for beats in (4, 0)],
+    "models": ["a"],
+    "task": "replay",
+    "windows": 8,
+    "horizons": [
+        {"model": "a", "player": f"a +{beats}", "horizon_beats": float(beats)} for beats in (4, 0)
+    ],
     "harmony": {
         "human": {"profile": {"dissonant": 0.15}},
-        "replies": {"a +0": reply(0.11, 0.1), "a +4": reply(0.08, 0.2),
-                    "a all": reply(0.13, 0.12), "wrong piece": reply(0.05, 0.25)},
+        "replies": {
+            "a +0": reply(0.11, 0.1),
+            "a +4": reply(0.08, 0.2),
+            "a all": reply(0.13, 0.12),
+            "wrong piece": reply(0.05, 0.25),
+        },
     },
-}  # fmt: skip
+}
 
 
 def drawn(panel: Any) -> dict[str, list[tuple[float, float]]]:

@@ -47,8 +47,15 @@ def test_figures_of_a_bench_are_read_off_its_json() -> None:
 def test_a_live_run_that_breaks_a_promise_fails(
     change: dict[str, float], broken: list[str]
 ) -> None:
-    kept = {"stuck_notes": 0, "unsent": 0, "faults": 0, "late": 0, "rest": 0, "slow_down": 1.0,
-            "fresh_percent": 100.0}  # fmt: skip
+    kept = {
+        "stuck_notes": 0,
+        "unsent": 0,
+        "faults": 0,
+        "late": 0,
+        "rest": 0,
+        "slow_down": 1.0,
+        "fresh_percent": 100.0,
+    }
     code = f"print({json.dumps(json.dumps(kept | change))})"
     ran = run(Row("live", ("-c", code), lambda found: [], stage_table._live_broken), {})
     assert ran.ok == (not broken)

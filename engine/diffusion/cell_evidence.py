@@ -22,9 +22,14 @@ _WIDTH = 64
 _TIME, _PITCH, _GROUPS = (1, 5), (25, 1), 8
 _LAYERS = (
     # kernel over (pitch, token), dilation over tokens, groups of channels
-    (_TIME, 1, 1), (_PITCH, 1, _GROUPS), (_TIME, 3, 1), (_PITCH, 1, _GROUPS),
-    (_TIME, 1, 1), (_PITCH, 1, _GROUPS), ((1, 3), 1, 1),
-)  # fmt: skip
+    (_TIME, 1, 1),
+    (_PITCH, 1, _GROUPS),
+    (_TIME, 3, 1),
+    (_PITCH, 1, _GROUPS),
+    (_TIME, 1, 1),
+    (_PITCH, 1, _GROUPS),
+    ((1, 3), 1, 1),
+)
 
 
 class CellEvidence(nn.Module):
@@ -57,11 +62,15 @@ class CellRefiner(nn.Module):
         self.into = nn.Conv2d(4 * planes * STEPS_PER_TOKEN, width, (1, 3), padding=(0, 1))
         self.layers = nn.ModuleList(
             nn.Conv2d(
-                width, width, kernel, dilation=(1, far), groups=groups,
+                width,
+                width,
+                kernel,
+                dilation=(1, far),
+                groups=groups,
                 padding=(kernel[0] // 2, kernel[1] // 2 * far),
             )
             for kernel, far, groups in _LAYERS
-        )  # fmt: skip
+        )
         self.film = nn.Linear(3, 2 * width * (len(_LAYERS) + 1))
         self.out = nn.Conv2d(width, planes * STEPS_PER_TOKEN, 1)
         self.weights = nn.Linear(3, 2 * planes)  # of the logits and of the evidence

@@ -63,18 +63,34 @@ class HarmonySampler(nn.Module):
             batch, many = known.size(0), choices
             other = torch.arange(many, device=seed.device).repeat(batch) * self.seeds_apart
             plans = self._drawn(
-                known.repeat_interleave(many, 0), mask.repeat_interleave(many, 0),
-                room.repeat_interleave(many, 0), lead.repeat_interleave(many, 0),
-                lead_known.repeat_interleave(many, 0), phase.repeat_interleave(many, 0),
-                bar.repeat_interleave(many, 0), style.repeat_interleave(many, 0),
-                seed.repeat_interleave(many, 0) + other, first_beat.repeat_interleave(many, 0),
-                calls, temperature,
-            )  # fmt: skip
+                known.repeat_interleave(many, 0),
+                mask.repeat_interleave(many, 0),
+                room.repeat_interleave(many, 0),
+                lead.repeat_interleave(many, 0),
+                lead_known.repeat_interleave(many, 0),
+                phase.repeat_interleave(many, 0),
+                bar.repeat_interleave(many, 0),
+                style.repeat_interleave(many, 0),
+                seed.repeat_interleave(many, 0) + other,
+                first_beat.repeat_interleave(many, 0),
+                calls,
+                temperature,
+            )
             return agreed(plans.view(batch, many, plans.size(1), plans.size(2)), mask)
         return self._drawn(
-            known, mask, room, lead, lead_known, phase, bar, style, seed, first_beat, calls,
+            known,
+            mask,
+            room,
+            lead,
+            lead_known,
+            phase,
+            bar,
+            style,
+            seed,
+            first_beat,
+            calls,
             temperature,
-        )  # fmt: skip
+        )
 
     def _drawn(
         self,

@@ -132,9 +132,17 @@ class Sampler(nn.Module):
         power = self.spacing * (1.5 if way == "ddim" else 1.0)
         falls = levels(loop.steps, loop.variation, power, min(self.corrections, loop.steps - 1))
         inputs = Inputs(
-            x_start, known, request.mask, start, request.phase, request.bar, request.style,
-            request.density, plan, planned,
-        )  # fmt: skip
+            x_start,
+            known,
+            request.mask,
+            start,
+            request.phase,
+            request.bar,
+            request.style,
+            request.density,
+            plan,
+            planned,
+        )
         if loop.guidance != 1.0:
             inputs = conditional_and_unconditional(inputs)
         context = self.network.encode(inputs)

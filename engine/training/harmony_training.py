@@ -31,17 +31,24 @@ def plan_prior(device: torch.device) -> Tensor:
 
 
 def harmony_loss(
-    network: HarmonyTransformer, batch: HarmonyBatch, known: Tensor, mask: Tensor,
-    lead_known: Tensor, level: Tensor, prior: Tensor, generator: torch.Generator,
-) -> Tensor:  # fmt: skip
+    network: HarmonyTransformer,
+    batch: HarmonyBatch,
+    known: Tensor,
+    mask: Tensor,
+    lead_known: Tensor,
+    level: Tensor,
+    prior: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
     """Cross-entropy of the free cells, nats a beat that has any."""
     alpha = alpha_bar(level, "cosine")[:, None, None]
     chance = alpha * batch.plan + (1.0 - alpha) * prior
     uniform = torch.rand(batch.plan.shape, generator=generator, device=level.device)
     noisy = (uniform < chance).float() * (1.0 - mask)
     with autocast(level.device):
-        logits = network.in_c(noisy, known, mask, batch.lead, lead_known, level, batch.phase,
-                              batch.bar, batch.style)  # fmt: skip
+        logits = network.in_c(
+            noisy, known, mask, batch.lead, lead_known, level, batch.phase, batch.bar, batch.style
+        )
     logits = logits.float() + own_evidence(noisy, alpha, prior)
     cells = F.binary_cross_entropy_with_logits(logits, batch.plan, reduction="none") * (1.0 - mask)
     return cells.sum() / (1.0 - mask).amax(dim=1).sum().clamp_min(1.0)
@@ -49,9 +56,15 @@ def harmony_loss(
 
 @torch.no_grad()
 def draw_plan(
-    network: HarmonyTransformer, batch: HarmonyBatch, known: Tensor, mask: Tensor,
-    lead_known: Tensor, prior: Tensor, calls: int, generator: torch.Generator,
-) -> Tensor:  # fmt: skip
+    network: HarmonyTransformer,
+    batch: HarmonyBatch,
+    known: Tensor,
+    mask: Tensor,
+    lead_known: Tensor,
+    prior: Tensor,
+    calls: int,
+    generator: torch.Generator,
+) -> Tensor:
     """A plan by the exact chain, in the key the batch is in."""
     size = len(known)
     x = (torch.rand(known.shape, generator=generator, device=known.device) < prior).float()
@@ -60,8 +73,17 @@ def draw_plan(
         after = torch.full((size,), 1.0 - (i + 1) / calls, device=known.device)
         noisy = x * (1.0 - mask)
         with autocast(known.device):
-            logits = network.in_c(noisy, known, mask, batch.lead, lead_known, level, batch.phase,
-                                  batch.bar, batch.style)  # fmt: skip
+            logits = network.in_c(
+                noisy,
+                known,
+                mask,
+                batch.lead,
+                lead_known,
+                level,
+                batch.phase,
+                batch.bar,
+                batch.style,
+            )
         here, there = (alpha_bar(each, "cosine")[:, None, None] for each in (level, after))
         p = torch.sigmoid(logits.float() + own_evidence(noisy, here, prior))
         chance = predicted_posterior(noisy, p, here, there, prior)
@@ -77,9 +99,13 @@ def kept_share(plan: Tensor) -> float:
 
 
 def train_harmony(
-    pack: Pack, recipe: Recipe, device: torch.device, out: Path, report: Report,
+    pack: Pack,
+    recipe: Recipe,
+    device: torch.device,
+    out: Path,
+    report: Report,
     weights: dict[str, Tensor] | None = None,
-) -> HarmonyTransformer:  # fmt: skip
+) -> HarmonyTransformer:
     """Train until the clock says so; the averaged network, and `out`, written at each score.
 
     weights: a checkpoint's, to begin with.
@@ -93,9 +119,11 @@ def train_harmony(
     prior = plan_prior(device)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     run = Optimiser(network, recipe)
-    report(f"harmony: {sum(p.numel() for p in network.parameters())} weights; density "
-           f"{float(music.plan[0, :, :12].float().mean()):.3f} "
-           f"{float(music.plan[0, :, 12:].float().mean()):.3f}")  # fmt: skip
+    report(
+        f"harmony: {sum(p.numel() for p in network.parameters())} weights; density "
+        f"{float(music.plan[0, :, :12].float().mean()):.3f} "
+        f"{float(music.plan[0, :, 12:].float().mean()):.3f}"
+    )
     scored = -1
     own_from = _OWN_FROM if weights is None else 0.0
     while not run.over:
@@ -115,8 +143,10 @@ def train_harmony(
         run.update(loss)
         if int(run.share * 8) > scored:
             scored = int(run.share * 8)
-            report(f"harmony {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
-                   + _harmony_scores(run.averaged, valid, prior, recipe.scored))  # fmt: skip
+            report(
+                f"harmony {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
+                + _harmony_scores(run.averaged, valid, prior, recipe.scored)
+            )
             torch.save(run.state("harmony", prior, math.nan), out)
     found = _harmony_valid(run.averaged, valid, prior, recipe.scored)
     torch.save(run.state("harmony", prior, found), out)
@@ -126,10 +156,14 @@ def train_harmony(
 
 def _key_between(plain: Tensor, moved_plan: Tensor) -> Tensor:
     """By how much `moved_plan` [B, 24, T] is turned against `plain`, int64 [B], -6 to 5."""
-    fits = torch.stack([
-        (turned(plain, torch.full((len(plain),), s, device=plain.device)) == moved_plan)
-        .all(dim=2).all(dim=1) for s in range(-6, 6)
-    ])  # fmt: skip
+    fits = torch.stack(
+        [
+            (turned(plain, torch.full((len(plain),), s, device=plain.device)) == moved_plan)
+            .all(dim=2)
+            .all(dim=1)
+            for s in range(-6, 6)
+        ]
+    )
     return fits.long().argmax(dim=0) - 6
 
 

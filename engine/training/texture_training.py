@@ -36,15 +36,25 @@ def texture_logits(
     share = batch.mask.repeat_interleave(12, dim=2)
     with autocast(level.device):
         return network.tokens(
-            torch.cat([noisy, known], dim=2), share, level, batch.phase, batch.bar,
-            batch.style, batch.density, batch.plan, batch.planned,
-        )  # fmt: skip
+            torch.cat([noisy, known], dim=2),
+            share,
+            level,
+            batch.phase,
+            batch.bar,
+            batch.style,
+            batch.density,
+            batch.plan,
+            batch.planned,
+        )
 
 
 def texture_loss(
-    network: FrameTransformer, batch: TextureBatch, level: Tensor, prior: Tensor,
+    network: FrameTransformer,
+    batch: TextureBatch,
+    level: Tensor,
+    prior: Tensor,
     generator: torch.Generator,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Cross-entropy of the free cells, nats a step of music that has any."""
     mask = batch.mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
     target = batch.target.to(torch.bfloat16)
@@ -82,10 +92,16 @@ def with_sampled_past(
     mask[:, :, ACCOMPANIMENT] = (place < starts[:, None]).float()
     mask[:, :, LEAD] *= place < revealed[:, None]
     part = TextureBatch(
-        batch.target[rows], batch.context[rows], mask, batch.phase[rows], batch.bar[rows],
-        batch.style[rows], batch.density[rows],
-        torch.zeros_like(batch.plan[rows]), torch.zeros_like(batch.planned[rows]),
-    )  # fmt: skip
+        batch.target[rows],
+        batch.context[rows],
+        mask,
+        batch.phase[rows],
+        batch.bar[rows],
+        batch.style[rows],
+        batch.density[rows],
+        torch.zeros_like(batch.plan[rows]),
+        torch.zeros_like(batch.planned[rows]),
+    )
     wide = mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
     known = part.context.to(torch.bfloat16) * wide
     shape = part.target.shape
@@ -140,9 +156,14 @@ def texture_scores(network: FrameTransformer, music: TextureMusic, prior: Tensor
 
 
 def train_texture(
-    pack: Pack, recipe: Recipe, device: torch.device, out: Path, report: Report,
-    start: dict[str, Tensor] | None = None, keep_at: tuple[float, ...] = (),
-) -> FrameTransformer:  # fmt: skip
+    pack: Pack,
+    recipe: Recipe,
+    device: torch.device,
+    out: Path,
+    report: Report,
+    start: dict[str, Tensor] | None = None,
+    keep_at: tuple[float, ...] = (),
+) -> FrameTransformer:
     """Train until the clock says so; the averaged network, and `out`, also written at the shares
     `keep_at` of the run."""
     torch.manual_seed(recipe.seed)
@@ -181,8 +202,10 @@ def train_texture(
         run.update(loss)
         if int(run.share * 10) > scored:
             scored = int(run.share * 10)
-            report(f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
-                   + texture_scores(run.averaged, valid, prior, recipe.scored))  # fmt: skip
+            report(
+                f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
+                + texture_scores(run.averaged, valid, prior, recipe.scored)
+            )
         if kept and run.share > kept[0]:
             kept.pop(0)
             torch.save(run.state("frame-transformer", stored, math.nan), out)

@@ -27,21 +27,32 @@ else:
 """
 
 SAVES = {
-    "midi": ("from engine.scores.midi_events import MidiFileError\n"
-             "from engine.scores.midi_write import write",
-             "write(bytes(100_000), path)", "MidiFileError"),
-    "checkpoint": ("import torch\n"
-                   "from engine.model.checkpoint import CheckpointError, save_atomically",
-                   "save_atomically({'x': torch.zeros(100_000)}, path)", "CheckpointError"),
-    "export": ("import torch\nfrom engine.model import export\n"
-               "from engine.model.export import ModelError\n"
-               "export.script = lambda layer: torch.jit.trace(layer, torch.zeros(1, 100))",
-               "export.write(torch.nn.Linear(100, 100), {}, path)", "ModelError"),
-    "trusted": ("from bridge.settings import model_trust\n"
-                "from bridge.settings.model_trust import TrustError\n"
-                "model_trust.list_file = lambda: path\nmodel_trust.checksum = lambda _: 'f' * 9000",
-                "model_trust.trust(Path(sys.executable))", "TrustError"),
-}  # fmt: skip
+    "midi": (
+        "from engine.scores.midi_events import MidiFileError\n"
+        "from engine.scores.midi_write import write",
+        "write(bytes(100_000), path)",
+        "MidiFileError",
+    ),
+    "checkpoint": (
+        "import torch\nfrom engine.model.checkpoint import CheckpointError, save_atomically",
+        "save_atomically({'x': torch.zeros(100_000)}, path)",
+        "CheckpointError",
+    ),
+    "export": (
+        "import torch\nfrom engine.model import export\n"
+        "from engine.model.export import ModelError\n"
+        "export.script = lambda layer: torch.jit.trace(layer, torch.zeros(1, 100))",
+        "export.write(torch.nn.Linear(100, 100), {}, path)",
+        "ModelError",
+    ),
+    "trusted": (
+        "from bridge.settings import model_trust\n"
+        "from bridge.settings.model_trust import TrustError\n"
+        "model_trust.list_file = lambda: path\nmodel_trust.checksum = lambda _: 'f' * 9000",
+        "model_trust.trust(Path(sys.executable))",
+        "TrustError",
+    ),
+}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of a file there")

@@ -105,11 +105,25 @@ def test_malformed_osc_leaves_no_memory_behind() -> None:
 MESSAGES = [
     bytes(data)
     for data in (
-        (0x90, 60, 100), (0x80, 60, 0), (0x90, 60, 0), (0xB0, 64, 127), (0xB0, 123, 0),
-        (0xBF, 20, 64), (0xF8,), (0xFA,), (0xFB,), (0xFC,), (0xF2, 16, 2), (0xC0, 5),
-        (0xE0, 0, 64), (0xD0, 9), (0xF0, 0x7E, 0x7F, 6, 1, 0xF7), (0xFE,), (0xFF,),
+        (0x90, 60, 100),
+        (0x80, 60, 0),
+        (0x90, 60, 0),
+        (0xB0, 64, 127),
+        (0xB0, 123, 0),
+        (0xBF, 20, 64),
+        (0xF8,),
+        (0xFA,),
+        (0xFB,),
+        (0xFC,),
+        (0xF2, 16, 2),
+        (0xC0, 5),
+        (0xE0, 0, 64),
+        (0xD0, 9),
+        (0xF0, 0x7E, 0x7F, 6, 1, 0xF7),
+        (0xFE,),
+        (0xFF,),
     )
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -102,9 +102,15 @@ def test_a_session_takes_every_midi_message(played: list[tuple[tuple[int, ...], 
 
 
 @FUZZ
-@given(st.lists(st.tuples(st.sampled_from(["stats", "state", "param/mode", "x"]),
-                          st.lists(grammar.texts | grammar.floats | grammar.integers, max_size=3)),
-                max_size=5))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["stats", "state", "param/mode", "x"]),
+            st.lists(grammar.texts | grammar.floats | grammar.integers, max_size=3),
+        ),
+        max_size=5,
+    )
+)
 @example([("stats", ["fresh", "many"])])
 @example([("stats", ["late", "\x1b[2J"])])
 def test_status_takes_every_answer(answers: list[tuple[str, list[object]]]) -> None:

@@ -112,10 +112,15 @@ def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made_pack(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pack") / "made.npz"
     pieces = [
-        Piece("made", "valid" if seed > 7 else "train", f"{seed}", "melody",
-              (midi_folder / f"piece-{seed}.mid").read_bytes())
+        Piece(
+            "made",
+            "valid" if seed > 7 else "train",
+            f"{seed}",
+            "melody",
+            (midi_folder / f"piece-{seed}.mid").read_bytes(),
+        )
         for seed in range(10)
-    ]  # fmt: skip
+    ]
     pack(pieces, path)
     return path
 

@@ -53,15 +53,15 @@ def counts(task: str, seeds: int, beats: int, **others: object) -> list[int]:
     """New notes of each seed."""
     generator, settings = played()
     mask, variation = TASKS[task]
+    wanted = replace(settings, variation=variation, **others)  # type: ignore[arg-type]
     roll = music(task, beats, generator.pitches)
     known = mask(roll)
     found = []
     for first in range(0, seeds, TOGETHER):
         requests = [
-            FillRequest(roll, known, settings=replace(
-                settings, seed=seed, variation=variation, **others))  # type: ignore[arg-type]
+            FillRequest(roll, known, settings=replace(wanted, seed=seed))
             for seed in range(first, min(first + TOGETHER, seeds))
-        ]  # fmt: skip
+        ]
         for filled in generator.fill_many(requests):
             new = replace(filled, cells=filled.cells & ~known)
             found.append(len(roll_to_notes(new)))

@@ -120,7 +120,11 @@ def test_each_melody_is_harmonised_whole(tiny_generator: Generator) -> None:
     generator = Generator(tiny_generator.sampler, told, tiny_generator.device)
     played = list(harmonies(generator, SampleSettings(steps=1)))
     assert [tune.file for tune, _ in played] == [
-        "ode-to-joy", "greensleeves", "amazing-grace", "auld-lang-syne", "silent-night",
-    ]  # fmt: skip
+        "ode-to-joy",
+        "greensleeves",
+        "amazing-grace",
+        "auld-lang-syne",
+        "silent-night",
+    ]
     beats = [pair[0].shape[-1] / STEPS_PER_BEAT for _, pair in played]
     assert beats == [64, 51, 50, 67, 36]

@@ -188,21 +188,46 @@ class Ardour:
             meter.set("divisions-per-bar", str(self.beats_per_bar))
         end = max(note.onset_beats + note.length_beats for note in melody)
         whole = {
-            "name": "Melody", "muted": "0", "opaque": "1", "locked": "0", "automatic": "0",
-            "whole-file": "1", "start": "b0", "length": f"b{round(end * _TICKS_PER_BEAT)}@b0",
-            "sync-position": "b0", "ancestral-start": "b0", "ancestral-length": "b0@b0",
-            "stretch": "1", "shift": "1", "layering-index": "0", "type": "midi",
-            "first-edit": "nothing", "source-0": _MELODY_ID, "master-source-0": _MELODY_ID,
-        }  # fmt: skip
+            "name": "Melody",
+            "muted": "0",
+            "opaque": "1",
+            "locked": "0",
+            "automatic": "0",
+            "whole-file": "1",
+            "start": "b0",
+            "length": f"b{round(end * _TICKS_PER_BEAT)}@b0",
+            "sync-position": "b0",
+            "ancestral-start": "b0",
+            "ancestral-length": "b0@b0",
+            "stretch": "1",
+            "shift": "1",
+            "layering-index": "0",
+            "type": "midi",
+            "first-edit": "nothing",
+            "source-0": _MELODY_ID,
+            "master-source-0": _MELODY_ID,
+        }
         source = {
-            "name": "Melody.mid", "take-id": "", "type": "midi", "flags": "", "id": _MELODY_ID,
-            "natural-position": "a0", "captured-for": "Melody", "origin": "",
-        }  # fmt: skip
+            "name": "Melody.mid",
+            "take-id": "",
+            "type": "midi",
+            "flags": "",
+            "id": _MELODY_ID,
+            "natural-position": "a0",
+            "captured-for": "Melody",
+            "origin": "",
+        }
         start, stop = (f"b{beat * _TICKS_PER_BEAT}" for beat in loop)
         place = {
-            "id": _LOOP_ID, "name": "Loop", "start": start, "end": stop, "flags": "IsAutoLoop",
-            "locked": "0", "timestamp": "0", "cue": "0",
-        }  # fmt: skip
+            "id": _LOOP_ID,
+            "name": "Loop",
+            "start": start,
+            "end": stop,
+            "flags": "IsAutoLoop",
+            "locked": "0",
+            "timestamp": "0",
+            "cue": "0",
+        }
         ET.SubElement(_only(root, "Locations"), "Location", place)
         ET.SubElement(_only(root, "Sources"), "Source", source)
         ET.SubElement(_only(root, "Regions"), "Region", whole | {"id": _REGION_ID})

@@ -47,8 +47,14 @@ def test_what_was_played_live_replays_exactly(band: StartBand, tmp_path: Path) -
     command = [sys.executable, "-m", "bridge", "status", "--port", str(played.daemon.osc_port)]
     told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert [line.split()[0] for line in told.splitlines()] == [
-        "state", "beats", "notes", "lateness", "engine", "OSC", "faults"
-    ]  # fmt: skip
+        "state",
+        "beats",
+        "notes",
+        "lateness",
+        "engine",
+        "OSC",
+        "faults",
+    ]
     assert played.daemon.end() == 0
     again = read_log(tmp_path / "log")
     assert again.difference is None
@@ -102,16 +108,23 @@ def test_an_hour_live(band: StartBand, tmp_path: Path) -> None:
     names = ("fresh", "stale", "rest", "late", "silent")
     stalls_ms = played.meter.longer_than(HELD_UP_MS, played.start_ns)
     longest_ms = max(stalls_ms, default=0.0)
-    figure(f"{time_told}: the machine stood still for 20 ms or more",
-           f"{len(stalls_ms)} times, {longest_ms:.0f} ms at most", "")  # fmt: skip
+    figure(
+        f"{time_told}: the machine stood still for 20 ms or more",
+        f"{len(stalls_ms)} times, {longest_ms:.0f} ms at most",
+        "",
+    )
     figure(f"{time_told}: beats", ", ".join(f"{n} {figures[n]:.0f}" for n in names), "late 0")
     figure(f"{time_told}: stuck notes, faults", f"{stuck}, {figures['faults']:.0f}", "0, 0")
     log = read_log(tmp_path / "log")
     second, last = (p99_ms(log.late_ns, part) for part in (1, 3))
-    figure(f"{time_told}: lateness p99, 2nd and 4th quarter", f"{second:.2f}, {last:.2f} ms",
-           "does not grow")  # fmt: skip
-    figure(f"{time_told}: replay of its log",
-           f"exact: {log.exact}, {log.stepped:,} commands", "exact")  # fmt: skip
+    figure(
+        f"{time_told}: lateness p99, 2nd and 4th quarter",
+        f"{second:.2f}, {last:.2f} ms",
+        "does not grow",
+    )
+    figure(
+        f"{time_told}: replay of its log", f"exact: {log.exact}, {log.stepped:,} commands", "exact"
+    )
     assert stuck == 0
     assert figures["faults"] == figures["log_lost"] == 0
     assert figures["late"] <= len(stalls_ms)

@@ -97,8 +97,9 @@ def test_a_knob_moved_anywhere_shows_everywhere_soon(played: Band, browser: Brow
     value = "document.querySelector('#essential [data-parameter=voices] output').textContent"
     assert browser.value(value) == "2"
     played.midi.send(0xBF, 14, 127)  # CC 14 on the control channel: mode
-    browser.wait_for("document.querySelector('[data-parameter=mode] input:checked').value"
-                     " === 'generate'")  # fmt: skip
+    browser.wait_for(
+        "document.querySelector('[data-parameter=mode] input:checked').value === 'generate'"
+    )
     assert not browser.value("document.getElementById('trigger-row').hidden")
     browser.value("monitor.link.send('temperature', 99)")
     browser.wait_for("document.getElementById('toast').textContent.includes('0.1 to 2')")

@@ -14,11 +14,17 @@ def test_figures_are_the_percentiles_in_ms() -> None:
     sent = [(number * 1_000_000, number * 10_000) for number in range(1000)]
     shares = {"p50": 5.0, "p99": 9.9, "p99.9": 9.99, "max": 9.99}
     assert figures(sent, never) == {
-        "messages": 1000, **shares, "p99 running": 9.9, "running": 1000,
-    }  # fmt: skip
+        "messages": 1000,
+        **shares,
+        "p99 running": 9.9,
+        "running": 1000,
+    }
     assert figures([], never) == {
-        "messages": 0, **dict.fromkeys(shares, 0.0), "p99 running": 0.0, "running": 0,
-    }  # fmt: skip
+        "messages": 0,
+        **dict.fromkeys(shares, 0.0),
+        "p99 running": 0.0,
+        "running": 0,
+    }
 
 
 def test_what_was_under_way_while_the_machine_stood_still_is_left_out_of_one() -> None:

@@ -53,9 +53,12 @@ def pieces() -> dict[str, SourcePiece]:
 
 def test_the_melodies_and_their_keys(pieces: dict[str, SourcePiece]) -> None:
     assert {name: str(cadences.key_of(piece)) for name, piece in pieces.items()} == {
-        "amazing-grace": "G major", "auld-lang-syne": "F major", "greensleeves": "A minor",
-        "ode-to-joy": "D major", "silent-night": "C major",
-    }  # fmt: skip
+        "amazing-grace": "G major",
+        "auld-lang-syne": "F major",
+        "greensleeves": "A minor",
+        "ode-to-joy": "D major",
+        "silent-night": "C major",
+    }
 
 
 def test_each_seed_of_each_melody_counts(pieces: dict[str, SourcePiece]) -> None:

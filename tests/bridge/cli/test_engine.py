@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,10 @@ from engine.scores.midi_write import NewTrack, new_file
 from engine.training.corpus import Piece, pack
 
 SIZES = [
-    word for size in ("width=16", "layers=1", "heads=2", "condition_width=8")
+    word
+    for size in ("width=16", "layers=1", "heads=2", "condition_width=8")
     for word in ("--size", size)
-]  # fmt: skip
+]
 TINY = [*SIZES, "--steps", "2", "--batch", "2", "--beats", "4", "--device", "cpu"]
 
 
@@ -55,8 +57,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(4):
         lead = [Note(i * 24, int(rng.integers(70, 80)), 24, LEAD) for i in range(24)]
         low = [Note(i * 48, int(rng.integers(45, 60)), 48) for i in range(12)]
-        tracks = [NewTrack("melody", lead, channels={LEAD: 0}),
-                  NewTrack("left", low, channels={ACCOMPANIMENT: 1})]  # fmt: skip
+        tracks = [
+            NewTrack("melody", lead, channels={LEAD: 0}),
+            NewTrack("left", low, channels={ACCOMPANIMENT: 1}),
+        ]
         (folder / f"{index}.mid").write_bytes(new_file(tracks, 120.0, MeterMap()))
     (folder / "bad.mid").write_bytes(b"MThd")
     return folder
@@ -66,10 +70,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def packed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pack") / "data.npz"
     pieces = [
-        Piece("made", "valid" if index == 3 else "train", str(index), "melody",
-              (folder / f"{index}.mid").read_bytes())
+        Piece(
+            "made",
+            "valid" if index == 3 else "train",
+            str(index),
+            "melody",
+            (folder / f"{index}.mid").read_bytes(),
+        )
         for index in range(4)
-    ]  # fmt: skip
+    ]
     pack(pieces, path)
     return path
 
@@ -131,9 +140,17 @@ def test_train_from_weights(trained: Path, packed: Path, tmp_path: Path) -> None
     words = ["train", "--data", packed, "--out", tmp_path / "tuned", "--start-from", trained]
     assert "2 steps" in run(*words, *TINY).output
     assert "this run trains" in refused(
-        "train", "--data", packed, "--out", tmp_path / "r", "--start-from", trained, *TINY,
-        "--size", "layers=2",
-    )  # fmt: skip
+        "train",
+        "--data",
+        packed,
+        "--out",
+        tmp_path / "r",
+        "--start-from",
+        trained,
+        *TINY,
+        "--size",
+        "layers=2",
+    )
     assert "no such model file" in refused(
         *words[:-1], tmp_path / "none.pt", "--out", tmp_path / "r"
     )
@@ -154,8 +171,12 @@ def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> Non
     model = tmp_path / "m.pt"
     told = json.loads(run("export", trained, "-o", model, "--name", "mine", "--json").output)
     assert (told["name"], told["trained_steps"]) == ("mine", 2)
-    words = ["evaluate", "--data", packed, "--windows", 4, "--draws", 1, "--beats", 4,
-             "--steps", 2, "--device", "cpu"]  # fmt: skip
+    words = [
+        "evaluate",
+        "--data",
+        packed,
+        *shlex.split("--windows 4 --draws 1 --beats 4 --steps 2 --device cpu"),
+    ]
     (found,) = json.loads(run(*words, "--model", model, "--json").output)
     assert found["models"] == ["mine"]
     assert found["nll"]["baselines"]["markov"]["nats_per_beat"] > 0
@@ -171,8 +192,10 @@ def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> Non
 def test_models_side_by_side(trained: Path, packed: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.pt"
     run("export", trained, "-o", model, "--name", "mine")
-    words = ["evaluate", "--data", packed, "--windows", 4, "--draws", 1, "--beats", 4,
-             "--steps", 2, "--device", "cpu", "--model", model, "--model", model]  # fmt: skip
+    words = (
+        f"evaluate --data {packed} --windows 4 --draws 1 --beats 4 --steps 2 "
+        f"--device cpu --model {model} --model {model}"
+    ).split()
     told = run(*words, "--task", "continue", "--task", "generate").output
     first, second = told.split("\n\nmine, mine 2: generate, 4 valid windows of 4 beats")
     assert first.startswith("mine, mine 2: continue, 4 valid windows of 4 beats\n")
@@ -189,8 +212,10 @@ def test_models_side_by_side(trained: Path, packed: Path, tmp_path: Path) -> Non
 def test_causal_replay(trained: Path, packed: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.pt"
     run("export", trained, "-o", model, "--name", "mine")
-    words = ["evaluate", "--data", packed, "--windows", 6, "--beats", 9, "--steps", 1,
-             "--device", "cpu", "--model", model, "--task", "replay"]  # fmt: skip
+    words = (
+        f"evaluate --data {packed} --windows 6 --beats 9 --steps 1 --device cpu "
+        f"--model {model} --task replay"
+    ).split()
     told = run(*words, "--horizon", 0, "--horizon", 0.5).output
     assert re.search(
         r"^ +composer +mine all +mine [+]0 +mine [+]0[.]5 +rule +rule all +wrong piece$", told, re.M
@@ -202,8 +227,10 @@ def test_causal_replay(trained: Path, packed: Path, tmp_path: Path) -> None:
 def test_recovery(trained: Path, packed: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.pt"
     run("export", trained, "-o", model, "--name", "mine")
-    words = ["evaluate", "--data", packed, "--windows", 6, "--beats", 16, "--steps", 1,
-             "--device", "cpu", "--model", model, "--task", "recovery"]  # fmt: skip
+    words = (
+        f"evaluate --data {packed} --windows 6 --beats 16 --steps 1 --device cpu "
+        f"--model {model} --task recovery"
+    ).split()
     found = run(*words, "--horizon", 0).output
     assert "from beat 13 on the melody is a tritone away" in found
     assert re.search(r"^ +mine [+]0 +[01][.]\d{3} +[01][.]\d{3} +(\d beats|never)$", found, re.M)
@@ -214,8 +241,11 @@ def test_bench_engine(trained: Path) -> None:
     found = json.loads(run(*words, "--steps", 1, "--steps", 2, "--json").output)
     assert found["machine"]["torch_threads"] >= 1
     assert [(row["request"], row["steps"]) for row in found["rows"]] == [
-        ("live", 1), ("live", 2), ("harmonize 4 bars", 1), ("harmonize 4 bars", 2),
-    ]  # fmt: skip
+        ("live", 1),
+        ("live", 2),
+        ("harmonize 4 bars", 1),
+        ("harmonize 4 bars", 2),
+    ]
     assert "p95" in run(*words, "--steps", 1).output
 
 
@@ -282,8 +312,12 @@ def test_training_needs_torch_numpy_and_click_alone(packed: Path, tmp_path: Path
     words = ["train", "--data", packed, "--out", tmp_path / "r", *TINY]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
-        capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[3], check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[3],
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "2 steps" in done.stdout
     assert "100.0 %" in done.stderr  # plain lines where there is no tqdm

@@ -24,8 +24,13 @@ def test_harmonize_adds_a_track_and_keeps_the_rest_byte_for_byte(tmp_path: Path)
     reply = reply_of(target)
     # The fixture plays a triad in quarters under each note: root an octave below.
     assert [(n.onset_step, n.pitch) for n in reply[:6]] == [
-        (0, 60), (0, 64), (0, 67), (24, 62), (24, 66), (24, 69),
-    ]  # fmt: skip
+        (0, 60),
+        (0, 64),
+        (0, 67),
+        (24, 62),
+        (24, 66),
+        (24, 69),
+    ]
     assert {n.velocity for n in reply} == {80}  # 0.8 of the melody's 100
 
 

@@ -42,8 +42,10 @@ def test_bad_wishes_are_told_in_one_line_and_nothing_is_written(tmp_path: Path) 
         (("harmonize", source, "--out-dir", tmp_path, *FIXTURE), "is one of the inputs"),
         (("harmonize", source, "--out-dir", source, *FIXTURE), "a file, not a folder"),
         (("harmonize", tmp_path / "no.mid", "-o", out, *FIXTURE), "no such file"),
-        (("infill", source, "-o", out, "--from-bar", 3, "--to-bar", 9, *FIXTURE),
-         "no bars 3 to 9; the piece has bars 1 to 4"),
+        (
+            ("infill", source, "-o", out, "--from-bar", 3, "--to-bar", 9, *FIXTURE),
+            "no bars 3 to 9; the piece has bars 1 to 4",
+        ),
         (("vary", source, "-o", out, "--from-bar", 0, *FIXTURE), "no bars 0 to 4"),
         (("continue", source, "-o", out, "--bars", 0, *FIXTURE), "--bars wants 1 to 1000"),
         (("generate", "-o", out, "--meter", "4/5", *FIXTURE), "--meter 4/5"),
@@ -51,7 +53,7 @@ def test_bad_wishes_are_told_in_one_line_and_nothing_is_written(tmp_path: Path) 
         (("render", source, "-o", out), "end in .png"),
         (("render", tmp_path), "say where the result goes"),
         (("render", source, tmp_path / "in.png"), "is one of the inputs"),
-    ]  # fmt: skip
+    ]
     for arguments, expected in told:
         assert expected in refused(*arguments)
     (tmp_path / "empty").mkdir()

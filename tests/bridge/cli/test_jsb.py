@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from click.testing import CliRunner, Result
 
 from bridge.cli.main import main
 
-TINY = ["--size", "width=16", "--size", "layers=1", "--size", "heads=2", "--steps", "2",
-        "--batch", "2", "--device", "cpu"]  # fmt: skip
+TINY = shlex.split(
+    "--size width=16 --size layers=1 --size heads=2 --steps 2 --batch 2 --device cpu"
+)
 
 
 def run(*words: object) -> Result:
@@ -24,10 +26,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("jsb") / "made.json"
     rng = np.random.default_rng(0)
     splits = {
-        name: [[sorted(int(p) for p in rng.integers(48, 80, 3)) for _ in range(6)]
-               for _ in range(count)]
+        name: [
+            [sorted(int(p) for p in rng.integers(48, 80, 3)) for _ in range(6)]
+            for _ in range(count)
+        ]
         for name, count in (("train", 5), ("valid", 3))
-    }  # fmt: skip
+    }
     path.write_text(json.dumps(splits))
     return path
 
@@ -44,8 +48,12 @@ def trained(data: Path) -> Path:
 
 def test_json_says_what_was_scored_and_how(data: Path, trained: Path) -> None:
     small = trained / "small.pt"
-    result = run("bench", "jsb", "--data", data, "--model", trained, "--shrink", small,
-                 "--levels", 100, "--draws", 3, "--device", "cpu", "--json")  # fmt: skip
+    result = run(
+        *(
+            f"bench jsb --data {data} --model {trained} --shrink {small} --levels 100 "
+            "--draws 3 --device cpu --json"
+        ).split()
+    )
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
     assert (found["split"], found["pieces"], found["frames"]) == ("valid", 3, 18)
@@ -53,8 +61,9 @@ def test_json_says_what_was_scored_and_how(data: Path, trained: Path) -> None:
     assert found["model"] == str(small)
     assert found["nats_per_frame"] > 0
     assert found["standard_error"] > 0
-    again = run("bench", "jsb", "--data", data, "--model", small, "--levels", 100, "--draws", 3,
-                "--device", "cpu")  # fmt: skip
+    again = run(
+        *f"bench jsb --data {data} --model {small} --levels 100 --draws 3 --device cpu".split()
+    )
     assert f"-log p <= {found['nats_per_frame']:.3f}" in again.output
     assert f"marginal  {found['marginal_nats_per_frame']:.3f}" in again.output
 

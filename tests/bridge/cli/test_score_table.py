@@ -12,14 +12,21 @@ PROFILE = {"pcs": 0.5, "repeats": 0.25}
 
 def player(distance: float, ratio: float | None) -> dict[str, Any]:
     return {
-        "note_f1": 0.125, "profile": {"pcs": 0.4, "repeats": 0.5},
-        "distance": {"pcs": distance}, "ratio": {"pcs": ratio},
-        "within_1x": 0, "within_2x": 1, "consistency": {"pitch_consistency": 0.9},
-    }  # fmt: skip
+        "note_f1": 0.125,
+        "profile": {"pcs": 0.4, "repeats": 0.5},
+        "distance": {"pcs": distance},
+        "ratio": {"pcs": ratio},
+        "within_1x": 0,
+        "within_2x": 1,
+        "consistency": {"pitch_consistency": 0.9},
+    }
 
 
 FOUND: dict[str, Any] = {
-    "models": ["default", "paper"], "task": "harmonize", "split": "valid", "windows": 48,
+    "models": ["default", "paper"],
+    "task": "harmonize",
+    "split": "valid",
+    "windows": 48,
     "beats": 16,
     "nll": {
         "models": {"default": NATS | {"less": {}}, "paper": {"note": "no likelihood"}},
@@ -34,14 +41,16 @@ FOUND: dict[str, Any] = {
         "by_ear": {
             "human": {"profile": {"holes": 0.125}, "half_split": {"holes": 0.02}},
             "replies": {
-                "default": {"profile": {"holes": 0.25}, "ratio": {"holes": 2.5},
-                            "mean_ratio": 2.5},
-                "wrong piece": {"profile": {"holes": 0.5}, "ratio": {"holes": None},
-                                "mean_ratio": None},
+                "default": {"profile": {"holes": 0.25}, "ratio": {"holes": 2.5}, "mean_ratio": 2.5},
+                "wrong piece": {
+                    "profile": {"holes": 0.5},
+                    "ratio": {"holes": None},
+                    "mean_ratio": None,
+                },
             },
         },
     },
-}  # fmt: skip
+}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -101,13 +110,17 @@ def test_columns_line_up() -> None:
 
 def test_recovery_is_shown_by_fours() -> None:
     found = {
-        "models": ["default"], "task": "recovery", "split": "valid", "windows": 6, "beats": 20,
+        "models": ["default"],
+        "task": "recovery",
+        "split": "valid",
+        "windows": 6,
+        "beats": 20,
         "turn_beat": 14,
         "players": {
             "rule": {"before": 0.8, "after": [0.0, 0, 0, 1, 0.75, 0.75], "back_beats": 2},
             "default +1": {"before": 0.5, "after": [0.25] * 6, "back_beats": None},
         },
-    }  # fmt: skip
+    }
     told = lines(found)
     assert told[1] == "note-in-chord; from beat 15 on the melody is a tritone away"
     assert told[2:] == [

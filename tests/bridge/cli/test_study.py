@@ -20,11 +20,21 @@ def run(*words: object) -> Result:
 
 def row(sampler: str, **more: Any) -> dict[str, Any]:
     return {
-        "sampler": sampler, "steps": 10, "temperature": 0.7, "spacing": 1.0, "corrections": 0,
-        "note_f1": 0.125, "short": 0.5,
-        "length_ratio": 0.75, "mean_ratio": 2.5, "order": 1, "ms_per_reply": 210.4,
-        "profile": dict.fromkeys(RATES, 0.25), "distance": dict.fromkeys(NINE, 0.375), **more,
-    }  # fmt: skip
+        "sampler": sampler,
+        "steps": 10,
+        "temperature": 0.7,
+        "spacing": 1.0,
+        "corrections": 0,
+        "note_f1": 0.125,
+        "short": 0.5,
+        "length_ratio": 0.75,
+        "mean_ratio": 2.5,
+        "order": 1,
+        "ms_per_reply": 210.4,
+        "profile": dict.fromkeys(RATES, 0.25),
+        "distance": dict.fromkeys(NINE, 0.375),
+        **more,
+    }
 
 
 @pytest.fixture
@@ -33,16 +43,22 @@ def found() -> dict[str, Any]:
     for name in ("sampler", "steps", "temperature", "order", "ms_per_reply"):
         del wrong[name]
     human = {
-        "profile": dict.fromkeys(RATES, 0.1), "half_split": dict.fromkeys(NINE, 0.05),
-        "short": 0.2, "mean_length": 24.0,
-    }  # fmt: skip
+        "profile": dict.fromkeys(RATES, 0.1),
+        "half_split": dict.fromkeys(NINE, 0.05),
+        "short": 0.2,
+        "mean_length": 24.0,
+    }
     return {
-        "model": "tiny", "human": human, "wrong piece": wrong,
+        "model": "tiny",
+        "human": human,
+        "wrong piece": wrong,
         "tables": {
-            "calls": [row("ddim", order=2), row("renoise")], "temperature": [row("ddim")],
-            "spacing": [row("renoise", spacing=1.5)], "corrections": [row("ddim", corrections=2)],
+            "calls": [row("ddim", order=2), row("renoise")],
+            "temperature": [row("ddim")],
+            "spacing": [row("renoise", spacing=1.5)],
+            "corrections": [row("ddim", corrections=2)],
         },
-    }  # fmt: skip
+    }
 
 
 def test_the_table_has_every_row_beside_its_yardsticks(found: dict[str, Any]) -> None:
@@ -50,9 +66,19 @@ def test_the_table_has_every_row_beside_its_yardsticks(found: dict[str, Any]) ->
     assert lines[0] == "tiny: 24 valid windows of 16 beats"
     ddim = next(line for line in lines if line.startswith("  ddim, 10, 0.7"))
     assert ddim.split()[3:] == [
-        "0.125", "0.250", "0.250", "0.250", "0.250", "0.250", "0.375", "0.500", "0.750", "2.500",
-        "2", "210",
-    ]  # fmt: skip
+        "0.125",
+        "0.250",
+        "0.250",
+        "0.250",
+        "0.250",
+        "0.250",
+        "0.375",
+        "0.500",
+        "0.750",
+        "2.500",
+        "2",
+        "210",
+    ]
     assert sum("wrong piece" in line for line in lines) == 4
     assert any(line.startswith("  renoise, 10, 0.7^1.5 ") for line in lines)
     assert any(line.startswith("  ddim, 10, 0.7 2 low ") for line in lines)

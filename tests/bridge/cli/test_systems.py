@@ -30,8 +30,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         notes = [Note(24 * beat, 60 + (beat + index) % 5, 24, 0) for beat in range(32)]
         track = NewTrack("melody", notes, channels={0: 0})
         (music / f"{index}.mid").write_bytes(new_file([track], 120.0, MeterMap()))
-    result = run("train", "--data", music, "--out", folder / "run", "--family", "savkin",
-                 "--steps", 2, "--batch", 2, *SIZES)  # fmt: skip
+    result = run(
+        *(
+            f"train --data {music} --out {folder / 'run'} --family savkin --steps 2 --batch 2"
+        ).split(),
+        *SIZES,
+    )
     assert result.exit_code == 0, result.output
     assert "valid loss" in result.output
     result = run("export", folder / "run", "-o", folder / "mine.pt", "--json")
@@ -49,13 +53,18 @@ def preset(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def test_generate_writes_n_files_each_with_the_next_seed(preset: Path, tmp_path: Path) -> None:
-    result = run("generate", "--preset", preset, "-o", tmp_path / "out", "--n", 2, "--bars", 1,
-                 "--seed", 5, "--density", "medium", "--json")  # fmt: skip
+    result = run(
+        *(
+            f"generate --preset {preset} -o {tmp_path / 'out'} --n 2 --bars 1 --seed 5 "
+            "--density medium --json"
+        ).split()
+    )
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["seed"] for line in result.stdout.splitlines()] == [5, 6]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "sample 1.mid", "sample 2.mid",
-    ]  # fmt: skip
+        "sample 1.mid",
+        "sample 2.mid",
+    ]
 
 
 def test_what_it_cannot_do_is_told_before_anything_is_written(
@@ -73,8 +82,9 @@ def test_what_it_cannot_do_is_told_before_anything_is_written(
 
 def test_a_file_through_the_format(preset: Path, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mid"
-    result = run("reconstruct", trained / "music" / "0.mid", "-o", out, "--preset", preset,
-                 "--json")  # fmt: skip
+    result = run(
+        "reconstruct", trained / "music" / "0.mid", "-o", out, "--preset", preset, "--json"
+    )
     told = json.loads(result.stdout)
     assert told["same"] == told["notes"] == told["notes_after"] > 0
     assert out.exists()
@@ -117,8 +127,12 @@ def test_a_bad_config_file_is_told_in_one_line(tmp_path: Path, text: str, said: 
 
 
 def test_options_of_another_loop_are_refused(trained: Path, tmp_path: Path) -> None:
-    result = run("train", "--data", trained / "run" / "data.npz", "--out", tmp_path / "run",
-                 "--family", "savkin", "--compile")  # fmt: skip
+    result = run(
+        *(
+            f"train --data {trained / 'run/data.npz'} --out {tmp_path / 'run'} "
+            "--family savkin --compile"
+        ).split()
+    )
     assert result.exit_code == 2
     assert "--start-from and --compile are not for savkin" in result.output
 

@@ -56,9 +56,16 @@ _chords = st.lists(
 
 
 @given(
-    st.integers(0, 2**62), _steps, _steps, _notes, _spans, _meters, _settings, _chords,
+    st.integers(0, 2**62),
+    _steps,
+    _steps,
+    _notes,
+    _spans,
+    _meters,
+    _settings,
+    _chords,
     st.booleans(),
-)  # fmt: skip
+)
 def test_a_request_comes_out_as_it_went_in(
     number: int,
     first: int,

@@ -44,8 +44,10 @@ def test_answers_say_how_many_shared_their_batch(replica: Replica) -> None:
 
     *plans, late = [unpack(frame) for frame in asyncio.run(ask())]
     assert [(kind, head["id"], head["batch"]) for kind, head, _ in plans] == [
-        (PLAN, 1, 3), (PLAN, 2, 3), (PLAN, 3, 3)
-    ]  # fmt: skip
+        (PLAN, 1, 3),
+        (PLAN, 2, 3),
+        (PLAN, 3, 3),
+    ]
     assert late[:2] == (DROPPED, {"id": 4, "text": "its time was over"})
 
 

@@ -71,8 +71,10 @@ def test_it_replays_exactly_in_another_process_with_other_hashes(
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-m", "bridge", "replay", str(log), "--json"],
-            env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True,
-        )  # fmt: skip
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        )
         assert json.loads(done.stdout)["exact"]
 
 
@@ -166,10 +168,25 @@ def test_what_is_no_log_is_told(lines: list[str], error: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ['"x"', "[1]", '[1,"nonesuch"]', '[1,"midi","x"]', '[1,"plan",[1,2],[]]', "null", "1.5",
-     '[1,"plan",[1,2,3,4,5],[1]]', '[1,"set",null,"seed",{}]', '[1,"due",3]', '{"send":[[1]]}',
-     '[1,"act",7,"stop"]', "[" * 900, '{"lost":"x"}', '{"late":3}', '{"late":["x"]}'],
-)  # fmt: skip
+    [
+        '"x"',
+        "[1]",
+        '[1,"nonesuch"]',
+        '[1,"midi","x"]',
+        '[1,"plan",[1,2],[]]',
+        "null",
+        "1.5",
+        '[1,"plan",[1,2,3,4,5],[1]]',
+        '[1,"set",null,"seed",{}]',
+        '[1,"due",3]',
+        '{"send":[[1]]}',
+        '[1,"act",7,"stop"]',
+        "[" * 900,
+        '{"lost":"x"}',
+        '{"late":3}',
+        '{"late":["x"]}',
+    ],
+)
 def test_damaged_lines_are_told_with_their_number(line: str) -> None:
     with pytest.raises(LogError, match="line 2: "):
         replay([HEADER, line, "5"])

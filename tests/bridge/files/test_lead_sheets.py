@@ -46,8 +46,11 @@ def test_bars_that_are_not_made_are_told_and_left_out() -> None:
 def test_the_meter_of_a_bar() -> None:
     meters = MeterMap(((0, Meter(4, 4)), (192, Meter(3, 4))))
     assert [str(lead_sheets.meter_of(meters, bar)) for bar in (1, 2, 3, 9)] == [
-        "4/4", "4/4", "3/4", "3/4",
-    ]  # fmt: skip
+        "4/4",
+        "4/4",
+        "3/4",
+        "3/4",
+    ]
 
 
 def test_markers_are_the_plans_chords_or_what_sounds() -> None:

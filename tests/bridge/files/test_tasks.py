@@ -40,15 +40,28 @@ def test_options_reach_the_engine_over_the_preset_over_the_table(
     preset = tmp_path / "mine.toml"
     preset.write_text('model = "fixture"\n[settings]\nsteps = 7\nvoices = 3\n')
     source = song(tmp_path / "in.mid")
-    run("harmonize", source, "-o", tmp_path / "o.mid", "--preset", preset, "--voices", 2,
-        "--low", 40, "--key", "C", "--scale", "pentatonic", "--seed", 5)  # fmt: skip
+    run(
+        *(
+            f"harmonize {source} -o {tmp_path / 'o.mid'} --preset {preset} --voices 2 "
+            "--low 40 --key C --scale pentatonic --seed 5"
+        ).split()
+    )
     assert asked.asked is not None
     assert asked.asked.settings == SampleSettings(
         # the file commands' own
-        steps=7, temperature=1.0, sampler="renoise-coupled", chord_calls=16, chord_choices=1,
-        voices=2, low=40, high=84, seed=5, variation=1.0, chords_from="melody",
+        steps=7,
+        temperature=1.0,
+        sampler="renoise-coupled",
+        chord_calls=16,
+        chord_choices=1,
+        voices=2,
+        low=40,
+        high=84,
+        seed=5,
+        variation=1.0,
+        chords_from="melody",
         pitch_classes=frozenset({0, 2, 4, 7, 9}),
-    )  # fmt: skip
+    )
     run("vary", source, "-o", tmp_path / "o.mid", "--variation", 0.3, "--rhythm", "keep", *FIXTURE)
     assert (asked.asked.settings.variation, asked.asked.settings.rhythm) == (0.3, "keep")
     run("harmonize", source, "-o", tmp_path / "o.mid", "--doubling", "allow", *FIXTURE)

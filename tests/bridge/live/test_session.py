@@ -81,8 +81,15 @@ def test_a_request_tells_what_is_known() -> None:
     assert (request.first_step, request.end_step) == (24, 216 + 9 * 24)
     lead = [n for n in request.notes if n.voice == LEAD]
     assert [(n.onset_step, n.pitch) for n in lead] == [
-        (24, 74), (48, 76), (72, 77), (96, 79), (120, 81), (144, 83), (168, 84), (192, 72)
-    ]  # fmt: skip
+        (24, 74),
+        (48, 76),
+        (72, 77),
+        (96, 79),
+        (120, 81),
+        (144, 83),
+        (168, 84),
+        (192, 72),
+    ]
     assert [n.length_steps for n in lead] == [24] * 7 + [210 - 192]
     ours = [n for n in request.notes if n.voice == ACCOMPANIMENT]
     assert [(n.onset_step, n.end_step) for n in ours[::3]] == [

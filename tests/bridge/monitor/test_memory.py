@@ -21,8 +21,10 @@ def test_a_played_note_gets_its_length_when_it_ends() -> None:
     for words in ([60, 90, 1.0, 0.0], [60, 90, 2.0, 0.0], [60, 90, 1.0, 0.75], [62, 90, 3.0, 0.5]):
         memory.take("played", words, 0.0)
     assert memory.snapshot()["played"] == [
-        [60, 90, 1.0, 0.75], [60, 90, 2.0, 0.0], [62, 90, 3.0, 0.5],
-    ]  # fmt: skip
+        [60, 90, 1.0, 0.75],
+        [60, 90, 2.0, 0.0],
+        [62, 90, 3.0, 0.5],
+    ]
 
 
 def test_a_jump_back_forgets_what_lies_ahead() -> None:

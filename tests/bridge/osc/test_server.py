@@ -175,8 +175,11 @@ def test_panic_gets_through_a_flood_of_settings(rig: Rig) -> None:
     while not (found and isinstance(found[-1], Act)):
         found.append(rig.next())
     assert found[-1].at_ns - int(flood.stdout) < 100_000_000
-    wait_until(lambda: rig.server.counts.acted + rig.server.counts.dropped + rig.server.counts.lost
-               >= 20_003)  # fmt: skip
+    wait_until(
+        lambda: (
+            rig.server.counts.acted + rig.server.counts.dropped + rig.server.counts.lost >= 20_003
+        )
+    )
 
 
 def test_what_the_system_had_no_room_for_is_counted() -> None:

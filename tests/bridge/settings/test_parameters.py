@@ -91,11 +91,16 @@ def test_file_commands_have_their_own_defaults() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "kept"),
     [
-        ("density", "Sparse", 1.5), ("density", "auto", -1.0), ("density", "4", 4.0),
-        ("meter", " 3/4 ", "3/4"), ("chord", "off", ""), ("chord", "Am7", "Am7"),
-        ("bypass", "on", True), ("mode", 1, "continue"),
+        ("density", "Sparse", 1.5),
+        ("density", "auto", -1.0),
+        ("density", "4", 4.0),
+        ("meter", " 3/4 ", "3/4"),
+        ("chord", "off", ""),
+        ("chord", "Am7", "Am7"),
+        ("bypass", "on", True),
+        ("mode", 1, "continue"),
     ],
-)  # fmt: skip
+)
 def test_values_are_kept_as_the_table_wants_them(name: str, given: object, kept: object) -> None:
     assert check(name, given) == kept
 

@@ -50,13 +50,18 @@ def test_any_whole_number_of_beats(beats: int, tiny_sampler: Sampler) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("noisy", torch.zeros(2, 2, 2, 88, 48)), ("known", torch.zeros(2, 2, 2, 88, 48)),
-        ("mask", torch.ones(2, 2, 2, 88, 48)), ("level", torch.full((2,), 0.9)),
-        ("phase", torch.full((2, 8), 6)), ("bar", torch.full((2, 8), 72)),
-        ("style", torch.tensor([0, 0])), ("density", torch.tensor([0, 0])),
-        ("plan", torch.zeros(2, 24, 2)), ("planned", torch.zeros(2, 2)),
+        ("noisy", torch.zeros(2, 2, 2, 88, 48)),
+        ("known", torch.zeros(2, 2, 2, 88, 48)),
+        ("mask", torch.ones(2, 2, 2, 88, 48)),
+        ("level", torch.full((2,), 0.9)),
+        ("phase", torch.full((2, 8), 6)),
+        ("bar", torch.full((2, 8), 72)),
+        ("style", torch.tensor([0, 0])),
+        ("density", torch.tensor([0, 0])),
+        ("plan", torch.zeros(2, 24, 2)),
+        ("planned", torch.zeros(2, 2)),
     ],
-)  # fmt: skip
+)
 def test_every_input_is_heard(name: str, value: Tensor, tiny_sampler: Sampler) -> None:
     inputs = given()
     before = call(tiny_sampler.network, inputs)

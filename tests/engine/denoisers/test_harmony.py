@@ -33,8 +33,10 @@ def chords(plan: Tensor) -> list[tuple[list[int], list[int]]]:
 def test_a_triad_and_its_inversion() -> None:
     bar = [note(0, p, 1) for p in (48, 64, 67)] + [note(1, p, 1) for p in (52, 60, 67)]
     assert chords(plan_of(voice(bar, 3), PIANO.low)) == [
-        ([0, 4, 7], [0]), ([0, 4, 7], [4]), ([], []),
-    ]  # fmt: skip
+        ([0, 4, 7], [0]),
+        ([0, 4, 7], [4]),
+        ([], []),
+    ]
 
 
 def test_a_sixteenth_counts_and_what_is_shorter_does_not() -> None:

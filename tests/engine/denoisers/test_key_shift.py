@@ -59,8 +59,10 @@ def test_each_window_of_a_batch_by_itself() -> None:
 def test_pitches_move_and_the_edges_stay_empty() -> None:
     x = torch.tensor([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
     assert moved(x, torch.tensor([1, 0, -2]), -9.0).tolist() == [
-        [-9.0, 1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0], [3.0, 4.0, -9.0, -9.0],
-    ]  # fmt: skip
+        [-9.0, 1.0, 2.0, 3.0],
+        [1.0, 2.0, 3.0, 4.0],
+        [3.0, 4.0, -9.0, -9.0],
+    ]
 
 
 @given(st.integers(-6, 5), st.integers(0, 2**31))

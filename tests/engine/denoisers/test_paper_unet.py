@@ -29,9 +29,16 @@ def inputs(steps: int = 384, batch: int = 1) -> list[Tensor]:
     none = torch.zeros(batch, dtype=torch.int64)
     level = torch.full((batch,), 0.5)
     return [
-        cells * (1 - mask), cells * mask, mask, level, tokens, tokens + 96, none, none,
+        cells * (1 - mask),
+        cells * mask,
+        mask,
+        level,
+        tokens,
+        tokens + 96,
+        none,
+        none,
         *no_plan(cells),
-    ]  # fmt: skip
+    ]
 
 
 def call(module: nn.Module, given: list[Tensor]) -> Tensor:
@@ -56,9 +63,16 @@ def test_three_halvings_one_last_filter() -> None:
 def test_it_hears_the_roll_and_nothing_else() -> None:
     given = inputs()
     before = call(network(), given)
-    for place, value in [(2, 1 - given[2]), (3, given[3] / 9), (4, given[4] + 7), (5, given[5] / 2),
-                         (6, given[6] + 1), (7, given[7] + 1), (8, given[8] + 1),
-                         (9, given[9] + 1)]:  # fmt: skip
+    for place, value in [
+        (2, 1 - given[2]),
+        (3, given[3] / 9),
+        (4, given[4] + 7),
+        (5, given[5] / 2),
+        (6, given[6] + 1),
+        (7, given[7] + 1),
+        (8, given[8] + 1),
+        (9, given[9] + 1),
+    ]:
         other = list(given)
         other[place] = value.to(given[place].dtype)
         assert torch.equal(before, call(network(), other))
@@ -93,8 +107,16 @@ def test_the_sampler_runs_it_and_keeps_known_cells() -> None:
     source = noisy + known
     with torch.inference_mode():
         asked = Request(
-            source, mask, torch.ones_like(source), phase, bar, none, none, none, none,
+            source,
+            mask,
+            torch.ones_like(source),
+            phase,
+            bar,
+            none,
+            none,
+            none,
+            none,
             *no_chords(source),
-        )  # fmt: skip
+        )
         cells = sampler(asked, Loop(100, "algorithm1-threshold")).cells
     assert torch.equal(cells * mask, source * mask)

@@ -55,18 +55,33 @@ def band(tiny_sampler: Sampler, planner: HarmonySampler) -> Sampler:
 
 
 def draw(
-    module: nn.Module, known: Tensor | None = None, mask: Tensor | None = None, seed: int = 0,
-    first: int = 0, temperature: float = 0.7, room: Tensor | None = None, choices: int = 1,
-) -> Tensor:  # fmt: skip
+    module: nn.Module,
+    known: Tensor | None = None,
+    mask: Tensor | None = None,
+    seed: int = 0,
+    first: int = 0,
+    temperature: float = 0.7,
+    room: Tensor | None = None,
+    choices: int = 1,
+) -> Tensor:
     empty = torch.zeros(1, 24, BEATS)
     beat = torch.arange(BEATS)[None] * BEAT % 96
     with torch.inference_mode():
         plan: Tensor = module(
-            empty if known is None else known, empty if mask is None else mask,
-            empty + 1 if room is None else room, torch.zeros(1, BEATS, 96),
-            torch.zeros(1, BEATS, 4), beat, torch.full_like(beat, 96), torch.tensor([0]),
-            torch.tensor([seed]), torch.tensor([first]), 6, temperature, choices,
-        )  # fmt: skip
+            empty if known is None else known,
+            empty if mask is None else mask,
+            empty + 1 if room is None else room,
+            torch.zeros(1, BEATS, 96),
+            torch.zeros(1, BEATS, 4),
+            beat,
+            torch.full_like(beat, 96),
+            torch.tensor([0]),
+            torch.tensor([seed]),
+            torch.tensor([first]),
+            6,
+            temperature,
+            choices,
+        )
     return plan
 
 
@@ -131,8 +146,11 @@ def test_the_classes_that_rows_allow() -> None:
     allowed = torch.zeros(1, PIANO.size, 48)
     allowed[:, [60 - PIANO.low, 74 - PIANO.low], 30] = 1.0
     assert sounding_classes(allowed, PIANO.low)[0].T.nonzero().tolist() == [
-        [1, 0], [1, 2], [1, 12], [1, 14],
-    ]  # fmt: skip
+        [1, 0],
+        [1, 2],
+        [1, 12],
+        [1, 14],
+    ]
 
 
 # -- In front of the texture ---------------------------------------------------------------------
@@ -151,9 +169,17 @@ def asked(known_beats: int = 0, seed: int = 1) -> Request:
     phase = torch.arange(0, BEATS * BEAT, 6)[None] % 96
     style = torch.tensor([0])
     return Request(
-        source, mask, torch.ones_like(source), phase, torch.full_like(phase, 96), style, style,
-        torch.tensor([seed]), style, *no_chords(source),
-    )  # fmt: skip
+        source,
+        mask,
+        torch.ones_like(source),
+        phase,
+        torch.full_like(phase, 96),
+        style,
+        style,
+        torch.tensor([seed]),
+        style,
+        *no_chords(source),
+    )
 
 
 def test_the_plan_of_known_beats_is_read_off(band: Sampler) -> None:

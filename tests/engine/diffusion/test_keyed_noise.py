@@ -49,10 +49,17 @@ def test_uniform() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"seed": 2}, {"seed": 2**31 - 1}, {"call": 1}, {"call": 2}, {"first": 1}, {"first": 24},
-        {"first": 96}, {"low": 22}, {"low": 33},
+        {"seed": 2},
+        {"seed": 2**31 - 1},
+        {"call": 1},
+        {"call": 2},
+        {"first": 1},
+        {"first": 24},
+        {"first": 96},
+        {"low": 22},
+        {"low": 33},
     ],
-)  # fmt: skip
+)
 def test_other_keys_are_unrelated(other: dict[str, int]) -> None:
     shape = [2, 2, 88, 960]
     assert abs(correlation(noise(shape=shape), noise(shape=shape, **other))) < 0.01

@@ -74,11 +74,19 @@ def run(
     with torch.inference_mode():
         filled = module(
             Request(
-                source, mask, torch.ones(shape) if allowed is None else allowed, tokens,
-                tokens + 96, one(style), one(0), one(seed), one(first), *no_chords(source),
+                source,
+                mask,
+                torch.ones(shape) if allowed is None else allowed,
+                tokens,
+                tokens + 96,
+                one(style),
+                one(0),
+                one(seed),
+                one(first),
+                *no_chords(source),
             ),
             Loop(steps, name, temperature, guidance, variation, doubling),
-        )  # fmt: skip
+        )
     return filled.cells, filled.probability
 
 
@@ -342,9 +350,17 @@ def toy(
     none = torch.zeros(count, dtype=torch.int64)
     with torch.inference_mode():
         asked = Request(
-            empty, empty, torch.ones_like(empty), tokens, tokens, none, none,
-            torch.arange(count), none, *no_chords(empty),
-        )  # fmt: skip
+            empty,
+            empty,
+            torch.ones_like(empty),
+            tokens,
+            tokens,
+            none,
+            none,
+            torch.arange(count),
+            none,
+            *no_chords(empty),
+        )
         cells = module(asked, Loop(steps, name)).cells
     hits = (cells[:, 0, 0, 0, None, :] == patterns).all(-1).float()
     found = hits.mean(0)

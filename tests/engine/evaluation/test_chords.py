@@ -47,10 +47,21 @@ def melody(*pitches: int, steps: int = 24) -> Cells2:
 
 @pytest.mark.parametrize(
     ("pitches", "name"),
-    [((48, 52, 55), "C"), ((45, 60, 64), "Am"), ((47, 50, 53), "Bdim"), ((43, 59, 62, 65), "G7"),
-     ((52, 55, 60), "C"), ((48, 52, 56), "Caug"), ((48, 60, 64, 67, 72), "C"), ((48, 55), "C"),
-     ((52, 60), "C"), ((57, 60), "Am"), ((48, 57), "Am"), ((47, 53), "Bdim")],
-)  # fmt: skip
+    [
+        ((48, 52, 55), "C"),
+        ((45, 60, 64), "Am"),
+        ((47, 50, 53), "Bdim"),
+        ((43, 59, 62, 65), "G7"),
+        ((52, 55, 60), "C"),
+        ((48, 52, 56), "Caug"),
+        ((48, 60, 64, 67, 72), "C"),
+        ((48, 55), "C"),
+        ((52, 60), "C"),
+        ((57, 60), "Am"),
+        ((48, 57), "Am"),
+        ((47, 53), "Bdim"),
+    ],
+)
 def test_chords_have_their_names(pitches: tuple[int, ...], name: str) -> None:
     assert names(beats(pitches)) == [name]
 
@@ -171,9 +182,12 @@ def test_only_steps_with_melody_and_chord_count() -> None:
 
 
 NOTES = st.builds(
-    Note, st.integers(0, 60), st.integers(45, 80), st.integers(1, 48),
+    Note,
+    st.integers(0, 60),
+    st.integers(45, 80),
+    st.integers(1, 48),
     st.sampled_from((LEAD, ACCOMPANIMENT)),
-)  # fmt: skip
+)
 
 
 @settings(max_examples=40)

@@ -89,8 +89,11 @@ def test_who_is_nearer_split_by_split() -> None:
     human = {"pcs": np.tile([1.0, 1.0], (4, 1))}
     ours = {"pcs": np.array([[0.5, 1], [0.5, 1], [0.0, 1], [0.0, 1]])}
     theirs = {"pcs": np.tile([0.25, 1.0], (4, 1))}
-    partition = Partition(np.arange(4), np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]]),
-                          np.array([[0.0, 0, 1, 1], [1, 1, 0, 0]]))  # fmt: skip
+    partition = Partition(
+        np.arange(4),
+        np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]]),
+        np.array([[0.0, 0, 1, 1], [1, 1, 0, 0]]),
+    )
     found = distances.paired(ours, theirs, human, partition, ["pcs"])
     assert found == {"pcs": {"nearer": 0.5, "difference": 0.0}}  # -.25 and +.25
     assert distances.paired(theirs, theirs, human, partition, ["pcs"])["pcs"]["nearer"] == 0.5

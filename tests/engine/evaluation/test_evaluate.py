@@ -109,8 +109,9 @@ def test_two_kinds_of_model_on_the_same_windows(
     assert harmony["pitches"] == [33, 88]  # what both have
     assert list(harmony["replies"]) == ["mine", "paper", "rule", "wrong piece"]
     assert [each["sampler"] for each in harmony["sampling"].values()] == [
-        "renoise", "algorithm1-threshold",
-    ]  # fmt: skip
+        "renoise",
+        "algorithm1-threshold",
+    ]
 
 
 def test_replies_are_whole_rolls_with_the_known_cells(

@@ -68,8 +68,13 @@ def test_of_three_pieces_each_stands_alone() -> None:
     found = Partition.by_pieces([0, 1, 2, 2], 20)
     assert found.partners.tolist() == [1, 2, 0, 0]
     assert {tuple(row) for row in found.a} <= {
-        (1, 0, 1, 1), (1, 1, 0, 0), (0, 1, 1, 1), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 1),
-    }  # fmt: skip
+        (1, 0, 1, 1),
+        (1, 1, 0, 0),
+        (0, 1, 1, 1),
+        (1, 0, 0, 0),
+        (0, 1, 0, 0),
+        (0, 0, 1, 1),
+    }
     assert (found.a.sum(axis=1) < 4).all()
 
 

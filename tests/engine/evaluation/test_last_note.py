@@ -89,8 +89,9 @@ def test_composers_by_corpus_of_a_style() -> None:
         ("openscore-lieder", closed),
     )
     assert composers(pack, "hymn", 1) == {
-        "openhymnal": Closed(1, 2), "polish-choral-chamber": Closed(1, 1),
-    }  # fmt: skip
+        "openhymnal": Closed(1, 2),
+        "polish-choral-chamber": Closed(1, 1),
+    }
     assert composers(pack, "song", 1) == {"openscore-lieder": Closed(1, 1)}
     assert composers(pack, "hymn", 0) == {}
 

@@ -64,9 +64,22 @@ def test_the_chord_measures_are_those_of_chords() -> None:
 
 @pytest.mark.parametrize(
     ("pitch", "bad"),
-    [(61, 1), (62, 1), (63, 0), (64, 0), (65, 0), (66, 1), (67, 0), (70, 1), (71, 1), (72, 0),
-     (59, 1), (54, 1), (73, 1)],
-)  # fmt: skip
+    [
+        (61, 1),
+        (62, 1),
+        (63, 0),
+        (64, 0),
+        (65, 0),
+        (66, 1),
+        (67, 0),
+        (70, 1),
+        (71, 1),
+        (72, 0),
+        (59, 1),
+        (54, 1),
+        (73, 1),
+    ],
+)
 def test_seconds_and_tritones_are_dissonant(pitch: int, bad: int) -> None:
     assert counted(Note(0, 60, 1, LEAD), Note(0, pitch, 1))["dissonant"] == [bad, 1]
 
@@ -79,12 +92,17 @@ def test_pairs_within_the_reply_count_once_and_pairs_of_the_lead_do_not() -> Non
 @settings(max_examples=30)
 @given(
     notes=st.lists(
-        st.builds(Note, st.integers(0, 40), st.integers(45, 80), st.integers(1, 24),
-                  st.sampled_from((LEAD, ACCOMPANIMENT))),
+        st.builds(
+            Note,
+            st.integers(0, 40),
+            st.integers(45, 80),
+            st.integers(1, 24),
+            st.sampled_from((LEAD, ACCOMPANIMENT)),
+        ),
         max_size=8,
     ),
     up=st.integers(-12, 12),
-)  # fmt: skip
+)
 def test_dissonance_does_not_change_with_the_key(notes: list[Note], up: int) -> None:
     moved = [Note(n.onset_step, n.pitch + up, n.length_steps, n.voice) for n in notes]
     assert counted(*notes)["dissonant"] == counted(*moved)["dissonant"]

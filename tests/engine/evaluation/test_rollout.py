@@ -99,8 +99,11 @@ def test_the_end_of_a_sounding_note_stays_open() -> None:
     engine = Scripted(holding)
     notes = Rollout(TUNE, COMMON, 7 * BEAT).perform(engine, 0).notes
     assert notes == (
-        Note(96, 48, 30), Note(96, 52, 20), Note(120, 55, 30), Note(150, 57, 10),
-    )  # fmt: skip
+        Note(96, 48, 30),
+        Note(96, 52, 20),
+        Note(120, 55, 30),
+        Note(150, 57, 10),
+    )
 
 
 @pytest.mark.parametrize("horizon", [0, 6, 24, 96])

@@ -53,8 +53,13 @@ def test_it_moves_with_the_key(up: int) -> None:
 
 def test_minor_has_a_major_dominant() -> None:
     assert [triad.classes for triad in triads_of(Key(9, True))] == [
-        (9, 0, 4), (0, 4, 7), (2, 5, 9), (4, 8, 11), (5, 9, 0), (7, 11, 2),
-    ]  # fmt: skip
+        (9, 0, 4),
+        (0, 4, 7),
+        (2, 5, 9),
+        (4, 8, 11),
+        (5, 9, 0),
+        (7, 11, 2),
+    ]
 
 
 def test_a_piece_ends_on_its_tonic_where_it_ends() -> None:

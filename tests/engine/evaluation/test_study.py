@@ -21,9 +21,15 @@ from engine.training.dataset import Pack, load_pack
 
 PLAYED = SamplerChoice("renoise", 4, 0.7)
 SMALL = StudySettings(
-    default=PLAYED, samplers=("renoise", "ddim", "ancestral"), calls=(2, 4),
-    temperatures=(0.7, 1.0), windows=6, beats=4, batch=4, seed=5,
-)  # fmt: skip
+    default=PLAYED,
+    samplers=("renoise", "ddim", "ancestral"),
+    calls=(2, 4),
+    temperatures=(0.7, 1.0),
+    windows=6,
+    beats=4,
+    batch=4,
+    seed=5,
+)
 
 
 WAYS = 14
@@ -73,8 +79,10 @@ class Knowing:
     def _answer(self, request: FillRequest) -> PianoRoll:
         truth = self.truth[request.settings.seed - SMALL.seed]
         answers = {
-            "renoise": truth, "ddim": chopped(truth), "ancestral": truth & request.known,
-        }  # fmt: skip
+            "renoise": truth,
+            "ddim": chopped(truth),
+            "ancestral": truth & request.known,
+        }
         return PianoRoll(answers[request.settings.sampler], PIANO)
 
 
@@ -119,8 +127,9 @@ def test_the_order_goes_by_mean_ratio(packed: Pack) -> None:
     found = study(Knowing(packed), packed, SMALL)
     rows = {
         tuple(row[field.name] for field in fields(SamplerChoice)): row
-        for table in found["tables"].values() for row in table
-    }  # fmt: skip
+        for table in found["tables"].values()
+        for row in table
+    }
     assert sorted(row["order"] for row in rows.values()) == list(range(1, WAYS + 1))
     composers = [row["order"] for way, row in rows.items() if way[0] == "renoise"]
     assert sorted(composers) == list(range(1, 1 + len(composers)))

@@ -39,8 +39,12 @@ def test_who_anticipates_is_scored_at_each_k() -> None:
     entries = {name: Entry(player(name), settings) for name in ("kumawat", "ziko-munim")}
     found = with_anticipation(entries)
     assert list(found) == [
-        "kumawat", "ziko-munim", "ziko-munim, k = 0", "ziko-munim, k = 1", "ziko-munim, k = 4",
-    ]  # fmt: skip
+        "kumawat",
+        "ziko-munim",
+        "ziko-munim, k = 0",
+        "ziko-munim, k = 1",
+        "ziko-munim, k = 4",
+    ]
     assert found["ziko-munim, k = 4"].player.metadata["facts"]["anticipation"] == 4
     assert "anticipation" not in found["ziko-munim"].player.metadata["facts"]
 
@@ -68,5 +72,6 @@ def test_each_is_scored_in_what_it_can_beside_composer_chain_and_wrong_piece(
     assert facts["parameters"] == sum(p.numel() for p in network.parameters())
     assert facts["seconds_a_bar"] > 0
     again = score(entries, load_pack(made_pack), wanted)
-    assert np.array_equal(again["tasks"]["continue"]["rows"]["savkin"]["rhythm"],
-                          rows["savkin"]["rhythm"])  # fmt: skip
+    assert np.array_equal(
+        again["tasks"]["continue"]["rows"]["savkin"]["rhythm"], rows["savkin"]["rhythm"]
+    )

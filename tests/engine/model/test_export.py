@@ -69,10 +69,19 @@ def test_from_a_training_run(
     small = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
     sizes = small if family == "paper-unet" else tiny_sizes
     run = train(
-        TrainSettings(made_pack, tmp_path, family, steps=2, batch=2, beats=4, sizes=sizes,
-                      valid_windows=1, seed=5),
+        TrainSettings(
+            made_pack,
+            tmp_path,
+            family,
+            steps=2,
+            batch=2,
+            beats=4,
+            sizes=sizes,
+            valid_windows=1,
+            seed=5,
+        ),
         lambda p, share: None,
-    )  # fmt: skip
+    )
     told = export.export(run.checkpoint_path, tmp_path / "m.pt", "mine")
     generator = Generator.load(tmp_path / "m.pt", "cpu")
     assert json.loads(json.dumps(told)) == {
@@ -166,8 +175,13 @@ def test_an_older_format_says_how_to_convert_it(tiny_sampler: Sampler, tmp_path:
 def test_an_older_export_is_converted(
     tiny_sampler: Sampler, tiny_sizes: dict[str, int], tmp_path: Path
 ) -> None:
-    old = META | {"format": 1, "family": "frame-transformer", "sizes": tiny_sizes,
-                  "schedule": "cosine", "trained_steps": 7}  # fmt: skip
+    old = META | {
+        "format": 1,
+        "family": "frame-transformer",
+        "sizes": tiny_sizes,
+        "schedule": "cosine",
+        "trained_steps": 7,
+    }
     later = {"in_key": 0, "plan": 0, "dropout_percent": 0}
     tiny_sampler.network = checkpoint.build("frame-transformer", tiny_sizes | later).eval()
     export.write(tiny_sampler, old, tmp_path / "old.pt")
@@ -193,13 +207,26 @@ def runs(tmp_path: Path, tiny_sampler: Sampler, tiny_sizes: dict[str, int]) -> t
     torch.manual_seed(1)
     planner = checkpoint.build("harmony", tiny_sizes)
     progress = {"step": 7, "elapsed_s": 60.0, "loss": 1.0, "valid": 2.0, "bound": 3.0}
-    common = {"format": 1, "sizes": tiny_sizes, "schedule": "cosine", "progress": progress,
-              "styles": ["any"], "settings": {"beats": 4, "seed": 0}, "corpora": []}  # fmt: skip
-    texture = {"family": "frame-transformer", "averaged": tiny_sampler.network.state_dict(),
-               "sizes": checkpoint.sizes_of(tiny_sampler.network),
-               "prior": tiny_sampler.prior}  # fmt: skip
-    harmony = {"family": "harmony", "averaged": planner.state_dict(),
-               "prior": torch.full((1, 24, 1), 0.25)}  # fmt: skip
+    common = {
+        "format": 1,
+        "sizes": tiny_sizes,
+        "schedule": "cosine",
+        "progress": progress,
+        "styles": ["any"],
+        "settings": {"beats": 4, "seed": 0},
+        "corpora": [],
+    }
+    texture = {
+        "family": "frame-transformer",
+        "averaged": tiny_sampler.network.state_dict(),
+        "sizes": checkpoint.sizes_of(tiny_sampler.network),
+        "prior": tiny_sampler.prior,
+    }
+    harmony = {
+        "family": "harmony",
+        "averaged": planner.state_dict(),
+        "prior": torch.full((1, 24, 1), 0.25),
+    }
     paths = tmp_path / "texture.pt", tmp_path / "harmony.pt"
     for path, state in zip(paths, (texture, harmony), strict=True):
         checkpoint.save_atomically({**common, **state}, path)

@@ -176,11 +176,12 @@ def test_voices_lock(tiny_generator: Generator, voices: int) -> None:
 
 @slow
 @given(
-    leads=st.lists(st.tuples(st.integers(0, 90), st.integers(30, 100), st.integers(1, 60)),
-                   max_size=12),
+    leads=st.lists(
+        st.tuples(st.integers(0, 90), st.integers(30, 100), st.integers(1, 60)), max_size=12
+    ),
     known_to=st.integers(0, 96),
     seed=st.integers(0, 99),
-)  # fmt: skip
+)
 def test_nothing_doubles_the_lead_unless_asked(
     tiny_generator: Generator, leads: list[tuple[int, int, int]], known_to: int, seed: int
 ) -> None:
@@ -234,8 +235,14 @@ def test_nothing_free_is_nothing_to_do() -> None:
 
 def test_plan_answers_in_notes(tiny_generator: Generator) -> None:
     notes = tuple(melody(4, 480))
-    request = PlanRequest(7, 480, 480 + WINDOW, notes, (Span(LEAD, 480, 480 + WINDOW),),
-                          settings=SampleSettings(steps=2))  # fmt: skip
+    request = PlanRequest(
+        7,
+        480,
+        480 + WINDOW,
+        notes,
+        (Span(LEAD, 480, 480 + WINDOW),),
+        settings=SampleSettings(steps=2),
+    )
     plan = tiny_generator.plan(request)
     assert (plan.id, plan.first_step, plan.end_step, plan.calls) == (7, 480, 576, 2)
     assert plan.elapsed_ns > 0
@@ -251,8 +258,9 @@ def source_to_vary(pitches: Any = PIANO, beats: int = 12) -> PianoRoll:
     """A melody over chords of three, held for two beats and syncopated."""
     chords = [
         Note(i * BEAT + 6, pitch, 2 * BEAT - 6, ACCOMPANIMENT)
-        for i in range(0, beats, 2) for pitch in (48, 52, 55)
-    ]  # fmt: skip
+        for i in range(0, beats, 2)
+        for pitch in (48, 52, 55)
+    ]
     return notes_to_roll(melody(beats) + chords, 0, beats * BEAT, pitches)
 
 
@@ -292,9 +300,11 @@ def test_many_at_once_are_filled_as_each_alone() -> None:
     many = [
         to_harmonize(10 * BEAT, first, seed=seed, style=style, density=density, low=low, steps=3)
         for first, seed, style, density, low in (
-            (0, 1, "any", None, 21), (48, 2, "hymn", 2.0, 40), (240, 3, "any", 4.0, 30)
+            (0, 1, "any", None, 21),
+            (48, 2, "hymn", 2.0, 40),
+            (240, 3, "any", 4.0, 30),
         )
-    ]  # fmt: skip
+    ]
     together = generator.fill_many(many)
     for request, filled in zip(many, together, strict=True):
         alone = generator.fill(request)
@@ -321,9 +331,13 @@ def test_many_share_their_windows_and_skip_what_is_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [to_harmonize(WINDOW + BEAT), to_harmonize(WINDOW, steps=3),
-              to_harmonize(WINDOW, sampler="ddim")],
-)  # fmt: skip
+    "other",
+    [
+        to_harmonize(WINDOW + BEAT),
+        to_harmonize(WINDOW, steps=3),
+        to_harmonize(WINDOW, sampler="ddim"),
+    ],
+)
 def test_what_does_not_fit_together_is_refused(other: FillRequest) -> None:
     with pytest.raises(ValueError, match="one length and one way to sample"):
         recording()[0].fill_many([to_harmonize(WINDOW), other])

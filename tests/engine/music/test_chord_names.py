@@ -144,5 +144,10 @@ def test_no_text_does_harm(text: str) -> None:
 
 def test_note_names() -> None:
     assert [pitch_class(text) for text in ("C", "Cb", "B#", "F♯", "b", "")] == [
-        0, 11, 0, 6, None, None,
-    ]  # fmt: skip
+        0,
+        11,
+        0,
+        6,
+        None,
+        None,
+    ]

@@ -35,9 +35,15 @@ def test_silence_is_a_chord_too() -> None:
 
 @pytest.mark.parametrize(
     ("first", "end", "beats"),
-    [(0, 24, [0]), (12, 36, [0, 1]), (13, 35, []), (-48, 11, []), (-48, 12, [0]),
-     (60, 300, [2, 3])],
-)  # fmt: skip
+    [
+        (0, 24, [0]),
+        (12, 36, [0, 1]),
+        (13, 35, []),
+        (-48, 11, []),
+        (-48, 12, [0]),
+        (60, 300, [2, 3]),
+    ],
+)
 def test_a_chord_holds_where_it_covers_half_a_beat(first: int, end: int, beats: list[int]) -> None:
     _, known = to_plan([ChordCell(1000 + first - 16, 1000 + end - 16, C, 0)], 984, 4)
     assert np.flatnonzero(known.any(axis=0)).tolist() == beats

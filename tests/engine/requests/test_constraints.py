@@ -69,8 +69,10 @@ def test_the_known_leads_pitch_is_not_allowed_while_it_sounds() -> None:
     for plane in (ONSET, SUSTAIN):
         rows, steps = np.nonzero(~allowed[ACCOMPANIMENT, plane])
         assert list(zip((rows + 21).tolist(), steps.tolist(), strict=True)) == [
-            *((60, step) for step in range(10, 15)), (61, 20), (61, 21),
-        ]  # fmt: skip
+            *((60, step) for step in range(10, 15)),
+            (61, 20),
+            (61, 21),
+        ]
     assert allowed_cells(cells, known, SampleSettings(doubling="allow"), PIANO).all()
 
 
@@ -158,8 +160,10 @@ def test_the_best_pitches_are_taken_lowest_by_the_lowest() -> None:
     request = FillRequest(roll, known_until(0), settings=SampleSettings(rhythm="keep"))
     # 45 still sounds at 20, so the second best it is
     assert roll_to_notes(PianoRoll(same_rhythm(request, scores))) == [
-        Note(10, 45, 30), Note(10, 80, 5), Note(20, 46, 5),
-    ]  # fmt: skip
+        Note(10, 45, 30),
+        Note(10, 80, 5),
+        Note(20, 46, 5),
+    ]
 
 
 def test_a_note_without_room_is_left_out() -> None:

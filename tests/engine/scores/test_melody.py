@@ -33,9 +33,24 @@ def score(*tracks: Track) -> Score:
 
 @pytest.mark.parametrize(
     "name",
-    ["Melody", "MELODY", "lead", "Lead Vocal", "Voice", "voice_1", "Soprano", "S. Sopran",
-     "Vocals", "Canto", "Mélodie", "Melodie 1", "Solo Violin", "Vox", "Stimme"],
-)  # fmt: skip
+    [
+        "Melody",
+        "MELODY",
+        "lead",
+        "Lead Vocal",
+        "Voice",
+        "voice_1",
+        "Soprano",
+        "S. Sopran",
+        "Vocals",
+        "Canto",
+        "Mélodie",
+        "Melodie 1",
+        "Solo Violin",
+        "Vox",
+        "Stimme",
+    ],
+)
 def test_a_melody_by_name_wins_over_a_higher_part(name: str) -> None:
     melody = find_melody(score(part("Flute", 90, 92, chunk=0), part(name, 60, 62, chunk=1)))
     assert melody.track.name == name

@@ -26,13 +26,15 @@ def with_everything() -> bytes:
     """Tempo, meter, text, sysex, running status, drums and controllers, as type 0."""
     from io import BytesIO
 
-    track = mido.MidiTrack([
-        mido.MetaMessage("set_tempo", tempo=400_000),
-        mido.MetaMessage("time_signature", numerator=3, denominator=8),
-        mido.MetaMessage("key_signature", key="Eb"),
-        mido.Message("sysex", data=(1, 2, 3)),
-        mido.Message("program_change", program=5),
-    ])  # fmt: skip
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("set_tempo", tempo=400_000),
+            mido.MetaMessage("time_signature", numerator=3, denominator=8),
+            mido.MetaMessage("key_signature", key="Eb"),
+            mido.Message("sysex", data=(1, 2, 3)),
+            mido.Message("program_change", program=5),
+        ]
+    )
     for pitch in (60, 64, 67):
         track.append(mido.Message("note_on", note=pitch, velocity=80, time=10))
         track.append(mido.Message("note_on", note=pitch, velocity=0, time=200))

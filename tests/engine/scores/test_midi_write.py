@@ -190,6 +190,9 @@ def test_markers_of_a_new_file_stand_in_its_first_track() -> None:
     opened = mido.MidiFile(file=BytesIO(midi_write.new_file([track], 120, meters)))
     first = [(m.type, m.time) for m in opened.tracks[0] if m.type != "end_of_track"]
     assert first == [
-        ("set_tempo", 0), ("time_signature", 0), ("marker", 480), ("time_signature", 960),
-    ]  # fmt: skip
+        ("set_tempo", 0),
+        ("time_signature", 0),
+        ("marker", 480),
+        ("time_signature", 960),
+    ]
     assert all(message.type != "marker" for message in opened.tracks[1])

@@ -28,6 +28,7 @@ def test_it_is_small_has_its_preset_and_its_card_and_plays(path: Path) -> None:
     assert "pop909" not in player.metadata["corpora"]
     roll = PianoRoll.empty(384)
     for seed in (1, 2):
-        asked = FillRequest(roll, generate(roll), settings=SampleSettings(
-            steps=12, sampler="ddim", seed=seed))  # fmt: skip
+        asked = FillRequest(
+            roll, generate(roll), settings=SampleSettings(steps=12, sampler="ddim", seed=seed)
+        )
         assert len(roll_to_notes(player.fill(asked))) >= 8

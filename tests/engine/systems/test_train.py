@@ -16,9 +16,17 @@ from tests.engine.systems.small import SMALL
 
 def settings(pack: Path, out: Path, family: str, steps: int) -> SystemTrainSettings:
     return SystemTrainSettings(
-        pack, out, family, steps=steps, batch=2, save_every=1, listen_every=2, threads=1,
-        valid_windows=16, sizes=SMALL[family],
-    )  # fmt: skip
+        pack,
+        out,
+        family,
+        steps=steps,
+        batch=2,
+        save_every=1,
+        listen_every=2,
+        threads=1,
+        valid_windows=16,
+        sizes=SMALL[family],
+    )
 
 
 def run(pack: Path, out: Path, family: str, steps: int) -> SystemRun:

@@ -223,9 +223,18 @@ def test_levels_are_spread_evenly() -> None:
 
 def settings(file: Path, steps: int = 2) -> TrainSettings:
     return TrainSettings(
-        file, file.parent / "run", family="chorale", steps=steps, batch=4, warmup=2, save_every=2,
-        sizes=SIZES, valid_windows=1, threads=1, rate=1e-2,
-    )  # fmt: skip
+        file,
+        file.parent / "run",
+        family="chorale",
+        steps=steps,
+        batch=4,
+        warmup=2,
+        save_every=2,
+        sizes=SIZES,
+        valid_windows=1,
+        threads=1,
+        rate=1e-2,
+    )
 
 
 def test_training_lowers_the_bound_and_its_small_file_scores_alike(file: Path) -> None:

@@ -155,9 +155,16 @@ def test_every_task_is_drawn_as_often_as_told() -> None:
             kinds["anticipate"] += 1
             kinds["remembered in part"] += not ours[0]
     assert set(kinds) == {
-        "harmonize", "harmonize on", "infill one", "melody", "nothing", "continue",
-        "infill both", "anticipate", "remembered in part",
-    }  # fmt: skip
+        "harmonize",
+        "harmonize on",
+        "infill one",
+        "melody",
+        "nothing",
+        "continue",
+        "infill both",
+        "anticipate",
+        "remembered in part",
+    }
     share = {kind: found / count for kind, found in kinds.items()}
     assert share["melody"] == pytest.approx(0.02, abs=0.008)
     assert share["harmonize"] == pytest.approx(0.25 + 0.15 / 52, abs=0.03)
@@ -241,10 +248,17 @@ def numbered(meters: dict[int, Meter]) -> Pack:
     rows_of_meters = sorted((at, meter.bar_steps) for at, meter in meters.items())
     starts, lengths = np.array(rows_of_meters, np.int64).T
     return Pack(
-        ("made",), onset, onset + STEPS_PER_BEAT, pitch, np.ones_like(onset),
-        np.array([0, len(onset)]), np.array([0]), np.array([0]), np.array([40]),
+        ("made",),
+        onset,
+        onset + STEPS_PER_BEAT,
+        pitch,
+        np.ones_like(onset),
+        np.array([0, len(onset)]),
+        np.array([0]),
+        np.array([0]),
+        np.array([40]),
         ((starts, lengths),),
-    )  # fmt: skip
+    )
 
 
 def start_of(cells: NDArray[np.bool_]) -> int:
@@ -286,9 +300,13 @@ def test_flaws_are_heard_and_never_asked_for(made_pack: Path) -> None:
 def test_music_with_hardly_a_note_does_not_hang() -> None:
     pack = numbered({0: Meter(4, 4)})
     lone = replace(
-        pack, onset=pack.onset[:1], end=pack.end[:1], pitch=pack.pitch[:1], voice=pack.voice[:1],
+        pack,
+        onset=pack.onset[:1],
+        end=pack.end[:1],
+        pitch=pack.pitch[:1],
+        voice=pack.voice[:1],
         first_note=np.array([0, 1]),
-    )  # fmt: skip
+    )
     batch = Windows(lone, 0, {}, {}, np.random.default_rng(0)).batch(2, 4)
     assert batch.target[:, ACCOMPANIMENT, ONSET].sum(axis=(1, 2)).tolist() == [1, 1]
 

@@ -173,9 +173,13 @@ def test_its_own_past_is_heard_from_some_place_on(textures: TextureMusic) -> Non
 
 
 RECIPE = Recipe(
-    60.0, beats=32, scored=4, most_steps=1, most_pieces=2,
+    60.0,
+    beats=32,
+    scored=4,
+    most_steps=1,
+    most_pieces=2,
     sizes={"width": 16, "layers": 1, "heads": 2, "condition_width": 8},
-)  # fmt: skip
+)
 
 
 def test_one_step_of_each_and_the_checkpoints_it_leaves(pack: Pack, tmp_path: Path) -> None:

@@ -142,11 +142,15 @@ def test_flaws_leave_the_lead_its_notes_and_take_few_of_ours() -> None:
 
 def random_roll(seed: int) -> torch.Tensor:
     rng = np.random.default_rng(seed)
-    rows = np.column_stack([
-        np.repeat(np.arange(4), 40), onset := rng.integers(-20, 90, 160),
-        onset + rng.integers(1, 40, 160), rng.integers(PIANO.low, PIANO.high + 1, 160),
-        rng.integers(0, 2, 160),
-    ])  # fmt: skip
+    rows = np.column_stack(
+        [
+            np.repeat(np.arange(4), 40),
+            onset := rng.integers(-20, 90, 160),
+            onset + rng.integers(1, 40, 160),
+            rng.integers(PIANO.low, PIANO.high + 1, 160),
+            rng.integers(0, 2, 160),
+        ]
+    )
     return roll_of(notes_of(rows), 4, 96)
 
 

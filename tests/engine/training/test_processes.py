@@ -41,12 +41,20 @@ with joined("cpu") as processes:
 def run_on(count: int, settings: TrainSettings) -> list[dict[str, object]]:
     """What each of `count` processes, started by torchrun, tells of the run."""
     told = {
-        "data": str(settings.data), "out": str(settings.out), "steps": settings.steps,
-        "batch": settings.batch, "beats": settings.beats, "warmup": settings.warmup,
-        "save_every": settings.save_every, "sizes": settings.sizes, "family": settings.family,
-        "valid_windows": settings.valid_windows, "threads": 1, "rate": settings.rate,
+        "data": str(settings.data),
+        "out": str(settings.out),
+        "steps": settings.steps,
+        "batch": settings.batch,
+        "beats": settings.beats,
+        "warmup": settings.warmup,
+        "save_every": settings.save_every,
+        "sizes": settings.sizes,
+        "family": settings.family,
+        "valid_windows": settings.valid_windows,
+        "threads": 1,
+        "rate": settings.rate,
         "own_past": settings.own_past,
-    }  # fmt: skip
+    }
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     program = settings.out.parent / "program.py"
     program.write_text(PROGRAM)
@@ -62,9 +70,19 @@ def run_on(count: int, settings: TrainSettings) -> list[dict[str, object]]:
 @pytest.fixture
 def settings(made_pack: Path, tmp_path: Path) -> TrainSettings:
     return TrainSettings(
-        made_pack, tmp_path / "run", steps=200, batch=4, beats=4, warmup=10, save_every=100,
-        sizes=SIZES, valid_windows=1, threads=1, rate=3e-3, own_past=0.05,
-    )  # fmt: skip
+        made_pack,
+        tmp_path / "run",
+        steps=200,
+        batch=4,
+        beats=4,
+        warmup=10,
+        save_every=100,
+        sizes=SIZES,
+        valid_windows=1,
+        threads=1,
+        rate=3e-3,
+        own_past=0.05,
+    )
 
 
 def test_two_processes_learn_what_one_does_and_another_number_goes_on(

@@ -30,9 +30,18 @@ PAPER_SIZES = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 @pytest.fixture
 def settings(made_pack: Path, tmp_path: Path, tiny_sizes: dict[str, int]) -> TrainSettings:
     return TrainSettings(
-        made_pack, tmp_path / "run", steps=6, batch=2, beats=4, warmup=2, save_every=3,
-        sizes=tiny_sizes, valid_windows=1, threads=1, rate=1e-2,
-    )  # fmt: skip
+        made_pack,
+        tmp_path / "run",
+        steps=6,
+        batch=2,
+        beats=4,
+        warmup=2,
+        save_every=3,
+        sizes=tiny_sizes,
+        valid_windows=1,
+        threads=1,
+        rate=1e-2,
+    )
 
 
 def test_it_learns(settings: TrainSettings) -> None:
@@ -151,8 +160,15 @@ def test_fine_tuning_another_network_names_both(settings: TrainSettings, tmp_pat
         with pytest.raises(
             CheckpointError, match=rf"the weights of `{ours}.*`.*trains `--family p"
         ):
-            Run(replace(settings, family="paper-unet", sizes=PAPER_SIZES, start_from=path,
-                        out=tmp_path / "x"))  # fmt: skip
+            Run(
+                replace(
+                    settings,
+                    family="paper-unet",
+                    sizes=PAPER_SIZES,
+                    start_from=path,
+                    out=tmp_path / "x",
+                )
+            )
         wider = {**settings.sizes, "width": 32}
         with pytest.raises(CheckpointError, match=r"width=16.*`.*`.*width=32.*with the former"):
             Run(replace(settings, sizes=wider, start_from=path, out=tmp_path / "x"))
@@ -171,8 +187,11 @@ def test_batch_i_is_the_same_wherever_a_run_begins(settings: TrainSettings) -> N
 
     whole = drawn(0, 7)
     assert [batch.mask.shape for batch in whole[:4]] == [
-        (4, 2, 96), (8, 2, 48), (2, 2, 192), (4, 2, 96),
-    ]  # fmt: skip
+        (4, 2, 96),
+        (8, 2, 48),
+        (2, 2, 192),
+        (4, 2, 96),
+    ]
     for first in (1, 3, 5):
         for again, batch in zip(drawn(first, 7 - first), whole[first:], strict=True):
             for field in fields(Batch):

@@ -47,8 +47,22 @@ def test_the_line_of_time_rises_and_inverts(
         assert abs(line.ns_at(line.position(at_ns)) - at_ns) <= 1
 
 
-CALLS = ("pulse", "pulses", "start", "stop", "continue", "song", "by-hand", "halt", "downbeat",
-         "tempo", "meter", "clock", "tick", "gap")  # fmt: skip
+CALLS = (
+    "pulse",
+    "pulses",
+    "start",
+    "stop",
+    "continue",
+    "song",
+    "by-hand",
+    "halt",
+    "downbeat",
+    "tempo",
+    "meter",
+    "clock",
+    "tick",
+    "gap",
+)
 
 
 def perform(transport: Transport, call: str, number: int, now_ns: int) -> list[TransportEvent]:

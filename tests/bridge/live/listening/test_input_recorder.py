@@ -111,8 +111,11 @@ def test_a_bass_held_under_a_melody_is_accompaniment() -> None:
         ear.note(72 + i, 24 + 24 * i, 47 + 24 * i)
     ear.off(48, 96)
     assert {(n[1], n[3]) for n in ear.heard()} == {
-        (48, ACCOMPANIMENT), (72, LEAD), (73, LEAD), (74, LEAD)
-    }  # fmt: skip
+        (48, ACCOMPANIMENT),
+        (72, LEAD),
+        (73, LEAD),
+        (74, LEAD),
+    }
 
 
 def test_overlapping_fingers_do_not_split_a_melody() -> None:
@@ -134,8 +137,11 @@ def test_a_pedal_does_not_make_chords_of_a_melody() -> None:
     for i in range(4):
         ear.off(72 + i, 96)
     assert [(n[0], n[2], n[3]) for n in ear.heard()] == [
-        (0, 96, LEAD), (24, 72, LEAD), (48, 48, LEAD), (72, 24, LEAD)
-    ]  # fmt: skip
+        (0, 96, LEAD),
+        (24, 72, LEAD),
+        (48, 48, LEAD),
+        (72, 24, LEAD),
+    ]
 
 
 def test_split_all_lead_and_by_channel() -> None:

@@ -43,8 +43,15 @@ def test_after_a_jump_back_memory_is_written_anew_as_time_passes() -> None:
     put(track, 48, pitch=70)
     track.advance(72)
     assert pitches(track, 0, 200) == [
-        (0, 60), (24, 60), (48, 70), (72, 60), (96, 60), (120, 60), (144, 60), (168, 60)
-    ]  # fmt: skip
+        (0, 60),
+        (24, 60),
+        (48, 70),
+        (72, 60),
+        (96, 60),
+        (120, 60),
+        (144, 60),
+        (168, 60),
+    ]
     track.advance(150)
     assert pitches(track, 0, 200) == [(0, 60), (24, 60), (48, 70), (168, 60)]
 

@@ -26,11 +26,14 @@ def test_beat_lines_of_a_song_with_changing_meters() -> None:
     ("left", "step", "place"),
     [
         (288.0, 96, 288),  # a bar line for a bar line
-        (286.4, 96, 288), (294.0, 96, 288), (295.0, 96, None),
-        (330.0, 138, 330), (330.0, 150, None),
+        (286.4, 96, 288),
+        (294.0, 96, 288),
+        (295.0, 96, None),
+        (330.0, 138, 330),
+        (330.0, 150, None),
         (400.0, 96, None),  # 3/4 there
     ],
-)  # fmt: skip
+)
 def test_the_same_place_of_another_bar_as_long(left: float, step: int, place: int | None) -> None:
     bars = BeatLines(MeterMap(((0, Meter(4, 4)), (384, Meter(3, 4)))))
     assert bars.same_place(left, step) == place

@@ -70,13 +70,14 @@ def test_mode_and_reply_choose_the_policy(
 @pytest.mark.parametrize(
     ("onset", "listen", "start"),
     [
-        (10, 1, BAR), (47, 1, BAR),
+        (10, 1, BAR),
+        (47, 1, BAR),
         (48, 1, 2 * BAR),  # half a bar is a pickup to the next
         (10, 2, 2 * BAR),
         (10, 0, BEAT),  # the next beat that a plan can reach which knows of the note
         (14, 0, 2 * BEAT),
     ],
-)  # fmt: skip
+)
 def test_it_listens_to_whole_bars_from_the_first_note_on(
     onset: int, listen: int, start: int
 ) -> None:

@@ -101,8 +101,11 @@ def test_a_trigger_is_played_from_the_next_bar_line_under_the_name_it_was_given(
     rig = Rig(Triggered(), mode="infill")
     request = rig.replanner.trigger(0, 0, 4 * BAR, 77)
     assert [(span.voice, span.from_step, span.to_step) for span in request.known] == [
-        (0, 0, BAR), (0, 3 * BAR, 4 * BAR), (1, 0, BAR), (1, 3 * BAR, 4 * BAR),
-    ]  # fmt: skip
+        (0, 0, BAR),
+        (0, 3 * BAR, 4 * BAR),
+        (1, 0, BAR),
+        (1, 3 * BAR, 4 * BAR),
+    ]
     assert rig.answer(request.id, position=4 * BAR + 10.5) == (5 * BAR, 77)
     assert rig.policy.turn == Turn(5 * BAR, 9 * BAR, 0, (0, 1))
 
@@ -110,10 +113,13 @@ def test_a_trigger_is_played_from_the_next_bar_line_under_the_name_it_was_given(
 @pytest.mark.parametrize(
     ("state", "up", "known"),
     [
-        ("loading", True, True), ("error", True, True), ("down", False, True),
-        ("starting", False, False), ("ready", True, False),
+        ("loading", True, True),
+        ("error", True, True),
+        ("down", False, True),
+        ("starting", False, False),
+        ("ready", True, False),
     ],
-)  # fmt: skip
+)
 def test_what_the_engine_says_of_itself(state: str, up: bool, known: bool) -> None:
     rig = Rig()
     rig.timing.measured(50 * MS, 6)

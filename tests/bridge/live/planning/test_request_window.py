@@ -112,8 +112,10 @@ def test_a_task_leaves_free_what_it_is_to_fill() -> None:
     ours(song, *range(0, 384, 24))
     request = task_request(0, 384, (96, 288), True, song, BARS, SETTINGS)
     assert request.known == (
-        Span(LEAD, 0, 96), Span(LEAD, 288, 384),
-        Span(ACCOMPANIMENT, 0, 96), Span(ACCOMPANIMENT, 288, 384),
-    )  # fmt: skip
+        Span(LEAD, 0, 96),
+        Span(LEAD, 288, 384),
+        Span(ACCOMPANIMENT, 0, 96),
+        Span(ACCOMPANIMENT, 288, 384),
+    )
     assert len(request.notes) == 32
     assert task_request(0, 384, None, False, song, BARS, SETTINGS).notes == ()

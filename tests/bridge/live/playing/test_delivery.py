@@ -135,5 +135,6 @@ def test_a_new_plan_moves_ends_of_what_sounds_and_of_what_is_queued() -> None:
     assert [n.end_step for n in performer.scheduler.sounding_notes] == [120], "over before"
     assert [(n.onset_step, n.end_step) for n in performer.scheduler.queued] == [(120, 180)]
     assert [(e.onset_step, e.end_step) for e in song.reply.onsets(0, 400)] == [
-        (96, 120), (120, 180)
-    ]  # fmt: skip
+        (96, 120),
+        (120, 180),
+    ]

@@ -69,9 +69,12 @@ def test_the_seed_decides() -> None:
     def run(seed: int) -> Tensor:
         nothing = torch.zeros(1, 8)
         return reverse(
-            lambda x, level: 0.1 * x, nothing, nothing, Walk(4, "ancestral"),
+            lambda x, level: 0.1 * x,
+            nothing,
+            nothing,
+            Walk(4, "ancestral"),
             torch.Generator().manual_seed(seed),
-        )  # fmt: skip
+        )
 
     assert torch.equal(run(1), run(1))
     assert not torch.equal(run(1), run(2))

@@ -17,14 +17,25 @@ def test_one_pitch_sounds_once_at_a_time() -> None:
 def test_the_top_line_leads() -> None:
     chord = [Note(0, 60, 24), Note(0, 67, 48), Note(24, 62, 24), Note(48, 65, 24)]
     assert [(n.pitch, n.voice) for n in voiced(chord)] == [
-        (67, LEAD), (60, ACCOMPANIMENT), (62, ACCOMPANIMENT), (65, LEAD),
-    ]  # fmt: skip
+        (67, LEAD),
+        (60, ACCOMPANIMENT),
+        (62, ACCOMPANIMENT),
+        (65, LEAD),
+    ]
 
 
 def test_the_grid_is_sixteenths_and_triplets() -> None:
     assert [on_grid(step) for step in (0, 1, 5, 7, 9, 11, 13, 15, 17)] == [
-        0, 0, 6, 6, 8, 12, 12, 16, 18,
-    ]  # fmt: skip
+        0,
+        0,
+        6,
+        6,
+        8,
+        12,
+        12,
+        16,
+        18,
+    ]
     assert snapped(Note(5, 60, 1)) == Note(6, 60, 3)
 
 

@@ -31,8 +31,17 @@ def test_sixteenths_come_back_at_any_usual_tempo_or_are_counted(roll: PianoRoll)
 def test_a_chord_as_numbers_with_all_its_notes() -> None:
     notes = [Note(1, 60, 1), Note(1, 64, 2)]
     assert codec.to_numbers(notes, 0, 24).tolist() == [
-        257, 257, 60, 64, 257, 257, 188, 257, 257, 192,
-    ]  # fmt: skip
+        257,
+        257,
+        60,
+        64,
+        257,
+        257,
+        188,
+        257,
+        257,
+        192,
+    ]
 
 
 def test_a_note_struck_again_goes_off_first() -> None:
