@@ -28,7 +28,7 @@ from bridge.settings.parameters import DEFAULTS, ParameterError
 from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
 from engine.devices import missing
-from engine.music.grid import PIANO, PitchRange
+from engine.music.grid import LEAD, PIANO, PitchRange
 from engine.music.roll import Note
 from engine.requests.abilities import require
 from engine.requests.candidates import Drafter, best_of
@@ -36,6 +36,7 @@ from engine.requests.lead_sheet import SheetBar
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write
 from engine.scores.midi_file import MidiFileError, Score, parse, read
+from engine.scores.parts import REPLY_NAME
 
 MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
 
@@ -75,6 +76,7 @@ def run_task(
     jobs = pairs(where, MIDI_SUFFIXES)
     sheet = lead_sheets.load(options.pop("chords"))
     takes, candidates = int(options.pop("takes")), int(options.pop("best_of"))
+    by_part = bool(options.pop("parts"))
     preset, knobs = settings_for(task, options)
     if where.single:
         score = read(jobs[0].source)
@@ -91,9 +93,12 @@ def run_task(
         for number in range(1, takes + 1):
             take = _of_take(wanted, number)
             found, markers, job = answer_of(take, sheet, engine, knobs, candidates)
+            notes += found
+            if replace and number == 1:
+                score, found = with_melody(score, piece, found)
             track = midi_write.reply_track(score, found, piece.melody.track, markers)
-            data = midi_write.add_track(score, _named(track, number))
-            score, notes = parse(data), notes + found
+            data = midi_write.add_tracks(score, tracks_of(score, _named(track, number), by_part))
+            score = parse(data)
         midi_write.write(data, pair.target)
         report = report_of(task, pair, job, notes, preset, knobs)
         report["warnings"] += file_tasks.overlay_warnings(piece, job, replaced=replace)
@@ -121,11 +126,28 @@ def _of_take(job: Job, number: int) -> Job:
     return dataclasses.replace(job, request=dataclasses.replace(job.request, settings=settings))
 
 
+def with_melody(score: Score, piece: SourcePiece, notes: list[Note]) -> tuple[Score, list[Note]]:
+    """The score with the new melody on the melody's own track, and the notes that are left.
+
+    A melody that is only guessed at, in a part of many voices, has no such track.
+    """
+    lead = [note for note in notes if note.voice == LEAD]
+    if not lead or not piece.melody.certain:
+        return score, notes
+    score = midi_write.put_notes(score, piece.melody.track, lead)
+    return score, [note for note in notes if note.voice != LEAD]
+
+
+def tracks_of(score: Score, track: midi_write.NewTrack, by_part: bool) -> list[midi_write.NewTrack]:
+    """The reply as one track, or as one for each part."""
+    return midi_write.part_tracks(score, track) if by_part else [track]
+
+
 def _named(track: midi_write.NewTrack, number: int) -> midi_write.NewTrack:
     """Takes after the first say which they are, and leave the markers to the first."""
     if number == 1:
         return track
-    name = f"{midi_write.REPLY_NAME} {number}"
+    name = f"{REPLY_NAME} {number}"
     return dataclasses.replace(track, name=name, markers=())
 
 

@@ -16,7 +16,8 @@ MELODY = click.option(
 REPLACE = click.option(
     "--replace",
     is_flag=True,
-    help="Take the original notes out where new ones stand for them; default: keep both.",
+    help="Take the original notes out where new ones stand for them; default: keep both. "
+    "The new melody goes on the melody's track.",
 )
 CHORDS = click.option(
     "--chords",
@@ -30,6 +31,11 @@ TAKES = click.option(
     default=1,
     show_default=True,
     help="So many answers, each on a track of its own, with the seeds that follow.",
+)
+PARTS = click.option(
+    "--parts",
+    is_flag=True,
+    help="Bass, chords and lead each on a track and channel of its own; default: one track.",
 )
 BEST_OF = click.option(
     "--best-of",

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from bridge.cli.file_job import answer_of, engine_for, report_of, run_task, settings_for
-from bridge.cli.file_options import BEST_OF, CHORDS, MELODY, REPLACE, TAKES
+from bridge.cli.file_job import answer_of, engine_for, report_of, run_task, settings_for, tracks_of
+from bridge.cli.file_options import BEST_OF, CHORDS, MELODY, PARTS, REPLACE, TAKES
 from bridge.cli.options import SAMPLE_ROWS, table_options
 from bridge.files import lead_sheets
 from bridge.files import tasks as file_tasks
@@ -33,7 +33,8 @@ from bridge.settings.parameters import file_defaults
 from engine.music.grid import MeterMap, PitchRange
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write
-from engine.scores.midi_file import read
+from engine.scores.midi_file import Score, read
+from engine.scores.parts import REPLY_NAME
 
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")
@@ -46,6 +47,7 @@ _UNVARIED_ROWS = tuple(row for row in _FILE_ROWS if row not in _VARY_ROWS)
 @CHORDS
 @BEST_OF
 @TAKES
+@PARTS
 @table_options(_UNVARIED_ROWS, file_defaults("harmonize"))
 def harmonize(melody_track: str, **options: Any) -> None:
     """Add harmony to the melody of MIDI files.
@@ -61,6 +63,7 @@ def harmonize(melody_track: str, **options: Any) -> None:
 @CHORDS
 @BEST_OF
 @TAKES
+@PARTS
 @click.option("--bars", type=int, default=4, show_default=True, help="How many bars more.")
 @table_options(_UNVARIED_ROWS, file_defaults())
 def continue_(melody_track: str, bars: int, **options: Any) -> None:
@@ -82,6 +85,7 @@ def continue_(melody_track: str, bars: int, **options: Any) -> None:
 @CHORDS
 @BEST_OF
 @TAKES
+@PARTS
 @click.option("--from-bar", type=int, help="First bar to fill, from 1; default: middle half.")
 @click.option("--to-bar", type=int, help="Last bar to fill.")
 @REPLACE
@@ -103,6 +107,7 @@ def infill(
 @CHORDS
 @BEST_OF
 @TAKES
+@PARTS
 @click.option(
     "--keep",
     type=click.Choice(["nothing", "lead", "accompaniment"]),
@@ -149,6 +154,7 @@ def vary(
 @click.option("--bars", type=int, default=8, show_default=True, help="How many bars.")
 @CHORDS
 @BEST_OF
+@PARTS
 @table_options((*_UNVARIED_ROWS, "meter", "tempo"), file_defaults("generate"))
 def generate(
     output: Path, count: int | None, as_json: bool, bars: int, chords: Path | None, **given: Any
@@ -157,6 +163,7 @@ def generate(
     targets = _targets(output, count)
     _check_bars(bars)
     sheet, candidates = lead_sheets.load(chords), int(given.pop("best_of"))
+    by_part = bool(given.pop("parts"))
     preset, knobs = settings_for("generate", given)
     engine = engine_for(preset, knobs, "generate")
     where = Where((), None if count else output, output if count else None, as_json)
@@ -168,10 +175,9 @@ def generate(
         settings = dataclasses.replace(settings, seed=seed)
         job = file_tasks.generate(settings, engine.pitches, bars, meters)
         notes, markers, job = answer_of(job, sheet, engine, knobs, candidates)
-        track = midi_write.NewTrack(
-            midi_write.REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers
-        )
-        midi_write.write(midi_write.new_file([track], knobs.number("tempo"), meters), pair.target)
+        track = midi_write.NewTrack(REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers)
+        tracks = tracks_of(Score(midi_write.NEW_FILE_TICKS_PER_BEAT, ()), track, by_part)
+        midi_write.write(midi_write.new_file(tracks, knobs.number("tempo"), meters), pair.target)
         report = report_of("generate", pair, job, notes, preset, knobs) | {"seed": seed}
         return {key: value for key, value in report.items() if key != "input"}
 

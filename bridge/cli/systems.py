@@ -247,6 +247,7 @@ def reconstruct(source: Path, out: Path, preset: str, device: str, as_json: bool
     from engine.requests.abilities import AbilityError
     from engine.scores import midi_write
     from engine.scores.midi_file import read
+    from engine.scores.parts import REPLY_NAME
     from engine.systems.player import SystemPlayer
 
     check_output(out, MIDI_SUFFIXES)
@@ -258,7 +259,7 @@ def reconstruct(source: Path, out: Path, preset: str, device: str, as_json: bool
     roll = notes_to_roll(piece.voiced(), 0, piece.lines[-1], player.pitches)
     found, lost = player.recode(roll)
     before, after = roll_to_notes(roll), roll_to_notes(found)
-    track = midi_write.NewTrack(midi_write.REPLY_NAME, after, channels={0: 1, 1: 0})
+    track = midi_write.NewTrack(REPLY_NAME, after, channels={0: 1, 1: 0})
     midi_write.write(midi_write.new_file([track], score.bpm, piece.meters), out)
     report = {
         "output": str(out),

@@ -24,7 +24,8 @@ from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores.melody import find_melody
 from engine.scores.midi_file import read
-from engine.scores.midi_write import REPLY_NAME, NewTrack, new_file, write
+from engine.scores.midi_write import NewTrack, new_file, write
+from engine.scores.parts import REPLY_NAME
 
 NS_PER_MINUTE = 60_000_000_000
 SOUNDFONT_FOLDERS = (

@@ -20,7 +20,8 @@ from engine.requests import tasks
 from engine.requests.request import FillRequest, SampleSettings
 from engine.scores.melody import Melody, find_melody, label
 from engine.scores.midi_file import MidiFileError, Score, Track
-from engine.scores.midi_write import REPLY_NAME, free_channels
+from engine.scores.midi_write import free_channels
+from engine.scores.parts import is_reply
 
 CONTEXT_BARS = 16
 """How many bars around a gap the model is given; it hears no further than that anyway."""
@@ -303,9 +304,9 @@ def _unheard(piece: SourcePiece) -> tuple[str, ...]:
     """What of the file the harmony does not listen to."""
     others = [p for p in piece.score.pitched if p is not piece.melody.track]
     warnings = []
-    if any(part.name == REPLY_NAME for part in others):
+    if any(is_reply(part.name) for part in others):
         warnings.append("there is a midi-diffuse track already; it stays, beside the new one")
-    others = [part for part in others if part.name != REPLY_NAME]
+    others = [part for part in others if not is_reply(part.name)]
     if others:
         names = ", ".join(label(piece.score, part) for part in others[:4])
         names += " and more" if len(others) > 4 else ""

@@ -19,7 +19,8 @@ from engine.music.heard_chords import heard_chords, named, with_lead
 from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 from engine.scores.midi_events import MidiFileError
-from engine.scores.midi_write import REPLY_NAME, NewTrack, new_file, write
+from engine.scores.midi_write import NewTrack, new_file, write
+from engine.scores.parts import REPLY_NAME
 
 MOST_UNWRITTEN = 16
 Now = Callable[[], datetime.datetime]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
 from engine.music.roll import Note
 from engine.scores.midi_file import MidiFileError, Score, Track
-from engine.scores.midi_write import REPLY_NAME
+from engine.scores.parts import is_reply
 
 # Best first: a track called "Melody" wins over one called "Voice".
 _NAMES = (
@@ -108,7 +109,7 @@ def _by_name(parts: tuple[Track, ...]) -> Track | None:
     shared = Counter(track.chunk for track in parts)
     most = max(len(track.notes) for track in parts)
     enough = min(_ENOUGH * most, _PLENTY)
-    named = [t for t in parts if shared[t.chunk] == 1 and len(t.notes) >= enough]
+    named = [t for t in _given(parts) if shared[t.chunk] == 1 and len(t.notes) >= enough]
     for pattern in _NAMES:
         for track in named:
             name = track.name.casefold().replace("_", " ")
@@ -123,9 +124,15 @@ def _word(pattern: str) -> str:
 
 def _fair(parts: tuple[Track, ...]) -> list[Track]:
     """Parts that could be a melody: not our own earlier reply, not a handful of notes."""
-    fair = [track for track in parts if track.name != REPLY_NAME] or list(parts)
+    fair = _given(parts)
     most = max(len(track.notes) for track in fair)
     return [track for track in fair if len(track.notes) >= _ENOUGH * most]
+
+
+def _given(parts: Iterable[Track]) -> list[Track]:
+    """The parts that are not our own earlier reply, if there are any."""
+    parts = list(parts)
+    return [track for track in parts if not is_reply(track.name)] or parts
 
 
 def _highest(score: Score, parts: list[Track]) -> Track:

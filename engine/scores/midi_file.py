@@ -29,10 +29,9 @@ from engine.scores.midi_events import (
     split_chunks,
 )
 from engine.scores.midi_events import MidiFileError as MidiFileError
+from engine.scores.parts import is_reply
 from engine.scores.stray_offs import hung_onsets, stray_offs
 
-REPLY_NAME = "midi-diffuse"
-"""The name of the tracks we write."""
 DRUM_CHANNEL = 9
 SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
 LONGEST_BEATS = 20_000
@@ -292,7 +291,7 @@ def _parts(
     parts: dict[int, list[TickNote]] = {}
     for note in _notes(events):
         drums = note.channel == DRUM_CHANNEL
-        parts.setdefault(-1 if name == REPLY_NAME and not drums else note.channel, []).append(note)
+        parts.setdefault(-1 if is_reply(name) and not drums else note.channel, []).append(note)
     for _, notes in sorted(parts.items()):
         channel = notes[0].channel
         program = programs.get(channel, (0, -1))[1]

@@ -33,7 +33,7 @@ from engine.scores.midi_events import (
     write_events,
 )
 from engine.scores.midi_file import DRUM_CHANNEL, MINUTE_US, Score, Track
-from engine.scores.midi_file import REPLY_NAME as REPLY_NAME
+from engine.scores.parts import REPLY_NAME, by_part
 
 NEW_FILE_TICKS_PER_BEAT = 480
 _CHANNELS = 16
@@ -81,16 +81,67 @@ def reply_track(
     )
 
 
+def part_tracks(score: Score, track: NewTrack) -> list[NewTrack]:
+    """A reply track as one for each part of the band, each on a channel nothing else touches.
+
+    Where the channels do not suffice the parts that are left share the last one. The first holds
+    the markers.
+    """
+    parts = by_part(track.notes)
+    free, shared = free_channels(score), sorted((track.channels or {ACCOMPANIMENT: 0}).values())[0]
+    channels = [*free[: len(parts)], *[free[-1] if free else shared] * len(parts)]
+    found = [
+        replace(track, name=f"{track.name} {part}", notes=notes, channels=_one(channel), markers=())
+        for (part, notes), channel in zip(parts.items(), channels, strict=False)
+    ]
+    return [replace(found[0], markers=track.markers), *found[1:]] if found else [track]
+
+
+def _one(channel: int) -> dict[int, int]:
+    """That channel, whatever the voice."""
+    return {ACCOMPANIMENT: channel, LEAD: channel}
+
+
 def free_channels(score: Score) -> list[int]:
     """The channels no event of the file touches, but for the drums'."""
     used = score.channels | {note.channel for track in score.tracks for note in track.notes}
     return [c for c in range(_CHANNELS) if c not in used and c != DRUM_CHANNEL]
 
 
-def add_track(score: Score, track: NewTrack) -> bytes:
-    """The file with `track` behind its own tracks; a type-0 file becomes type 1."""
-    chunks = [*score.chunks, (b"MTrk", _encode(track, score))]
+def add_tracks(score: Score, tracks: Iterable[NewTrack]) -> bytes:
+    """The file with `tracks` behind its own; a type-0 file becomes type 1."""
+    chunks = [*score.chunks, *((b"MTrk", _encode(track, score)) for track in tracks)]
     return join(score.ticks_per_beat, chunks)
+
+
+def add_track(score: Score, track: NewTrack) -> bytes:
+    """The file with `track` behind its own tracks."""
+    return add_tracks(score, [track])
+
+
+def put_notes(score: Score, part: Track, notes: Sequence[Note]) -> Score:
+    """The score with `notes` on the track and channel of `part`; its chunks only, not its parts.
+
+    At one tick: new offs, what was there, new ons, so that a note may end where another begins.
+    """
+    places = [place for place, (name, _) in enumerate(score.chunks) if name == b"MTrk"]
+    chunks = list(score.chunks)
+    name, body = chunks[places[part.chunk]]
+    new = list(_note_events(list(notes), part.channel, score))
+    offs = [(event.tick, 0, event) for event in new if event.status & 0xF0 == NOTE_OFF]
+    ons = [(event.tick, 2, event) for event in new if event.status & 0xF0 == NOTE_ON]
+    there = [(e.tick, 1, e) for e in read_events(body) if not _ends_track(e)]
+    merged = sorted([*offs, *there, *ons], key=lambda placed: placed[:2])
+    end = max((event.tick for event in read_events(body)), default=0)
+    end = max([end, *(event.tick for event in new)])
+    events = [event for _, _, event in merged]
+    body = write_events([*events, Event(end, META, END_OF_TRACK, b"")])
+    chunks[places[part.chunk]] = (name, body)
+    return replace(score, chunks=tuple(chunks))
+
+
+def _ends_track(event: Event) -> bool:
+    return event.status == META and event.kind == END_OF_TRACK
 
 
 def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: str = "") -> bytes:

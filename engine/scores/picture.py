@@ -18,7 +18,7 @@ from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 from engine.scores.melody import find_melody, skyline
 from engine.scores.midi_file import MidiFileError, Score
-from engine.scores.midi_write import REPLY_NAME
+from engine.scores.parts import is_reply
 
 MELODY, REPLY, OTHER, BACKING = "melody", "reply", "other tracks", "accompaniment"
 FEWEST_ROWS = 25
@@ -127,7 +127,7 @@ def picture(
 
 
 def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
-    """A picture of a MIDI file: its melody, its midi-diffuse track, and what else there is.
+    """A picture of a MIDI file: its melody, its midi-diffuse tracks, and what else there is.
 
     Where the reply stands in only some of the bars, those are shaded. Raises
     engine.scores.melody.MelodyError.
@@ -137,7 +137,7 @@ def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
     reply: list[Note] = []
     for track in score.pitched:
         if track is not melody:
-            (reply if track.name == REPLY_NAME else others).extend(score.notes_of(track))
+            (reply if is_reply(track.name) else others).extend(score.notes_of(track))
     meters = score.meter_map()
     bars = len(meters.bar_lines(0, score.end_step)) - 1
     meter = ", ".join(dict.fromkeys(str(meter) for _, meter in meters.changes[:4]))

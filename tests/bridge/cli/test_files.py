@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.music.grid import LEAD, Meter, MeterMap
+from bridge.cli import file_job
+from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_file import read
 from engine.scores.midi_write import NewTrack
@@ -95,6 +96,39 @@ def test_replace_takes_the_original_notes_out_of_the_new_bars(tmp_path: Path) ->
     score = read(target)
     onsets = [n.onset_step for n in score.notes_of(score.tracks[0])]
     assert onsets == [n.onset_step for n in TUNE if not 96 <= n.onset_step < 288]
+
+
+def test_replace_puts_the_new_melody_on_the_melodys_track(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = [Note(96, 76, 96, LEAD, 90), Note(96, 48, 96, ACCOMPANIMENT, 60)]
+    monkeypatch.setattr(file_job, "answer_of", lambda job, *_: (new, [(96, "C")], job))
+    source, target = song(tmp_path / "in.mid"), tmp_path / "out.mid"
+    bars = ("--from-bar", 2, "--to-bar", 2, "--replace")
+    report = json.loads(run("infill", source, "-o", target, *bars, "--json", *FIXTURE).stdout)
+    score = read(target)
+    melody = score.notes_of(score.tracks[0], LEAD)
+    assert melody == sorted([n for n in TUNE if not 96 <= n.onset_step < 192] + new[:1])
+    assert reply_of(target) == new[1:]
+    assert report["notes_added"] == 2
+    # Beside the old melody, the new one stays apart.
+    run("infill", source, "-o", target, *bars[:-1], *FIXTURE)
+    assert len(read(target).tracks[0].notes) == len(TUNE)
+    assert len(reply_of(target)) == 2
+
+
+def test_parts_have_tracks_of_their_own_and_are_no_melody(tmp_path: Path) -> None:
+    source, target = song(tmp_path / "in.mid"), tmp_path / "out.mid"
+    run("harmonize", source, "-o", target, "--parts", "--takes", 2, *FIXTURE)
+    names = [track.name for track in read(target).tracks]
+    assert names[1:] == [
+        "midi-diffuse bass", "midi-diffuse chords", "midi-diffuse 2 bass", "midi-diffuse 2 chords",
+    ]  # fmt: skip
+    again = run("harmonize", target, "-o", tmp_path / "again.mid", *FIXTURE)
+    assert "melody: track 1 'Melody'" in again.output
+    new = tmp_path / "new.mid"
+    run("generate", "-o", new, "--bars", 2, "--parts", *FIXTURE)
+    assert read(new).tracks[0].name == "midi-diffuse bass"
 
 
 def test_vary_keeps_what_it_is_told_to(tmp_path: Path) -> None:

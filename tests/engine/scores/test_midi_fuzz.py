@@ -12,7 +12,8 @@ from engine.music.grid import MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_events import MidiFileError
 from engine.scores.midi_file import LONGEST_BEATS, parse
-from engine.scores.midi_write import REPLY_NAME, NewTrack, add_track, new_file, reply_track
+from engine.scores.midi_write import NewTrack, add_track, new_file, reply_track
+from engine.scores.parts import REPLY_NAME
 from tests.fuzz import growth_bytes, mutants
 from tests.stage_figures import figure
 

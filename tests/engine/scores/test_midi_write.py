@@ -196,3 +196,48 @@ def test_markers_of_a_new_file_stand_in_its_first_track() -> None:
         ("time_signature", 960),
     ]
     assert all(message.type != "marker" for message in opened.tracks[1])
+
+
+def test_notes_put_on_a_part_stand_among_its_own() -> None:
+    # A note held into the span, one that ends where a new one begins, a pedal at the same tick.
+    pedal = Message("control_change", control=64, value=127, time=0)
+    data = midi([on(60), off(60, 480), pedal, on(64), off(64, 480)], ticks=480)
+    score = midi_file.parse(data)
+    new = [Note(24, 60, 24, LEAD, 90), Note(48, 64, 24, LEAD, 91)]
+    again = midi_file.parse(
+        midi_write.add_tracks(midi_write.put_notes(score, score.tracks[0], new), ())
+    )
+    assert [(n.onset_step, n.pitch, n.length_steps) for n in again.notes_of(again.tracks[0])] == [
+        (0, 60, 24), (24, 60, 24), (24, 64, 24), (48, 64, 24),
+    ]  # fmt: skip
+    assert {note.channel for note in again.tracks[0].notes} == {0}
+    events = list(read_events(again.chunks[-1][1]))
+    assert [e.tick for e in events if e.status & 0xF0 == 0xB0] == [480]
+    assert sum(e.status == 0xFF and e.kind == 0x2F for e in events) == 1
+    assert (events[-1].kind, events[-1].tick) == (0x2F, 72 * 20)
+
+
+def test_parts_stand_on_tracks_and_channels_of_their_own() -> None:
+    score = midi_file.parse(song())
+    reply = [Note(0, 40, 24), Note(0, 60, 24), Note(0, 72, 24, LEAD)]
+    track = midi_write.reply_track(score, reply, score.tracks[0], [(0, "C")])
+    parts = midi_write.part_tracks(score, track)
+    again = midi_file.parse(midi_write.add_tracks(score, parts))
+    names = ["midi-diffuse bass", "midi-diffuse chords", "midi-diffuse lead"]
+    assert [part.name for part in again.tracks[-3:]] == names
+    assert [part.program for part in again.tracks[-3:]] == [40, 40, 40]
+    channels = [part.channel for part in again.tracks[-3:]]
+    assert len(set(channels)) == 3
+    assert not set(channels) & score.channels
+    assert again.markers == ((0, "C"),)
+
+
+def test_parts_share_the_last_channel_where_there_is_no_other() -> None:
+    busy = midi([Message("note_on", note=60, channel=c, time=0) for c in range(15)])
+    score = midi_file.parse(busy)
+    track = midi_write.NewTrack("x", [Note(0, 40, 24), Note(0, 60, 24), Note(0, 72, 24, LEAD)])
+    parts = midi_write.part_tracks(score, track)
+    assert [part.channels for part in parts] == [{0: 15, 1: 15}] * 3
+    assert midi_write.part_tracks(score, midi_write.NewTrack("x", [])) == [
+        midi_write.NewTrack("x", [])
+    ]

@@ -15,6 +15,7 @@ from engine.music.roll import Note
 from engine.scores import midi_write, render
 from engine.scores.midi_events import MidiFileError
 from engine.scores.midi_file import Score, TickNote, Track, parse
+from engine.scores.parts import REPLY_NAME
 from engine.scores.picture import BACKING, MELODY, OTHER, REPLY, picture, picture_of
 
 FOUR = MeterMap()
@@ -151,10 +152,10 @@ def test_the_png_can_be_opened(tmp_path: Path) -> None:
 def test_chords_are_read_off_the_reply_or_from_markers() -> None:
     lead = midi_write.NewTrack("Melody", [Note(0, 76, 96, LEAD)])
     notes = [Note(0, p, 48) for p in (48, 52, 55)] + [Note(48, p, 48) for p in (47, 50, 55)]
-    reply = midi_write.NewTrack(midi_write.REPLY_NAME, notes)
+    reply = midi_write.NewTrack(REPLY_NAME, notes)
     data = midi_write.new_file([lead, reply], 120, FOUR)
     assert picture_of(parse(data), "x").chords == ((0, "C"), (48, "G/B"))
-    marked = midi_write.NewTrack(midi_write.REPLY_NAME, notes, markers=[(0, "Am7"), (24, "verse")])
+    marked = midi_write.NewTrack(REPLY_NAME, notes, markers=[(0, "Am7"), (24, "verse")])
     data = midi_write.new_file([lead, marked], 120, FOUR)
     assert picture_of(parse(data), "x").chords == ((0, "Am7"),)
 
