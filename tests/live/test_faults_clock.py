@@ -175,3 +175,24 @@ def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
     assert all(later - earlier < 2.5 for earlier, later in pairwise(after)), after
     assert max(after) >= FLOOD_BEATS - 3
     assert memory_mb([played.daemon.process.pid]) < before_mb + 16
+
+
+def test_after_a_flood_of_notes_stop_is_obeyed_and_the_figure_tells(band: StartBand) -> None:
+    """4,000 notes a second for a second and a half through the player, then Stop."""
+    played = band("--no-log", "--thru", "--bypass")
+    flood: Score = [
+        (LEAD_IN_NS + number * 125_000, (0x90 if number % 2 else 0x80, 40 + number // 2 % 60, 80))
+        for number in range(12_000)
+    ]
+    clock = clock_score(6, BPM)  # it ends with Stop, when the flood does
+    played.midi.play(merge(clock, flood), time.perf_counter_ns() + 50_000_000)
+    ended_ns = time.perf_counter_ns()
+    played.wait_silent()
+    figures = played.osc.stats()
+    struck_ns = [at_ns for at_ns, data in played.midi.received if data[0] & 0xF0 == 0x90]
+    after_stop_ms = (max(struck_ns) - ended_ns) / 1e6
+    ports_ms = 30.0 + played.longest_stall_ms()
+    assert len(struck_ns) > 1_000
+    assert after_stop_ms < 50.0 + ports_ms, figures
+    assert after_stop_ms <= figures["input_late_max_ms"] + ports_ms, figures
+    assert figures["faults"] == 0, figures

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +258,43 @@ def test_the_live_request_is_as_live_makes_it() -> None:
     ours = [span for span in request.known if span.voice == ACCOMPANIMENT]
     assert lead[0].to_step < ours[0].to_step < request.end_step
     assert {note.voice for note in request.notes} == {LEAD, ACCOMPANIMENT}
+
+
+FLAGS = ((b"PK\3\4", 6), (b"PK\1\2", 8))
+"""Where a file's flags stand behind the mark of each of its two headers in a zip archive."""
+
+
+def flagged(data: bytes, flag: int) -> bytes:
+    """The archive with `flag` set for its first file."""
+    broken = bytearray(data)
+    for mark, offset in FLAGS:
+        broken[data.index(mark) + offset] |= flag
+    return bytes(broken)
+
+
+def scrambled(data: bytes) -> bytes:
+    """The archive with its first file's compressed bytes inverted, whose name is `format.npy`."""
+    begin = data.index(b"format.npy") + len(b"format.npy")
+    begin += int.from_bytes(data[28:30], "little")  # an extra field
+    return data[:begin] + bytes(255 - each for each in data[begin : begin + 8]) + data[begin + 8 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "RuntimeError": lambda data: flagged(data, 0x01),  # encrypted
+    "NotImplementedError": lambda data: flagged(data, 0x20),  # patched data
+    "error": scrambled,  # zlib's
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_pack_costs_one_line_whatever_its_reader_raises(
+    packed: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(DAMAGES[kind](packed.read_bytes()))
+    for words in (("train", "--out", tmp_path / "r", *TINY), ("evaluate",)):
+        told = refused(*words, "--data", path)
+        assert f"damaged.npz: damaged, or not a packed corpus ({kind}); make one with" in told
 
 
 def test_mistakes_are_told_in_one_line(

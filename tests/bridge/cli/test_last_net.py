@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli.main import main
+from bridge.midi.systems import PortNames
 from bridge.osc.wire import encode
 from bridge.settings import presets
 from bridge.text import printable
@@ -44,6 +45,15 @@ def test_a_presets_description_is_printed_harmless(
     result = CliRunner().invoke(main, ["presets"])
     assert "\\x1b[2Jgone" in result.output
     assert "\x1b" not in result.output
+
+
+def test_the_name_of_a_port_is_printed_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("evil\x1b]0;title\x07", "synth")
+    found = [PortNames("jack", inputs=names, outputs=names[:1])]
+    monkeypatch.setattr("bridge.midi.systems.list_ports", lambda api: found)
+    result = CliRunner().invoke(main, ["ports"])
+    assert result.output.count("    evil\\x1b]0;title\\x07\n") == 2
+    assert not {"\x1b", "\x07"} & set(result.output)
 
 
 def test_status_takes_any_answer() -> None:

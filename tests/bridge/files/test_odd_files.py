@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.files.tasks import SourcePiece
+from engine.music.grid import Meter, MeterMap
 from engine.scores.midi_file import TickNote, read
 from tests.midi_bytes import Message, Meta, bare, midi, off, on
 from tests.song_files import FIXTURE, run
@@ -60,6 +61,22 @@ def test_a_reply_without_a_channel_of_its_own_is_told_and_changes_no_sound(tmp_p
     assert after.tracks[:-1] == before.tracks
     assert after.tracks[-1].channel == 0
     assert not any("every channel" in line for line in warnings_of("vary", midi(tune()), tmp_path))
+
+
+def test_the_reply_takes_the_melodys_program_from_whatever_track_it_stands_in(
+    tmp_path: Path,
+) -> None:
+    flute = [Message("program_change", program=73), on(60, 1920), off(60, 960)]
+    warnings_of("harmonize", midi([Meta("track_name", name="Flute 1"), *flute], tune()), tmp_path)
+    reply = read(tmp_path / "o.mid").tracks[-1]
+    assert (reply.channel, reply.program) == (1, 73)
+
+
+def test_a_meter_in_whole_notes_is_none_to_skip(tmp_path: Path) -> None:
+    meter = [Meta("time_signature", numerator=4, denominator=1)]
+    told = warnings_of("harmonize", midi(meter, tune()), tmp_path)
+    assert not any("meter" in line for line in told)
+    assert read(tmp_path / "o.mid").meter_map() == MeterMap(((0, Meter(4, 1)),))
 
 
 def test_thousands_of_meters_take_no_minute(tmp_path: Path) -> None:

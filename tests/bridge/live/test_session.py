@@ -181,6 +181,15 @@ def test_continue_right_after_start_is_ignored_in_every_pass() -> None:
     assert [arguments for _, arguments in live.osc("out/bar")] == [(n,) for n in (1, 2, 3, 4)] * 2
 
 
+def test_continue_while_the_song_runs_says_nothing() -> None:
+    live = rig().add([*clock(16), *melody(16)])
+    live.add(MidiIn(beat * 500 * MS + 3 * MS, (0xFB,)) for beat in (4, 8))
+    live.run(7900 * MS)
+    plain = rig().add([*clock(16), *melody(16)]).run(7900 * MS)
+    assert [bar for _, bar in live.osc("out/bar")] == [(n,) for n in (1, 2, 3, 4)]
+    assert (live.ons, live.counts) == (plain.ons, plain.counts)
+
+
 def test_a_repeated_key_whose_next_on_comes_before_its_off_is_quarters_all_the_same() -> None:
     live = rig().add(clock(16))
     for beat in range(8):
