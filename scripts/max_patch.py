@@ -10,8 +10,10 @@ from typing import Any
 
 from bridge.osc.schema import OUT_PREFIX, PARAM_PREFIX, PREFIX
 from bridge.osc.server import RENEW_S
+from bridge.settings.actions import ACTION_BY_NAME
 from bridge.settings.groups import Group, groups, label
-from bridge.settings.parameters import ACTION_BY_NAME, PARAMETERS, Parameter
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import Parameter
 from scripts.max_boxes import Patcher, Rect
 from scripts.patch_layout import (
     BUTTONS,

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from bridge.osc.schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, PARAM_PREFIX, OscRow
 from bridge.osc.server import MOST_PER_WINDOW, MOST_SUBSCRIBERS, RENEW_S, SUBSCRIBED_S
 from bridge.osc.wire import MOST_BUNDLE_DEPTH, MOST_PACKET_BYTES, MOST_REPLY_BYTES
+from bridge.settings.actions import ACTIONS
 from bridge.settings.groups import groups
-from bridge.settings.parameters import ACTIONS, CONTROL_CHANNEL, PARAMETERS, Action, Parameter
+from bridge.settings.parameters import CONTROL_CHANNEL, PARAMETERS
+from bridge.settings.rows import Action, Parameter
 from scripts.patch_layout import REPLY_PORT, SEND_PORT, default_text
 
 _TAGS = {"float": "f", "int": "i", "bool": "i", "text": "s", "choice": "s"}

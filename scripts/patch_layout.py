@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.settings.parameters import Parameter
+from bridge.settings.rows import Parameter
 
 HOST = "127.0.0.1"
 SEND_PORT = 9000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bridge.osc.server import RENEW_S
 from bridge.settings.groups import Group, groups, label
-from bridge.settings.parameters import Parameter
+from bridge.settings.rows import Parameter
 from scripts.patch_layout import (
     BUTTONS,
     HOST,

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from bridge.osc.schema import IN_ROWS, OUT_ROWS, PARAM_PREFIX
+from bridge.settings.actions import ACTIONS
 from bridge.settings.groups import groups
-from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter
+from bridge.settings.parameters import BY_NAME, PARAMETERS
+from bridge.settings.rows import Action, Parameter
 from scripts.make_patches import FOLDER, make
 
 ADDRESSES = {row.address for row in (*IN_ROWS, *OUT_ROWS)}

@@ -69,7 +69,8 @@ def demo(
     """
     from bridge.demo import show
     from bridge.settings import presets
-    from bridge.settings.parameters import ParameterError, check
+    from bridge.settings.rows import ParameterError
+    from bridge.settings.values import check_value
 
     if list_melodies:
         click.echo("\n".join(show.tune_names()))
@@ -82,7 +83,7 @@ def demo(
         name, equals, value = text.partition("=")
         if not equals:
             raise ParameterError(f"--set wants name=value, such as voices=3, not {text!r}")
-        check(name.strip(), value.strip())
+        check_value(name.strip(), value.strip())
     if wav:
         show.check_wav(soundfont)
     words = ["--preset", preset, "--set", f"mode={mode}", "--set", f"reply={reply}"]

@@ -24,9 +24,10 @@ from bridge.files.batch import (
 )
 from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.knobs import Knobs
-from bridge.settings.parameters import DEFAULTS, ParameterError
+from bridge.settings.parameters import DEFAULTS
 from bridge.settings.presets import Preset
 from bridge.settings.presets import load as load_preset
+from bridge.settings.rows import ParameterError
 from engine.devices import missing
 from engine.music.grid import LEAD, PIANO, PitchRange
 from engine.music.roll import Note

@@ -29,7 +29,7 @@ from bridge.files.batch import (
     run,
 )
 from bridge.files.tasks import Job, SourcePiece
-from bridge.settings.parameters import file_defaults
+from bridge.settings.values import file_defaults
 from engine.music.grid import MeterMap, PitchRange
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write

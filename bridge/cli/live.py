@@ -13,7 +13,9 @@ import click
 
 from bridge.cli.options import table_options
 from bridge.commands import Value
-from bridge.settings.parameters import DEFAULTS, PARAMETERS, ParameterError, check
+from bridge.settings.parameters import DEFAULTS, PARAMETERS
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 from bridge.text import printable
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def read_settings(options: dict[str, Any], assignments: tuple[str, ...]) -> dict
             raise ParameterError(f"--set wants name=value, such as tempo=96, not {text!r}")
         if name.strip() == "preset":
             raise ParameterError("--set: give the preset by --preset")
-        settings[name.strip()] = check(name.strip(), value.strip())
+        settings[name.strip()] = check_value(name.strip(), value.strip())
     return settings
 
 

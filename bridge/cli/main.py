@@ -17,7 +17,7 @@ import click
 from bridge.text import did_you_mean, printable, shorten
 
 USER_ERRORS = (
-    ("bridge.settings.parameters", "ParameterError"),
+    ("bridge.settings.rows", "ParameterError"),
     ("bridge.settings.presets", "PresetError"),
     ("bridge.settings.model_trust", "TrustError"),
     ("bridge.osc.peers", "PeerError"),

@@ -9,15 +9,10 @@ import click
 
 from bridge.commands import Value
 from bridge.settings.knobs import Knobs
-from bridge.settings.parameters import (
-    PARAMETERS,
-    Parameter,
-    ParameterError,
-    check,
-    file_defaults,
-    find,
-)
+from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import Preset
+from bridge.settings.rows import Parameter, ParameterError
+from bridge.settings.values import check_value, file_defaults, find
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 SAMPLE_ROWS = tuple(row.name for row in PARAMETERS if row.scope == "sample")
@@ -51,7 +46,7 @@ def _checked(ctx: click.Context, param: click.Parameter, value: object) -> Value
     """An option's callback: the value as the table wants it, or what would be."""
     name = str(param.name)
     try:
-        return None if value is None else check(name, value)
+        return None if value is None else check_value(name, value)
     except ParameterError as err:
         text = str(err).replace(name, name.replace("_", "-"), 1)
         raise click.UsageError(f"--{text}", ctx) from None

@@ -246,7 +246,8 @@ def as_played(
 ) -> SampleSettings:
     """The model's own sampling, else the parameters' defaults for files, or for live where the
     task is of that kind; what is asked for goes first."""
-    from bridge.settings.parameters import DEFAULTS, file_defaults
+    from bridge.settings.parameters import DEFAULTS
+    from bridge.settings.values import file_defaults
     from engine.requests.request import SampleSettings
 
     own = generator.metadata.get("sampling") or {}

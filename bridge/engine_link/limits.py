@@ -13,7 +13,8 @@ from typing import Any
 
 from bridge.engine_host.wire import REQUEST, VOICES, unpack, unpack_request
 from bridge.engine_link.wire import MOST_BYTES, WireError
-from bridge.settings.parameters import ParameterError, check
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 from engine.music.grid import STEPS_PER_BEAT, GridError
 from engine.requests.request import CHORD_SOURCES, RHYTHMS, PlanRequest, SampleSettings
 
@@ -100,7 +101,7 @@ def check_settings(settings: SampleSettings) -> None:
     """The same for how it is to be filled."""
     values = asdict(settings)
     for name in _BY_TABLE:
-        if check(name, values[name]) != values[name] or type(values[name]) is bool:
+        if check_value(name, values[name]) != values[name] or type(values[name]) is bool:
             raise WireError(f"{name} {values[name]!r}")
     _whole(1, MOST_CALLS, settings.steps)
     _whole(0, 11, *settings.pitch_classes)

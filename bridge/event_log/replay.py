@@ -14,7 +14,7 @@ from bridge.commands import Command, EngineState, MidiIn, Tick
 from bridge.event_log.lines import Header, LogError, parse, read_command, read_header
 from bridge.event_log.outcomes import NOTHING, Outcome, one_line, outcome, read_outcome
 from bridge.live.session import Session
-from bridge.settings.parameters import ParameterError
+from bridge.settings.rows import ParameterError
 from bridge.timebase import NS_PER_S
 
 

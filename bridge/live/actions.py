@@ -23,7 +23,8 @@ from bridge.live.planning.given_chords import MOST_GIVEN
 from bridge.live.stage import Stage
 from bridge.live.taking import Takes
 from bridge.midi_messages import panic_messages
-from bridge.settings.parameters import ACTIONS, PARAMETERS
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import PARAMETERS
 from bridge.timebase import NS_PER_MS
 from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import STEPS_PER_BEAT

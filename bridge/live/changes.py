@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bridge.commands import Effect
 from bridge.live.conductor import Conductor
 from bridge.live.stage import Stage
-from bridge.settings.parameters import find
+from bridge.settings.values import find
 
 
 class Changes:

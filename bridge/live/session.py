@@ -36,7 +36,8 @@ from bridge.live.stage import Stage
 from bridge.live.taking import Takes
 from bridge.midi_messages import Kind, MidiMessage, note_off, parse
 from bridge.settings.knobs import Knobs, control_command
-from bridge.settings.parameters import CONTROL_CHANNEL, ParameterError
+from bridge.settings.parameters import CONTROL_CHANNEL
+from bridge.settings.rows import ParameterError
 from engine.music.grid import STEPS_PER_BEAT
 
 WAITING_FOR_START = "clock runs, waiting for Start"

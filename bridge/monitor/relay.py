@@ -18,7 +18,8 @@ from bridge.monitor.memory import Memory
 from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, parse
 from bridge.osc.server import RENEW_S
 from bridge.osc.wire import OscMessage, decode, encode
-from bridge.settings.parameters import ACTIONS, PARAMETERS
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import PARAMETERS
 
 MOST_WAITING = 4_000
 """Messages that wait for one page."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.settings.actions import ACTIONS
 from bridge.settings.groups import groups, label
-from bridge.settings.parameters import ACTIONS, PARAMETERS, Parameter
+from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import list_presets
+from bridge.settings.rows import Parameter
 
 ESSENTIAL = ("temperature", "density", "voices", "velocity", "low", "high", "key", "style")
 """The eight large knobs."""

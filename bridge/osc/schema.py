@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 from bridge.commands import Act, Address, AskParameter, Command, SetParameter, Value
 from bridge.osc.wire import IMMEDIATELY, OscMessage, OscWireError, decode, timetag_unix_ns
-from bridge.settings.parameters import ACTIONS, PARAMETERS, Action, Parameter, ParameterError, check
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import Action, Parameter, ParameterError
+from bridge.settings.values import check_value
 from bridge.text import one_of
 from bridge.timebase import NS_PER_S
 
@@ -275,7 +278,7 @@ def _read_parameter(
         arguments = (" ".join(str(value) for value in arguments),)
     if len(arguments) > 1:
         raise ParameterError(f"{row.name} wants one value, not {len(arguments)}")
-    value = check(row.name, _in_steps(row, arguments[0]))
+    value = check_value(row.name, _in_steps(row, arguments[0]))
     # Files are opened by name only: a peer on the network must not choose a path.
     if row.name == "preset" and (set(str(value)) & set("/\\:") or str(value).endswith(".toml")):
         raise ParameterError("preset wants a name, as listed by `midi-diffuse presets`")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.settings.parameters import PARAMETERS, Parameter
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import Parameter
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Play", ("mode", "reply", "preset", "style", "bypass", "thru", "velocity", "humanize")),

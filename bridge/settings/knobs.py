@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bridge.commands import Act, SetParameter, Value
-from bridge.settings.parameters import ACTIONS, DEFAULTS, PARAMETERS, Action, Parameter, check
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import DEFAULTS, PARAMETERS
 from bridge.settings.pitch_locks import allowed_pitch_classes
+from bridge.settings.rows import Action, Parameter
+from bridge.settings.values import check_value
 from engine.music.grid import Meter
 from engine.music.keys import Key
 from engine.requests.request import SampleSettings
@@ -28,7 +31,7 @@ class Knobs:
 
     def set(self, name: str, value: Value) -> bool:
         """Put a value in force; True when that changed it. Raises ParameterError."""
-        checked = check(name, value)
+        checked = check_value(name, value)
         changed = self._values[name] != checked
         self._values[name] = checked
         return changed

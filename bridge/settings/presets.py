@@ -21,7 +21,9 @@ import platformdirs
 
 from bridge.commands import Value
 from bridge.settings import model_trust
-from bridge.settings.parameters import BY_NAME, PARAMETERS, ParameterError, check
+from bridge.settings.parameters import BY_NAME, PARAMETERS
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 from bridge.text import did_you_mean, one_of, shorten
 from engine.bounded_file import read_bounded
 
@@ -229,7 +231,7 @@ def _settings(value: object, mistakes: list[str]) -> dict[str, Value]:
             mistakes.append(f"no parameter {name!r}{did_you_mean(name, BY_NAME)}")
         else:
             try:
-                settings[name] = check(name, wished)
+                settings[name] = check_value(name, wished)
             except ParameterError as err:
                 mistakes.append(str(err))
     if settings.get("low", 0) > settings.get("high", 127):  # type: ignore[operator]

@@ -17,7 +17,10 @@ from bridge.live.session import Session
 from bridge.midi_messages import parse as parse_midi
 from bridge.osc.schema import MOST_TEXT, OscProblem, hint, parse
 from bridge.osc.wire import MOST_REPLY_BYTES, encode
-from bridge.settings.parameters import ACTIONS, BY_NAME, PARAMETERS, Action, Parameter, check
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import BY_NAME, PARAMETERS
+from bridge.settings.rows import Action, Parameter
+from bridge.settings.values import check_value
 from tests.fuzz import growth_bytes, mutants
 from tests.session_rig import MS
 from tests.stage_figures import figure
@@ -73,7 +76,7 @@ def test_malformed_osc_gives_commands_by_the_table_or_problems(count: int) -> No
             assert isinstance(each, SetParameter | AskParameter | Act)
             assert number * MS <= each.at_ns <= number * MS + 10_000 * MS
             if isinstance(each, SetParameter):
-                assert check(each.name, each.value) == each.value
+                assert check_value(each.name, each.value) == each.value
                 assert not isinstance(each.value, str) or len(each.value) <= MOST_TEXT * 64
             if isinstance(each, AskParameter):
                 assert each.name in BY_NAME

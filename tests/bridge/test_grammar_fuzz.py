@@ -19,8 +19,10 @@ from bridge.commands import LogLine, MidiIn, OscOut, SetParameter, Tick
 from bridge.live.session import Session
 from bridge.osc.schema import OscProblem, hint, parse
 from bridge.osc.wire import OscMessage, encode
-from bridge.settings.parameters import PARAMETERS, ParameterError, check
+from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import PresetError, load
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 from engine.training.corpus import CorpusError, manifest_pieces
 from tests.bridge import grammar
 
@@ -66,11 +68,11 @@ def test_every_value_is_taken_or_refused(name: str, value: object) -> None:
         return
     problem = ""
     try:
-        value = check(name, value)
+        value = check_value(name, value)
     except ParameterError as err:
         problem = str(err)
     assert len(problem) < 2000
-    assert problem or check(name, value) == value
+    assert problem or check_value(name, value) == value
 
 
 @FUZZ

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from bridge.cli.main import COMMANDS, USER_ERRORS, LazyGroup, Source, main
 from bridge.settings import presets
-from bridge.settings.parameters import ParameterError
+from bridge.settings.rows import ParameterError
 
 
 def invoke(*arguments: str) -> Result:

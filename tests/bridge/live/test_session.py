@@ -22,7 +22,9 @@ from bridge.commands import (
     Value,
 )
 from bridge.live.session import Session
-from bridge.settings.parameters import ACTIONS, DEFAULTS, ParameterError
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import DEFAULTS
+from bridge.settings.rows import ParameterError
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest, Span

@@ -33,7 +33,8 @@ from bridge.live.playing.performer import Committed
 from bridge.live.playing.scheduler import Due, ScheduledNote
 from bridge.live.session import Session
 from bridge.midi_messages import NOTE_ON
-from bridge.settings.parameters import PARAMETERS, Parameter
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import Parameter
 from tests.session_rig import MS, Rig, S, chords
 from tests.stage_figures import figure
 

@@ -26,7 +26,9 @@ from bridge.osc.schema import (
     parse,
 )
 from bridge.osc.wire import MOST_PACKET_BYTES, MOST_REPLY_BYTES, encode
-from bridge.settings.parameters import ACTIONS, PARAMETERS, Parameter
+from bridge.settings.actions import ACTIONS
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import Parameter
 
 AT_NS = 1_000_000
 SENDER = ("127.0.0.1", 5000)
@@ -186,7 +188,7 @@ def test_a_check_that_fails_unforeseen_costs_one_message(monkeypatch: pytest.Mon
     def gap(name: str, value: object) -> Value:
         raise RecursionError
 
-    monkeypatch.setattr("bridge.osc.schema.check", gap)
+    monkeypatch.setattr("bridge.osc.schema.check_value", gap)
     packet = bundle(0, message("/diffuse/seed", 3), message("/diffuse/panic"))
     first, second = parse(packet, AT_NS, SENDER, UNIX_NS)
     assert first == OscProblem("/diffuse/seed", "not understood (RecursionError)")

@@ -11,13 +11,7 @@ from bridge.live.changes import Changes
 from bridge.live.conductor import Conductor
 from bridge.live.stage import Stage
 from bridge.settings.knobs import Knobs
-from bridge.settings.parameters import (
-    DEFAULTS,
-    PARAMETERS,
-    ParameterError,
-    check,
-    file_defaults,
-)
+from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import load
 from engine.requests.request import SampleSettings
 
@@ -79,33 +73,3 @@ def test_every_change_takes_effect(what: str) -> None:
         "meter": str(stage.transport.meters.changes[0][1]) == "3/4",
     }
     assert seen.get(what, True)
-
-
-def test_file_commands_have_their_own_defaults() -> None:
-    assert file_defaults()["steps"] == 20
-    assert (DEFAULTS["temperature"], file_defaults()["temperature"]) == (0.7, 0.7)
-    assert file_defaults("harmonize")["temperature"] == 1.0
-    assert (file_defaults("generate")["guidance"], file_defaults("vary")["guidance"]) == (2.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "kept"),
-    [
-        ("density", "Sparse", 1.5),
-        ("density", "auto", -1.0),
-        ("density", "4", 4.0),
-        ("meter", " 3/4 ", "3/4"),
-        ("chord", "off", ""),
-        ("chord", "Am7", "Am7"),
-        ("bypass", "on", True),
-        ("mode", 1, "continue"),
-    ],
-)
-def test_values_are_kept_as_the_table_wants_them(name: str, given: object, kept: object) -> None:
-    assert check(name, given) == kept
-
-
-@pytest.mark.parametrize(("name", "given"), [("meter", "3/5"), ("chord", "H9"), ("voices", "many")])
-def test_what_does_not_fit_is_refused(name: str, given: object) -> None:
-    with pytest.raises(ParameterError):
-        check(name, given)

@@ -10,8 +10,9 @@ import pytest
 
 from bridge.commands import Value
 from bridge.settings import model_trust, presets
-from bridge.settings.parameters import DEFAULTS, check
+from bridge.settings.parameters import DEFAULTS
 from bridge.settings.presets import PresetError, list_presets, load, shared_dir
+from bridge.settings.values import check_value
 
 SHIPPED = sorted(path.stem for path in shared_dir("presets").glob("*.toml"))
 
@@ -48,7 +49,7 @@ def test_shipped_presets_hold_valid_settings(name: str) -> None:
     document = tomllib.loads((shared_dir("presets") / f"{name}.toml").read_text())
     assert document["description"]
     settings = document["settings"]
-    assert {key: check(key, value) for key, value in settings.items()} == settings
+    assert {key: check_value(key, value) for key, value in settings.items()} == settings
     assert settings.get("low", 36) + 12 <= settings.get("high", 84)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.settings.parameters import ParameterError, check
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from bridge.settings.parameters import ParameterError, check
     ],
 )
 def test_keys_as_musicians_write_them(given: str, key: str) -> None:
-    assert check("key", given) == key
+    assert check_value("key", given) == key
 
 
 @pytest.mark.parametrize(
@@ -30,25 +31,18 @@ def test_keys_as_musicians_write_them(given: str, key: str) -> None:
 )
 def test_the_hint_is_right(given: str, hint: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        check("key", given)
+        check_value("key", given)
     assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["C/Q", "Am7/foo", "Xm", "C13x"])
 def test_chords_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ParameterError, match="want a chord such as"):
-        check("chord", text)
+        check_value("chord", text)
 
 
 @pytest.mark.parametrize(
     "text", ["C6/9", "C7sus4", "CM7", "C-7", "C13", "C7b9", "Cø", "Cm7b5", "Bbmaj7/D"]
 )
 def test_chords_as_musicians_write_them(text: str) -> None:
-    assert check("chord", text) == text
-
-
-def test_a_number_of_any_length_is_refused_in_one_short_line() -> None:
-    for wrong in (10**400, float("inf"), 10**5000):
-        with pytest.raises(ParameterError) as caught:
-            check("voices", wrong)
-        assert len(str(caught.value)) < 140
+    assert check_value("chord", text) == text

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from bridge.commands import Act, SetParameter
 from bridge.live.listening.note_gate import ECHO_NS, Change, NoteEvent, NoteGate
 from bridge.midi_messages import Kind, MidiMessage, parse
+from bridge.settings.actions import ACTIONS
 from bridge.settings.knobs import Knobs, control_command
-from bridge.settings.parameters import ACTIONS, PARAMETERS, ParameterError, check
+from bridge.settings.parameters import PARAMETERS
+from bridge.settings.rows import ParameterError
+from bridge.settings.values import check_value
 from bridge.timebase import NS_PER_MS as MS
 
 ON, OFF, LIFTED = Change.ON, Change.OFF, Change.LIFTED
@@ -211,7 +214,7 @@ def test_controllers_cover_each_row_from_end_to_end() -> None:
         low, high = control_command(row.cc, 0, 5), control_command(row.cc, 127, 5)
         assert isinstance(low, SetParameter)
         assert isinstance(high, SetParameter)
-        check(row.name, low.value)
+        check_value(row.name, low.value)
         ends = {
             "choice": row.choices[-1:] and (row.choices[0], row.choices[-1]),
             "bool": (False, True),
