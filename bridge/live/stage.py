@@ -23,7 +23,8 @@ from bridge.live.planning.policies import Accompany, Policy, Scene
 from bridge.live.planning.replanner import Replanner
 from bridge.live.planning.request_window import Turn
 from bridge.live.playing.delivery import Delivery
-from bridge.live.playing.performer import Performer, steps_in
+from bridge.live.playing.performer import Performer
+from bridge.live.playing.touch import steps_in
 from bridge.live.telling import Teller
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS

@@ -8,7 +8,22 @@ from bridge.settings.parameters import PARAMETERS
 from bridge.settings.rows import Parameter
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Play", ("mode", "reply", "preset", "style", "bypass", "thru", "velocity", "humanize")),
+    (
+        "Play",
+        (
+            "mode",
+            "reply",
+            "preset",
+            "style",
+            "bypass",
+            "thru",
+            "velocity",
+            "humanize",
+            "bass_humanize",
+            "lead_humanize",
+            "strum",
+        ),
+    ),
     ("Harmony", ("key", "scale", "chord", "low", "high", "voices", "doubling", "density")),
     (
         "Model",

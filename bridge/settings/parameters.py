@@ -305,6 +305,34 @@ PARAMETERS: tuple[Parameter, ...] = (
         in_preset=True,
     ),
     float_row(
+        "bass_humanize",
+        -1.0,
+        -1.0,
+        1.0,
+        "humanize of the reply's lowest notes; below 0 as `humanize`",
+        cc=49,
+        in_preset=True,
+    ),
+    float_row(
+        "lead_humanize",
+        -1.0,
+        -1.0,
+        1.0,
+        "humanize of a melody of the reply's own; below 0 as `humanize`",
+        cc=50,
+        in_preset=True,
+    ),
+    float_row(
+        "strum",
+        0.0,
+        -60.0,
+        60.0,
+        "time from one note of a chord to the next, lowest first; below 0 highest first",
+        unit="ms",
+        cc=51,
+        in_preset=True,
+    ),
+    float_row(
         "input_offset_ms", 0.0, -200.0, 200.0, "added to the time of incoming notes", unit="ms"
     ),
     float_row(

@@ -13,37 +13,17 @@ from bridge.commands import Effect, OscOut, SendMidi
 from bridge.live.listening.note_memory import RememberedNote
 from bridge.live.planning.plan_book import Answer
 from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
+from bridge.live.playing.touch import dress, part_of
 from bridge.midi_messages import NOTE_ON
 from bridge.settings.knobs import Knobs
-from bridge.timebase import NS_PER_MS, NS_PER_S
-from engine.music.grid import LEAD, STEPS_PER_BEAT
+from bridge.timebase import NS_PER_MS
+from engine.music.grid import STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.live_window import end_under
 
 LATE_NS = 50 * NS_PER_MS
 """A note that cannot be sent within this time of its moment is not sent at all."""
-HUMANIZE_NS = 10 * NS_PER_MS
-HUMANIZE_VELOCITY = 0.2
-REPLY_SHARE = 0.8
-"""The reply is this much softer than the melody."""
 FIRST_VELOCITY = 80
-_MASK = (1 << 64) - 1
-
-
-def steps_in(duration_ns: float, bpm: float) -> float:
-    """A duration in steps, at a tempo."""
-    return duration_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
-
-
-def chance(seed: int, *place: int) -> float:
-    """A number in [0, 1) that depends on the arguments only (splitmix64)."""
-    state = seed & _MASK
-    for value in place:
-        state = (state + (value & _MASK) * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _MASK
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-        state ^= state >> 31
-    return state / (_MASK + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +81,10 @@ class Performer:
         """Queue committed notes; when bypassed they are remembered but not played."""
         if knobs.flag("bypass"):
             return
+        decided = [committed.note for committed in notes]
         for committed in notes:
-            channel = knobs.integer(self._channel_row(committed.note, notes))
-            channel = (channel or knobs.integer("out_channel")) - 1
-            scheduled = self._dress(committed.note, channel, knobs, bpm)
+            part = part_of(committed.note, [*decided, *self._under_way()])
+            scheduled = dress(committed.note, decided, part, self.lead_velocity, knobs, bpm)
             self.scheduler.add(scheduled)
             self._active.append(_Active(committed, scheduled))
 
@@ -215,36 +195,9 @@ class Performer:
         """Does a note that began before `step` sound now?"""
         return any(note.onset_step < step for note in self.scheduler.sounding_notes)
 
-    def _channel_row(self, note: Note, beside: list[Committed]) -> str:
-        """The parameter that says where a note goes: by part."""
-        if note.voice == LEAD:
-            return "lead_channel"
-        others = [committed.note for committed in beside]
-        others += [active.committed.note for active in self._active if active.ours]
-        below = any(
-            other.voice != LEAD
-            and other.pitch < note.pitch
-            and other.onset_step <= note.onset_step < other.end_step
-            for other in others
-        )
-        return "out_channel" if below else "bass_channel"
-
-    def _dress(self, note: Note, channel: int, knobs: Knobs, bpm: float) -> ScheduledNote:
-        fixed, human = knobs.integer("velocity"), knobs.number("humanize")
-        velocity = float(fixed) if fixed else self.lead_velocity * REPLY_SHARE
-        onset = float(note.onset_step)
-        if human:
-            place = (note.onset_step, note.pitch, note.voice)
-            seed = knobs.integer("seed")
-            velocity *= 1 + human * HUMANIZE_VELOCITY * (2 * chance(seed, *place, 0) - 1)
-            onset += steps_in(human * HUMANIZE_NS * chance(seed, *place, 1), bpm)
-        return ScheduledNote(
-            onset_step=onset,
-            end_step=float(note.end_step),
-            channel=channel,
-            pitch=note.pitch,
-            velocity=max(1, min(127, round(velocity))),
-        )
+    def _under_way(self) -> list[Note]:
+        """Our own notes that have not ended."""
+        return [active.committed.note for active in self._active if active.ours]
 
     def _end(self, active: _Active, end: int) -> bool:
         """Move a note's end; True when it is still queued, so must be queued anew."""
@@ -253,10 +206,13 @@ class Performer:
             entry.end_step += end - note.end_step
         note = replace(note, length_steps=end - note.onset_step)
         active.committed = replace(active.committed, note=note)
-        old, active.scheduled = active.scheduled, replace(active.scheduled, end_step=float(end))
+        old = active.scheduled
+        # A strummed note may not have begun where it is to end: it is short then, not lost.
+        end_step = max(float(end), old.onset_step + 1)
+        active.scheduled = replace(old, end_step=end_step)
         for sounding in self.scheduler.sounding_notes:
             if sounding.key == old.key and sounding.onset_step == old.onset_step:
-                self.scheduler.end_at(*old.key, float(end))
+                self.scheduler.end_at(*old.key, end_step)
                 return False
         return True
 
