@@ -1,7 +1,7 @@
 """The denoiser of the harmony plan: a transformer across beats.
 
-It hears the noisy plan, the cells of it that are known, the lead as pitch classes, and where in
-the bar each beat lies; it hears all of it in one key, as the texture network does. Shapes:
+It is given the noisy plan and `HarmonyInputs`, and sees all of it in one key, as the network of
+the notes does. Shapes:
 
     B batch, T beat, D width; a plan is [B, 24, T] (engine.denoisers.harmony)
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.denoisers.frame_transformer import Block, rotary, waves
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
+from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
 
 _LONGEST_BAR_TOKENS = 64
@@ -60,64 +61,48 @@ class HarmonyTransformer(nn.Module):
         nn.init.normal_(self.phase.weight, std=0.02)
         nn.init.normal_(self.bar.weight, std=0.02)
 
-    def forward(
-        self,
-        noisy: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        lead: Tensor,
-        lead_known: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-    ) -> Tensor:
-        """Logits of the clean plan, [B, 24, T].
+    def forward(self, noisy: Tensor, level: Tensor, inputs: HarmonyInputs) -> Tensor:
+        """Return logits of the clean plan, [B, 24, T].
 
-        noisy: 0/1, zero where known. known: 0/1, zero where free. mask: 1 where known. Those three
-        [B, 24, T]. lead: `harmony.lead_features` [B, T, 96], zero where unknown. lead_known: 1
-        where a sixteenth of it is known [B, T, 4]. level [B]: noise level 0..1. phase, bar [B, T]:
-        steps since the bar line and bar length at each beat's first step. style [B]: 0 = any.
+        noisy [B, 24, T]: 0/1, zero where known. level [B]: noise level 0..1.
         """
-        classes = lead.view(lead.shape[0], -1, 12).sum(dim=1) / 4.0
-        # Known chords weigh little against the melody: live they are our own.
-        classes = classes + 0.05 * known[:, :12].sum(dim=2)
-        shift = key_of_classes(classes, self.profiles)
-        logits = self.in_c(
-            turned(noisy, shift),
-            turned(known, shift),
-            mask,
-            turned_lead(lead, shift),
-            lead_known,
-            level,
-            phase,
-            bar,
-            style,
-        )
+        shift = key_of_classes(plan_classes(inputs.lead, inputs.known), self.profiles)
+        logits = self.in_c(turned(noisy, shift), level, turned_inputs(inputs, shift))
         return turned(logits, -shift)
 
-    def in_c(
-        self,
-        noisy: Tensor,
-        known: Tensor,
-        mask: Tensor,
-        lead: Tensor,
-        lead_known: Tensor,
-        level: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-    ) -> Tensor:
-        """The same for music that is in C major or A minor already."""
-        cells = torch.cat([noisy, known, mask], dim=1).transpose(1, 2)  # [B, T, 72]
-        h = self.embed(torch.cat([cells, lead, lead_known], dim=2))
-        h = h + self.phase((phase // 6).clamp(0, 63)) + self.bar((bar // 6).clamp(0, 64))
-        condition = self.time(waves(level)) + self.style(style)
+    def in_c(self, noisy: Tensor, level: Tensor, inputs: HarmonyInputs) -> Tensor:
+        """Return the same for music that is in C major or A minor already."""
+        cells = torch.cat([noisy, inputs.known, inputs.mask], dim=1).transpose(1, 2)  # [B, T, 72]
+        h = self.embed(torch.cat([cells, inputs.lead, inputs.lead_known], dim=2))
+        h = h + self.phase((inputs.phase // 6).clamp(0, 63))
+        h = h + self.bar((inputs.bar // 6).clamp(0, 64))
+        condition = self.time(waves(level)) + self.style(inputs.style)
         cos, sin = rotary(h.shape[1], self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin)
         logits: Tensor = self.out(self.norm(h)).transpose(1, 2)
         return logits
+
+
+def plan_classes(lead: Tensor, known: Tensor) -> Tensor:
+    """Return how much each pitch class is heard, [B, 12], to find the key by.
+
+    Known chords weigh little against the melody: live they are our own.
+    """
+    return lead.view(lead.shape[0], -1, 12).sum(dim=1) / 4.0 + 0.05 * known[:, :12].sum(dim=2)
+
+
+def turned_inputs(inputs: HarmonyInputs, shift: Tensor) -> HarmonyInputs:
+    """Return the inputs `shift` [B] semitones higher."""
+    return HarmonyInputs(
+        turned(inputs.known, shift),
+        inputs.mask,
+        turned_lead(inputs.lead, shift),
+        inputs.lead_known,
+        inputs.phase,
+        inputs.bar,
+        inputs.style,
+    )
 
 
 def turned_lead(lead: Tensor, shift: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every denoiser of a piano-roll is given, and how it is called. Scriptable. Shapes:
+"""What the denoisers are given, and how those of a piano-roll are called. Scriptable. Shapes:
 
 B batch, V voice, P plane, K pitch, S step, N token (S / 6), T beat (S / 24, rounded up)
 """
@@ -29,6 +29,24 @@ class Inputs(NamedTuple):
     density: Tensor
     plan: Tensor
     planned: Tensor
+
+
+class HarmonyInputs(NamedTuple):
+    """All that a network of harmony plans is given, but for the noisy plan and its level.
+
+    known: 0/1 cells of the plan, zero where free. mask: 1 where known. Both [B, 24, T]. lead
+    [B, T, 96]: `harmony.lead_features`, zero where unknown. lead_known [B, T, 4]: 1 where a
+    sixteenth of it is known. phase, bar int64 [B, T]: steps since the bar line and bar length at
+    each beat's first step. style int64 [B]: index, 0 = any.
+    """
+
+    known: Tensor
+    mask: Tensor
+    lead: Tensor
+    lead_known: Tensor
+    phase: Tensor
+    bar: Tensor
+    style: Tensor
 
 
 class Context(NamedTuple):

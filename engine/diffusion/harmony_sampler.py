@@ -5,10 +5,13 @@ as in its training. Chords that are known stay. Shapes: B batch, S step, T beat;
 [B, 24, T] (`engine.denoisers.harmony`).
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import whole_beats
+from engine.denoisers.inputs import HarmonyInputs
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
 from engine.diffusion.reverse import tempered
@@ -17,6 +20,19 @@ ROWS_FROM = 4096
 """Row 0 of a plan in the keyed noise, far from any pitch of a roll (`keyed_noise.py`)."""
 _SEEDS_APART = 0x3779B1
 """Between the seeds of plans drawn side by side."""
+
+
+class HarmonyRequest(NamedTuple):
+    """A plan that is to be drawn for each of B windows.
+
+    inputs: what the network is given, in which known cells stay. room [B, 24, T]: 0 where a class
+    must not be among the drawn ones. seed, first_beat int64 [B]: the key of the noise.
+    """
+
+    inputs: HarmonyInputs
+    room: Tensor
+    seed: Tensor
+    first_beat: Tensor
 
 
 class HarmonySampler(nn.Module):
@@ -34,90 +50,51 @@ class HarmonySampler(nn.Module):
         self.seeds_apart = _SEEDS_APART
 
     def forward(
-        self,
-        known: Tensor,
-        mask: Tensor,
-        room: Tensor,
-        lead: Tensor,
-        lead_known: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        seed: Tensor,
-        first_beat: Tensor,
-        calls: int,
-        temperature: float,
-        choices: int = 1,
+        self, request: HarmonyRequest, calls: int, temperature: float, choices: int = 1
     ) -> Tensor:
         """Draw `choices` plans and return the one the others agree with most, [B, 24, T].
 
         Known cells stay as they are; all are 0.0 or 1.0. That choice is what minimises the
-        expected error of a draw (minimum Bayes risk, Kumar and Byrne 2004).
-
-        known, mask: the known cells, and 1 where they are known. room: 0 where a class must not
-        be among the drawn ones. Those three [B, 24, T]. lead [B, T, 96] (`harmony.lead_features`),
-        zero where unknown; lead_known [B, T, 4]. phase, bar [B, T]: at each beat's first step.
-        style, seed, first_beat [B]. temperature: 0 takes what is likelier in every cell.
+        expected error of a draw (minimum Bayes risk, Kumar and Byrne 2004). temperature: 0 takes
+        what is likelier in every cell.
         """
-        if choices > 1:
-            batch, many = known.size(0), choices
-            other = torch.arange(many, device=seed.device).repeat(batch) * self.seeds_apart
-            plans = self._drawn(
-                known.repeat_interleave(many, 0),
-                mask.repeat_interleave(many, 0),
-                room.repeat_interleave(many, 0),
-                lead.repeat_interleave(many, 0),
-                lead_known.repeat_interleave(many, 0),
-                phase.repeat_interleave(many, 0),
-                bar.repeat_interleave(many, 0),
-                style.repeat_interleave(many, 0),
-                seed.repeat_interleave(many, 0) + other,
-                first_beat.repeat_interleave(many, 0),
-                calls,
-                temperature,
-            )
-            return agreed(plans.view(batch, many, plans.size(1), plans.size(2)), mask)
-        return self._drawn(
-            known,
-            mask,
-            room,
-            lead,
-            lead_known,
-            phase,
-            bar,
-            style,
-            seed,
-            first_beat,
-            calls,
-            temperature,
+        if choices == 1:
+            return self._drawn(request, calls, temperature)
+        many = self._repeated(request, choices)
+        plans = self._drawn(many, calls, temperature)
+        shape = [request.seed.size(0), choices, plans.size(1), plans.size(2)]
+        return agreed(plans.view(shape), request.inputs.mask)
+
+    def _repeated(self, request: HarmonyRequest, many: int) -> HarmonyRequest:
+        """Return every window `many` times in a row, each time with a seed of its own."""
+        other = torch.arange(many, device=request.seed.device).repeat(request.seed.size(0))
+        inputs = request.inputs
+        return HarmonyRequest(
+            HarmonyInputs(
+                inputs.known.repeat_interleave(many, 0),
+                inputs.mask.repeat_interleave(many, 0),
+                inputs.lead.repeat_interleave(many, 0),
+                inputs.lead_known.repeat_interleave(many, 0),
+                inputs.phase.repeat_interleave(many, 0),
+                inputs.bar.repeat_interleave(many, 0),
+                inputs.style.repeat_interleave(many, 0),
+            ),
+            request.room.repeat_interleave(many, 0),
+            request.seed.repeat_interleave(many, 0) + other * self.seeds_apart,
+            request.first_beat.repeat_interleave(many, 0),
         )
 
-    def _drawn(
-        self,
-        known: Tensor,
-        mask: Tensor,
-        room: Tensor,
-        lead: Tensor,
-        lead_known: Tensor,
-        phase: Tensor,
-        bar: Tensor,
-        style: Tensor,
-        seed: Tensor,
-        first_beat: Tensor,
-        calls: int,
-        temperature: float,
-    ) -> Tensor:
-        """One plan each; see `forward`."""
-        free = 1.0 - mask
-        room = room * free
+    def _drawn(self, request: HarmonyRequest, calls: int, temperature: float) -> Tensor:
+        """Return one plan for each window; see `forward`."""
+        known, seed, first_beat = request.inputs.known, request.seed, request.first_beat
+        free = 1.0 - request.inputs.mask
+        room = request.room * free
         x = (self._noise(seed, 0, first_beat, known) < self.prior).to(known.dtype) * free
         probability = x
         for i in range(calls):
             level = torch.full_like(known[:, 0, 0], 1.0 - i / calls)
             here, after = self._kept(level), self._kept(level * 0.0 + (1.0 - (i + 1) / calls))
-            logits: Tensor = self.network(
-                x, known, mask, lead, lead_known, level, phase, bar, style
-            )
+            logits: Tensor = self.network(x, level, request.inputs)
             logits = logits + own_evidence(x, here, self.prior)
             if temperature > 0.0:
                 # The pitch classes and the basses keep their density each.
@@ -131,7 +108,7 @@ class HarmonySampler(nn.Module):
             chance = predicted_posterior(x, probability, here, after, self.prior)
             drawn = self._noise(seed, i + 1, first_beat, known) < chance  # at last x0 itself
             x = drawn.to(x.dtype) * free
-        return with_one_bass(x, probability, known, mask)
+        return with_one_bass(x, probability, known, request.inputs.mask)
 
     def _kept(self, level: Tensor) -> Tensor:
         return alpha_bar(level, self.schedule)[:, None, None]

@@ -17,9 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import known_beats, known_sixteenths, lead_features, plan_of
-from engine.denoisers.inputs import Inputs, conditional_and_unconditional, no_plan
+from engine.denoisers.inputs import (
+    Context,
+    HarmonyInputs,
+    Inputs,
+    conditional_and_unconditional,
+    no_plan,
+)
 from engine.diffusion.cell_evidence import CellEvidence
-from engine.diffusion.harmony_sampler import HarmonySampler, sounding_classes
+from engine.diffusion.harmony_sampler import HarmonyRequest, HarmonySampler, sounding_classes
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
 from engine.diffusion.reverse import back, beside_lead, levels, rule_of, tempered, x0_of
@@ -150,14 +156,7 @@ class Sampler(nn.Module):
         for i in range(loop.steps):
             level = torch.full_like(start, falls[i])
             after = torch.full_like(start, falls[i + 1])
-            if loop.guidance == 1.0:
-                logits: Tensor = self.network.denoise(x, level, context)
-            else:  # classifier-free guidance
-                both: Tensor = self.network.denoise(
-                    torch.cat([x, x]), torch.cat([level, level]), context
-                )
-                conditional, unconditional = both.chunk(2)
-                logits = unconditional + loop.guidance * (conditional - unconditional)
+            logits = self._logits(x, level, context, loop.guidance)
             if way == "ancestral":
                 seen = own_evidence(x, self._alpha(level), self.prior)
                 logits = self.exact(logits, seen, known, request.mask, level)
@@ -178,6 +177,15 @@ class Sampler(nn.Module):
         if guessing:  # the exact chain draws once more after x0
             x = x * beside_lead(x, known)
         return Filled(x + known, probability, plan, planned)
+
+    def _logits(self, x: Tensor, level: Tensor, context: Context, guidance: float) -> Tensor:
+        """One call of the network; with guidance two in one batch (classifier-free guidance)."""
+        if guidance == 1.0:
+            alone: Tensor = self.network.denoise(x, level, context)
+            return alone
+        both: Tensor = self.network.denoise(torch.cat([x, x]), torch.cat([level, level]), context)
+        conditional, unconditional = both.chunk(2)
+        return unconditional + guidance * (conditional - unconditional)
 
     def plan_of_request(self, request: Request, loop: Loop) -> tuple[Tensor, Tensor]:
         """The plan [B, 24, T] and the beats in which it is shown [B, T]: all of them, or none where
@@ -203,20 +211,22 @@ class Sampler(nn.Module):
         phase, bar = request.phase[:, ::4], request.bar[:, ::4]
         further = 24 * torch.arange(1, ending + 1, device=phase.device)[None]
         after = (phase[:, -1:] + further) % bar[:, -1:].clamp_min(1)
-        plan: Tensor = self.harmony(
-            F.pad(chords, [0, ending]),
-            F.pad(given, [0, ending], value=1.0),
+        wanted = HarmonyRequest(
+            HarmonyInputs(
+                F.pad(chords, [0, ending]),
+                F.pad(given, [0, ending], value=1.0),
+                F.pad(lead, [0, 0, 0, ending]),
+                F.pad(lead_known, [0, 0, 0, ending], value=1.0),
+                torch.cat([phase, after], dim=1),
+                torch.cat([bar, bar[:, -1:].expand_as(after)], dim=1),
+                request.style,
+            ),
             F.pad(allowed, [0, ending]),
-            F.pad(lead, [0, 0, 0, ending]),
-            F.pad(lead_known, [0, 0, 0, ending], value=1.0),
-            torch.cat([phase, after], dim=1),
-            torch.cat([bar, bar[:, -1:].expand_as(after)], dim=1),
-            request.style,
             request.seed,
             torch.div(request.first_step, 24, rounding_mode="floor"),
-            loop.plan_calls,
-            loop.plan_temperature,
-            loop.plan_choices,
+        )
+        plan: Tensor = self.harmony(
+            wanted, loop.plan_calls, loop.plan_temperature, loop.plan_choices
         )
         # The network gets what is known to sound, whether the planner used it or not.
         plan = torch.where(sounding > 0.5, played, plan[:, :, :beats])

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTransformerConfig
+from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import turned
 from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
 from engine.training.clocked_run import LEVELS, Optimiser, Recipe, Report, autocast, draw_levels
 from engine.training.dataset import Pack
 from engine.training.device_windows import DevicePack
-from engine.training.harmony_windows import HarmonyBatch, HarmonyMusic, harmony_inputs
+from engine.training.harmony_windows import HarmonyExample, HarmonyMusic, harmony_example
 
 HARMONY_PRIOR = (0.2, 0.075)
 """Chance of a redrawn cell of the plan: pitch classes, bass classes (densities of the music)."""
@@ -32,63 +33,47 @@ def plan_prior(device: torch.device) -> Tensor:
 
 def harmony_loss(
     network: HarmonyTransformer,
-    batch: HarmonyBatch,
-    known: Tensor,
-    mask: Tensor,
-    lead_known: Tensor,
+    example: HarmonyExample,
     level: Tensor,
     prior: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
     """Cross-entropy of the free cells, nats a beat that has any."""
+    plan, free = example.plan, 1.0 - example.inputs.mask
     alpha = alpha_bar(level, "cosine")[:, None, None]
-    chance = alpha * batch.plan + (1.0 - alpha) * prior
-    uniform = torch.rand(batch.plan.shape, generator=generator, device=level.device)
-    noisy = (uniform < chance).float() * (1.0 - mask)
+    chance = alpha * plan + (1.0 - alpha) * prior
+    uniform = torch.rand(plan.shape, generator=generator, device=level.device)
+    noisy = (uniform < chance).float() * free
     with autocast(level.device):
-        logits = network.in_c(
-            noisy, known, mask, batch.lead, lead_known, level, batch.phase, batch.bar, batch.style
-        )
+        logits = network.in_c(noisy, level, example.inputs)
     logits = logits.float() + own_evidence(noisy, alpha, prior)
-    cells = F.binary_cross_entropy_with_logits(logits, batch.plan, reduction="none") * (1.0 - mask)
-    return cells.sum() / (1.0 - mask).amax(dim=1).sum().clamp_min(1.0)
+    cells = F.binary_cross_entropy_with_logits(logits, plan, reduction="none") * free
+    return cells.sum() / free.amax(dim=1).sum().clamp_min(1.0)
 
 
 @torch.no_grad()
 def draw_plan(
     network: HarmonyTransformer,
-    batch: HarmonyBatch,
-    known: Tensor,
-    mask: Tensor,
-    lead_known: Tensor,
+    inputs: HarmonyInputs,
     prior: Tensor,
     calls: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """A plan by the exact chain, in the key the batch is in."""
+    """A plan by the exact chain, in the key the inputs are in."""
+    known, free = inputs.known, 1.0 - inputs.mask
     size = len(known)
     x = (torch.rand(known.shape, generator=generator, device=known.device) < prior).float()
     for i in range(calls):
         level = torch.full((size,), 1.0 - i / calls, device=known.device)
         after = torch.full((size,), 1.0 - (i + 1) / calls, device=known.device)
-        noisy = x * (1.0 - mask)
+        noisy = x * free
         with autocast(known.device):
-            logits = network.in_c(
-                noisy,
-                known,
-                mask,
-                batch.lead,
-                lead_known,
-                level,
-                batch.phase,
-                batch.bar,
-                batch.style,
-            )
+            logits = network.in_c(noisy, level, inputs)
         here, there = (alpha_bar(each, "cosine")[:, None, None] for each in (level, after))
         p = torch.sigmoid(logits.float() + own_evidence(noisy, here, prior))
         chance = predicted_posterior(noisy, p, here, there, prior)
         x = (torch.rand(x.shape, generator=generator, device=x.device) < chance).float()
-    return x * (1.0 - mask) + known
+    return x * free + known
 
 
 def kept_share(plan: Tensor) -> float:
@@ -132,14 +117,13 @@ def train_harmony(
         drawn = music.batch(size, beats, generator)
         own = None
         if own_from <= run.share and run.step % 2 == 0:  # the past as it will be live: its own
-            shown = harmony_inputs(drawn, generator)
-            shifted = draw_plan(run.averaged, *shown, prior, 8, generator)
-            shift = _key_between(drawn.plan, shown[0].plan)
-            own = turned(shifted, -shift)
-        batch, known, mask, lead_known = harmony_inputs(drawn, generator, own)
+            shown = harmony_example(drawn, generator)
+            shifted = draw_plan(run.averaged, shown.inputs, prior, 8, generator)
+            own = turned(shifted, -_key_between(drawn.plan, shown.plan))
+        example = harmony_example(drawn, generator, own)
         level = draw_levels(size, generator, device)
         network.train()
-        loss = harmony_loss(network, batch, known, mask, lead_known, level, prior, generator)
+        loss = harmony_loss(network, example, level, prior, generator)
         run.update(loss)
         if int(run.share * 8) > scored:
             scored = int(run.share * 8)
@@ -176,9 +160,9 @@ def _harmony_valid(
     network.eval()
     total = 0.0
     for level in LEVELS:
-        batch = harmony_inputs(music.batch(size, 32, generator), generator)
+        example = harmony_example(music.batch(size, 32, generator), generator)
         levels = torch.full((size,), level, device=prior.device)
-        total += float(harmony_loss(network, *batch, levels, prior, generator))
+        total += float(harmony_loss(network, example, levels, prior, generator))
     return total / len(LEVELS)
 
 
@@ -189,11 +173,11 @@ def _harmony_scores(
     generator = torch.Generator(prior.device).manual_seed(2)
     found = _harmony_valid(network, music, prior, size)
     batch = music.batch(size // 2, 32, generator)
-    inputs, known, mask, lead_known = harmony_inputs(batch, generator)
-    drawn = draw_plan(network, inputs, known, mask, lead_known, prior, 24, generator)
+    plan, inputs = harmony_example(batch, generator)
+    drawn = draw_plan(network, inputs, prior, 24, generator)
     return (
-        f"valid {found:.4f} kept {kept_share(drawn):.3f} ({kept_share(inputs.plan):.3f}) classes "
+        f"valid {found:.4f} kept {kept_share(drawn):.3f} ({kept_share(plan):.3f}) classes "
         f"{float(drawn[:, :12].sum(1).mean()):.2f} "
-        f"({float(inputs.plan[:, :12].sum(1).mean()):.2f}) "
-        f"bass {float((drawn[:, 12:] * inputs.plan[:, 12:]).sum() / inputs.plan[:, 12:].sum()):.3f}"
+        f"({float(plan[:, :12].sum(1).mean()):.2f}) "
+        f"bass {float((drawn[:, 12:] * plan[:, 12:]).sum() / plan[:, 12:].sum()):.3f}"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
-from engine.denoisers.harmony_transformer import turned_lead
+from engine.denoisers.harmony_transformer import plan_classes, turned_lead
+from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
 from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import folded, lead_of_tokens, plan_of_tokens
@@ -127,10 +129,18 @@ def harmony_task(
     )
 
 
-def harmony_inputs(
+class HarmonyExample(NamedTuple):
+    """What the network learns from: the plan it is to find [B, 24, T], and what it is given. In C
+    major or A minor."""
+
+    plan: Tensor
+    inputs: HarmonyInputs
+
+
+def harmony_example(
     batch: HarmonyBatch, generator: torch.Generator, own: Tensor | None = None
-) -> tuple[HarmonyBatch, Tensor, Tensor, Tensor]:
-    """The batch moved to C, known plan, mask and known lead.
+) -> HarmonyExample:
+    """Draw what is known of each window, and move all of it to C.
 
     Live the known chords are the planner's own, and it is to hear the lead rather than repeat
     what it played wrongly. So where they would be its own they are now and then what it drew
@@ -146,19 +156,22 @@ def harmony_inputs(
     flips = torch.rand(shown.shape, generator=generator, device=device) < 0.03
     flipped = torch.rand(size, 1, 1, generator=generator, device=device) < 0.3
     known = torch.where(flips & flipped, 1.0 - shown, shown) * task.mask
-    classes = lead.view(size, -1, 12).sum(dim=1) / 4 + 0.05 * known[:, :12].sum(dim=2)
+    classes = plan_classes(lead, known)
     nothing = classes.sum(dim=1, keepdim=True) < 0.01
     classes = torch.where(nothing, batch.plan[:, :12].sum(dim=2), classes)
     shift = key_of_classes(classes, _PROFILES)
     styled = torch.rand(size, generator=generator, device=device) < 0.85
-    in_c = HarmonyBatch(
-        turned(batch.plan, shift),
+    plan = turned(batch.plan, shift)
+    strange = torch.rand(size, generator=generator, device=device) < _STRANGE_SHARE
+    strange = (strange & task.played)[:, None, None]
+    known = torch.where(strange, plan.roll(1, dims=0) * task.mask, turned(known, shift))
+    inputs = HarmonyInputs(
+        known,
+        task.mask,
         turned_lead(lead, shift),
+        task.lead_known,
         batch.phase,
         batch.bar,
         batch.style * styled,
     )
-    strange = torch.rand(size, generator=generator, device=device) < _STRANGE_SHARE
-    strange = (strange & task.played)[:, None, None]
-    known = torch.where(strange, in_c.plan.roll(1, dims=0) * task.mask, turned(known, shift))
-    return in_c, known, task.mask, task.lead_known
+    return HarmonyExample(plan, inputs)

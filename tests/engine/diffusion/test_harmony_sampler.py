@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.denoisers.harmony import plan_of
+from engine.denoisers.inputs import HarmonyInputs
 from engine.diffusion.harmony_sampler import (
+    HarmonyRequest,
     HarmonySampler,
     agreed,
     sounding_classes,
@@ -67,21 +69,18 @@ def draw(
     empty = torch.zeros(1, 24, BEATS)
     beat = torch.arange(BEATS)[None] * BEAT % 96
     with torch.inference_mode():
-        plan: Tensor = module(
+        inputs = HarmonyInputs(
             empty if known is None else known,
             empty if mask is None else mask,
-            empty + 1 if room is None else room,
             torch.zeros(1, BEATS, 96),
             torch.zeros(1, BEATS, 4),
             beat,
             torch.full_like(beat, 96),
             torch.tensor([0]),
-            torch.tensor([seed]),
-            torch.tensor([first]),
-            6,
-            temperature,
-            choices,
         )
+        room = empty + 1 if room is None else room
+        request = HarmonyRequest(inputs, room, torch.tensor([seed]), torch.tensor([first]))
+        plan: Tensor = module(request, 6, temperature, choices)
     return plan
 
 

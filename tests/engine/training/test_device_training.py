@@ -20,7 +20,7 @@ from engine.training.dataset import Pack, load_pack
 from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import plan_of_tokens
 from engine.training.harmony_training import draw_plan, kept_share, plan_prior, train_harmony
-from engine.training.harmony_windows import HarmonyMusic, harmony_inputs, harmony_task
+from engine.training.harmony_windows import HarmonyMusic, harmony_example, harmony_task
 from engine.training.texture_training import train_texture, with_sampled_past
 from engine.training.texture_windows import TextureMusic, texture_prior
 
@@ -64,12 +64,12 @@ def test_plans_and_leads_are_those_of_the_whole_piece(pack: Pack, harmonies: Har
 
 def test_a_batch_of_plans_is_in_c_and_known_in_part(harmonies: HarmonyMusic) -> None:
     batch = harmonies.batch(64, 16, seeded())
-    in_c, known, mask, lead_known = harmony_inputs(batch, seeded(1))
-    assert not (known * (1 - mask)).any()
-    hidden = 1.0 - lead_known.repeat_interleave(24, dim=2)
-    assert not (in_c.lead * hidden).any()
+    plan, inputs = harmony_example(batch, seeded(1))
+    assert not (inputs.known * (1 - inputs.mask)).any()
+    hidden = 1.0 - inputs.lead_known.repeat_interleave(24, dim=2)
+    assert not (inputs.lead * hidden).any()
     shifts = [torch.full((64,), s) for s in range(-6, 6)]
-    fits = torch.stack([(turned(batch.plan, s) == in_c.plan).flatten(1).all(dim=1) for s in shifts])
+    fits = torch.stack([(turned(batch.plan, s) == plan).flatten(1).all(dim=1) for s in shifts])
     assert fits.any(dim=0).all()
 
 
@@ -79,8 +79,9 @@ def test_own_and_strange_pasts_are_heard_where_live_they_would_be_own(
     batch = harmonies.batch(512, 16, seeded())
     own = 1.0 - batch.plan
     task = harmony_task(512, 16, seeded(1), CPU)  # the same draw as below
-    in_c, known, mask, _ = harmony_inputs(batch, seeded(1), own)
-    wrong = (known != in_c.plan) & (mask > 0)
+    plan, inputs = harmony_example(batch, seeded(1), own)
+    mask = inputs.mask
+    wrong = (inputs.known != plan) & (mask > 0)
     share = wrong.flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1).clamp_min(1.0)
     has = mask.flatten(1).any(dim=1)
     assert float(share[has & ~task.played].max()) < 0.15  # flips alone
@@ -105,10 +106,10 @@ def test_a_drawn_plan_has_the_known_cells(harmonies: HarmonyMusic) -> None:
     torch.manual_seed(0)
     sizes = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
     network = HarmonyTransformer(HarmonyTransformerConfig(**sizes)).eval()
-    batch, known, mask, lead_known = harmony_inputs(harmonies.batch(32, 8, seeded()), seeded(1))
-    drawn = draw_plan(network, batch, known, mask, lead_known, plan_prior(CPU), 4, seeded(2))
-    assert mask.any()
-    assert torch.equal(drawn * mask, known)
+    inputs = harmony_example(harmonies.batch(32, 8, seeded()), seeded(1)).inputs
+    drawn = draw_plan(network, inputs, plan_prior(CPU), 4, seeded(2))
+    assert inputs.mask.any()
+    assert torch.equal(drawn * inputs.mask, inputs.known)
     assert set(drawn.flatten().tolist()) == {0.0, 1.0}
 
 
