@@ -107,6 +107,8 @@ def test_max_addresses(boxes: dict[str, dict[str, Any]]) -> None:
             "undo",
             "closer",
             "further",
+            "learn",
+            "unlearn",
         )
     }
     assert spoken <= found_addresses(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bridge.cli.options import table_options
 from bridge.commands import Value
@@ -117,6 +118,15 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FOLDER",
     help="Where /diffuse/keep writes MIDI files.  [your data folder]",
 )
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Go on with the preset, settings and learned controllers of the last run, and keep them; "
+    "without FILE in your state folder.",
+)
 @click.option("--monitor", is_flag=True, help="Serve the monitor, a page that shows it all.")
 @click.option(
     "--monitor-port",
@@ -160,6 +170,7 @@ def serve(
     log: Path | None,
     no_log: bool,
     chords: Path | None,
+    state: Path | None,
     monitor: bool,
     monitor_port: int,
     engine_url: str | None,
@@ -178,12 +189,15 @@ def serve(
     notes out, settings, OSC commands, plans. `--no-log` keeps none.
     """
     settings = read_settings({name: options.pop(name) for name in _ROWS}, assignments)
+    preset, settings, remembered = _restored(state, options.pop("preset"), settings)
     from bridge.engine_link.address import server_address
     from bridge.event_log.writer import default_folder
     from bridge.runtime.config import DaemonConfig
 
     config = DaemonConfig(
+        preset=preset,
         settings=settings,
+        **remembered,
         log=None if no_log else log or default_folder(),
         companion=_monitor(monitor_port, options["takes"]) if monitor else None,
         chords=_given_chords(chords, str(settings.get("meter", ""))),
@@ -191,6 +205,26 @@ def serve(
         **options,  # the others have the names of its fields
     )
     _play(config, logging.DEBUG if verbose else logging.INFO)
+
+
+def _restored(
+    path: Path | None, preset: str, given: dict[str, Value]
+) -> tuple[str, dict[str, Value], dict[str, Any]]:
+    """Preset and settings: what is given on the command line, then what is remembered.
+
+    And the fields of the configuration that have to do with remembering.
+    """
+    if path is None:
+        return preset, given, {}
+    from bridge.settings import state
+
+    file = path if path.name else state.default_path()
+    found = state.load(file)
+    if click.get_current_context().get_parameter_source("preset") is ParameterSource.COMMANDLINE:
+        found = found.beside(preset)
+    for problem in found.problems:
+        click.echo(printable(problem), err=True)
+    return found.preset, {**found.settings, **given}, {"state": file, "learned": found.learned}
 
 
 def _play(config: DaemonConfig, level: int) -> None:

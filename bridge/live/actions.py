@@ -18,6 +18,7 @@ from bridge.commands import (
 )
 from bridge.live.clock.transport import TransportState
 from bridge.live.conductor import Conductor
+from bridge.live.learning import Learning
 from bridge.live.planning.choose_policy import TRIGGER_MODES
 from bridge.live.planning.given_chords import MOST_GIVEN
 from bridge.live.stage import Stage
@@ -53,6 +54,7 @@ class Actions:
         stage: Stage,
         conductor: Conductor,
         takes: Takes,
+        learning: Learning,
         play: Callable[[tuple[int, ...], int], list[Effect]],
     ) -> None:
         self._knobs, self._stage, self._conductor = stage.knobs, stage, conductor
@@ -68,6 +70,8 @@ class Actions:
             "chord_at": self._chord_at,
             "forget_chords": self._forget_chords,
             "save": self._save,
+            "learn": learning.learn,
+            "unlearn": learning.unlearn,
             "keep": takes.keep,
             "recall": takes.recall,
             "undo": takes.undo,

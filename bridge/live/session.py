@@ -31,11 +31,13 @@ from bridge.live.actions import Actions, problem
 from bridge.live.changes import Changes
 from bridge.live.clock.playhead import TransportState
 from bridge.live.conductor import Conductor
+from bridge.live.learning import Learning
 from bridge.live.planning.beat_tally import BeatCounts
 from bridge.live.stage import Stage
 from bridge.live.taking import Takes
 from bridge.midi_messages import Kind, MidiMessage, note_off, parse
-from bridge.settings.knobs import Knobs, control_command
+from bridge.settings.controllers import Controllers
+from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import CONTROL_CHANNEL
 from bridge.settings.rows import ParameterError
 from engine.music.grid import STEPS_PER_BEAT
@@ -65,7 +67,11 @@ class Session:
         self._before_switch: dict[str, Value] = {}
         self._changes = Changes(self.stage, self._conductor)
         self._takes = Takes(self.stage, self._set)
-        self._actions = Actions(self.stage, self._conductor, self._takes, self._midi)
+        self._controllers = Controllers()
+        self._learning = Learning(self._controllers)
+        self._actions = Actions(
+            self.stage, self._conductor, self._takes, self._learning, self._midi
+        )
         self._changes.listen(0)
 
     # -- The public calls --------------------------------------------------------------------------
@@ -140,10 +146,12 @@ class Session:
             return []
         if message.kind in _REALTIME:
             return self._realtime(message, at_ns)
-        if message.kind is Kind.CONTROL and message.channel == CONTROL_CHANNEL - 1:
-            command = control_command(message.first, message.second, at_ns)
+        if message.kind is Kind.CONTROL:
+            moved = (message.channel + 1, message.first, message.second)
+            learned = self._learning.hear(*moved)
+            command = self._controllers.command(*moved, at_ns)
             if command is not None:
-                return self._dispatch(command)
+                return learned + self._dispatch(command)
         if message.kind is Kind.PROGRAM:
             ours = message.channel == CONTROL_CHANNEL - 1
             return [ChoosePreset(at_ns, message.first)] if ours else []

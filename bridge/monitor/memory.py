@@ -38,6 +38,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.parameters: dict[str, Any] = {}
+        self.learned: dict[str, list[Any]] = {}
         self.stats: dict[str, float] = {}
         self._last: dict[str, list[Any]] = {}
         self._played: deque[list[Any]] = deque(maxlen=MOST_NOTES)
@@ -52,6 +53,8 @@ class Memory:
             self.parameters[name.removeprefix("param/")] = words[0]
         elif name == "stats":
             self._figure(str(words[0]), float(words[1]), at_ms)
+        elif name == "learned":
+            self._learn(*words)
         elif name == "played":
             self._note_played(words)
         elif name == "note":
@@ -69,6 +72,7 @@ class Memory:
         """All of it, for JSON."""
         return {
             "parameters": self.parameters,
+            "learned": self.learned,
             "stats": self.stats,
             "last": self._last,
             "played": list(self._played),
@@ -76,6 +80,12 @@ class Memory:
             "chords": list(self._chords.values()),
             "figures": list(self._figures),
         }
+
+    def _learn(self, name: str, channel: int, controller: int) -> None:
+        """A controller moves that now; channel 0: none does any more."""
+        self.learned.pop(name, None)
+        if channel:
+            self.learned[name] = [channel, controller]
 
     def _note_played(self, words: Words) -> None:
         pitch, _, beats, length = words

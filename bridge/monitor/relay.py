@@ -143,6 +143,8 @@ class Relay(asyncio.DatagramProtocol):
             page.put(["online", round(now_ms(), 2), online])
         if online:
             self._subscribe()
+            self.memory.learned.clear()
+            self._send("learn")  # tells all that are learned
             for row in PARAMETERS:
                 self._send(row.name)
 

@@ -35,6 +35,7 @@ ARGUMENT_RANGES: dict[str, tuple[int, int]] = {
     "pitch": (0, 127),
     "velocity": (0, 127),
     "channel": (1, 16),
+    "controller": (0, 119),
     "bar": (-9999, 9999),
     "bars": (1, 64),
     "take": (1, 2**31 - 1),
@@ -172,6 +173,14 @@ OUT_ROWS: tuple[OscRow, ...] = (
     _out("latency", "how many bars after yours the reply to a bar comes", "bars:int"),
     _out("late", "notes dropped because they missed their time, so far", "count:int"),
     _out("error", "what was wrong; `id` is the address or part concerned", "id:text", "text:text"),
+    _out("learning", "waits for a controller for this; empty: no more", "name:text"),
+    _out(
+        "learned",
+        "this controller moves that; channel 0: none does any more",
+        "name:text",
+        "channel:int",
+        "controller:int",
+    ),
     _out("saved", "a preset is written", "name:text"),
     _out(
         "kept", "a take is written to the takes folder", "name:text", "from_bar:int", "to_bar:int"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.commands import Value
 from bridge.engine_link.address import ServerAddress
+from bridge.settings.state import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class DaemonConfig:
     """The folder of the event log; None: no log."""
     takes: Path | None = None
     """The folder of takes; None for the usual one."""
+    state: Path | None = None
+    """The file that is written when settings change; None: none."""
+    learned: tuple[Learned, ...] = ()
+    """Controllers that were learned before."""
     chords: tuple[tuple[int, float, str], ...] = ()
     """(bar, beat, name), given from the start."""
     companion: Callable[[int], Sequence[str]] | None = None

@@ -47,6 +47,7 @@ from bridge.runtime.outbox import Outbox
 from bridge.runtime.parts import end_within, engine_keeper, ready_lines
 from bridge.runtime.preset_switch import PresetSwitch
 from bridge.runtime.service_manager import ServiceManager
+from bridge.runtime.state_keeper import StateKeeper
 from bridge.runtime.status_line import StatusLine
 from bridge.runtime.thread_watch import HUNG_S, ThreadWatch, WatchedThread
 from bridge.runtime.transport_thread import TransportThread
@@ -113,7 +114,10 @@ class Daemon:
                 self._inbox.put, config.in_name, config.out_name, config.midi_api
             )
             undo.pop_all()
-        self._outbox = Outbox(self._osc, self._status_line(show).take if show else None)
+        self._state = self._state_keeper(config)
+        seen = [self._status_line(show).take] if show else []
+        seen += [self._state.take] if self._state else []
+        self._outbox = Outbox(self._osc, seen)
         self._supervisor = engine_keeper(config.server, self._report)
         self._takes = TakeKeeper(config.takes or takes_folder())
         self._link = LinkClient(self._inbox.put, self._tell_link)
@@ -148,10 +152,15 @@ class Daemon:
             stack.callback(self._presets.stop)
             stack.callback(self._outbox.stop)
             self._outbox.start()
+            if self._state is not None:
+                stack.callback(self._state.stop)
+                self._state.start()
             stack.callback(self._supervisor.stop)
             self._supervisor.start(self._spec)
             stack.callback(self._link.stop)
             self._end_old_notes()
+            for learned in self._config.learned:
+                self._inbox.put(Act(self._begun_ns, "learn", learned))
             for place in self._config.chords:
                 self._inbox.put(Act(self._begun_ns, "chord_at", place))
             stack.callback(end_within, CLOSE_S)
@@ -173,6 +182,14 @@ class Daemon:
     def _keep(self, effect: KeepTake | SavePreset) -> Iterable[OscOut]:
         """Write what is to be kept, on the outbox's thread."""
         return self._takes.keep(effect) if isinstance(effect, KeepTake) else _saved(effect)
+
+    def _state_keeper(self, config: DaemonConfig) -> StateKeeper | None:
+        if config.state is None:
+            return None
+        return StateKeeper(config.state, self._knobs.all(), config.learned, self._log_line)
+
+    def _log_line(self, level: int, text: str) -> None:
+        self._outbox.put(LogLine(level, text))
 
     def _status_line(self, show: Say) -> StatusLine:
         ways = self._knobs.text("mode"), self._knobs.text("reply")
@@ -250,6 +267,7 @@ class Daemon:
             self._presets,
             self._supervisor,
             self._link,
+            *([self._state] if self._state else []),
             *([self._event_log] if self._event_log else []),
             *([self._hot_plug] if self._hot_plug else []),
         )

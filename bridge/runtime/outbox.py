@@ -40,13 +40,13 @@ class OscSender(Protocol):
 class Outbox:
     """A queue and its thread. `put` is safe from any thread and never blocks.
 
-    dropped: what found the queue full. seen: is shown every answer that goes out.
+    dropped: what found the queue full. seen: each is shown every answer that goes out.
     """
 
-    def __init__(self, osc: OscSender, seen: Callable[[OscOut], None] | None = None) -> None:
+    def __init__(self, osc: OscSender, seen: Iterable[Callable[[OscOut], None]] = ()) -> None:
         self.dropped = 0
         self._osc = osc
-        self._seen = seen
+        self._seen = tuple(seen)
         self._queue: SimpleQueue[Outgoing | None] = SimpleQueue()
         self._thread = ServiceThread("outbox", self._turn, end=self._send_rest)
 
@@ -87,8 +87,8 @@ class Outbox:
             return
         if isinstance(item, OscOut):
             self._osc.send(item)
-            if self._seen is not None:
-                self._seen(item)
+            for show in self._seen:
+                show(item)
         elif isinstance(item, Subscribe):
             self._osc.subscribe(item.peer, item.on, item.to)
         elif isinstance(item, LogLine):

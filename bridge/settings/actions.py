@@ -35,6 +35,19 @@ ACTIONS: tuple[Action, ...] = (
         (("name", "text"),),
     ),
     Action(
+        "learn",
+        "MIDI learn: the next controller that moves, on any channel, is for this parameter or "
+        "action; `off` waits no more; with channel and controller at once; alone tells all learned",
+        (("name", "text"), ("channel", "int"), ("controller", "int")),
+        optional=3,
+    ),
+    Action(
+        "unlearn",
+        "forget the learned controller of this parameter or action; alone of all",
+        (("name", "text"),),
+        optional=1,
+    ),
+    Action(
         "keep",
         "write the last bars as a MIDI file to the takes folder; default 8",
         (("bars", "int"),),

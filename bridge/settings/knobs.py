@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.commands import Act, SetParameter, Value
+from bridge.commands import Value
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import DEFAULTS, PARAMETERS
 from bridge.settings.pitch_locks import allowed_pitch_classes
@@ -39,6 +39,10 @@ class Knobs:
     def value(self, name: str) -> Value:
         """The value in force; KeyError for a name that is not in the table."""
         return self._values[name]
+
+    def all(self) -> dict[str, Value]:
+        """Every value in force, by name."""
+        return dict(self._values)
 
     def number(self, name: str) -> float:
         """The value of a float or int row."""
@@ -82,27 +86,3 @@ class Knobs:
             ),
             **plain,  # type: ignore[arg-type]
         )
-
-
-def control_command(controller: int, value: int, at_ns: int) -> SetParameter | Act | None:
-    """What a controller on the control channel asks for; None when the table has no such CC.
-
-    Ranges are spread over 0..127, choices in equal parts; switches and actions go at 64.
-    """
-    row = _BY_CC.get(controller)
-    if row is None:
-        return None
-    if isinstance(row, Action):
-        if row.arguments == (("on", "bool"),):
-            return Act(at_ns, row.name, (value >= 64,))
-        return Act(at_ns, row.name) if value >= 64 else None
-    return SetParameter(at_ns, row.name, _spread(row, value))
-
-
-def _spread(row: Parameter, value: int) -> Value:
-    if row.kind == "bool":
-        return value >= 64
-    if row.kind == "choice":
-        return row.choices[value * len(row.choices) // 128]
-    scaled = row.low + (row.high - row.low) * value / 127
-    return round(scaled) if row.kind == "int" else scaled

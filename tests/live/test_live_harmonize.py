@@ -162,6 +162,30 @@ def test_a_program_change_takes_a_preset(band: StartBand) -> None:
         pass  # the preset's own, again
 
 
+def test_a_restart_goes_on_with_settings_and_learned_controllers(
+    band: StartBand, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
+    first = band("--state", str(state), "--voices", "3")
+    first.osc.subscribe()
+    first.osc.send("/diffuse/learn", "tempo")
+    assert first.osc.wait("/diffuse/out/learning") == ("tempo",)
+    first.midi.send(0xB2, 21, 127)
+    assert first.osc.wait("/diffuse/out/learned") == ("tempo", 3, 21)
+    assert first.osc.wait("/diffuse/out/param/tempo") == (400.0,)
+    first.osc.send("/diffuse/tempo", 93.5)
+    while first.osc.wait("/diffuse/out/param/tempo") != (93.5,):
+        pass
+    assert first.daemon.end() == 0
+    second = band("--state", str(state), "--humanize", "0.5")
+    second.osc.subscribe()
+    for name, value in (("tempo", 93.5), ("voices", 3), ("humanize", 0.5)):
+        second.osc.send(f"/diffuse/{name}")
+        assert second.osc.wait(f"/diffuse/out/param/{name}") == (value,)
+    second.midi.send(0xB2, 21, 0)
+    assert second.osc.wait("/diffuse/out/param/tempo") == (20.0,)
+
+
 def test_settings_become_a_preset_that_can_be_chosen(
     band: StartBand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

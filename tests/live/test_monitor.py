@@ -105,6 +105,33 @@ def test_a_knob_moved_anywhere_shows_everywhere_soon(played: Band, browser: Brow
     browser.wait_for("document.getElementById('toast').textContent.includes('0.1 to 2')")
 
 
+def test_a_controller_is_learned_on_the_page(played: Band, browser: Browser) -> None:
+    browser.open(url(played))
+    browser.wait_for("document.querySelector('#state b').textContent === 'waiting'")
+    before = list(browser.errors)  # of another test's page, whose daemon is gone
+    browser.value("document.getElementById('learn').click()")
+    knob = "document.querySelector('#essential [data-parameter=temperature]')"
+    browser.value(f"{knob}.click()")
+    browser.wait_for(f"{knob}.classList.contains('waiting')")
+    played.midi.send(0xB2, 21, 127)
+    browser.wait_for(f"{knob}.dataset.learned === 'CC 21, channel 3'")
+    browser.wait_for("monitor.controls.values.temperature === 2")
+    assert not browser.value(f"{knob}.classList.contains('waiting')")
+    browser.value("document.getElementById('panic').click()")  # learned, not done
+    browser.wait_for("document.getElementById('panic').classList.contains('waiting')")
+    played.midi.send(0xB2, 22, 127)
+    browser.wait_for("document.getElementById('panic').dataset.learned === 'CC 22, channel 3'")
+    browser.value(f"{knob}.click()")
+    browser.wait_for(f"{knob}.classList.contains('waiting')")
+    browser.value(f"{knob}.click()")  # again: forgotten
+    browser.wait_for(f"{knob}.dataset.learned === undefined")
+    browser.key("Escape")
+    browser.wait_for("!document.body.classList.contains('learning')")
+    browser.open(url(played))  # a page that comes later knows, too
+    browser.wait_for("document.getElementById('panic').dataset.learned === 'CC 22, channel 3'")
+    assert browser.errors == before
+
+
 def test_keys_names_and_small_windows(played: Band, browser: Browser, tmp_path: Path) -> None:
     browser.open(url(played))
     browser.wait_for("document.querySelector('#state b').textContent === 'waiting'")

@@ -23,6 +23,7 @@ const handlers = {
     online = hello.online;
     for (const [name, value] of Object.entries(hello.parameters)) parameter(name, value);
     song.load(hello);
+    for (const [name, place] of Object.entries(hello.learned)) showLearned(name, ...place);
     Object.assign(stats, hello.stats);
     for (const figures of hello.figures) { late.add(figures[1]); plans.add(figures[2]); }
     for (const name of ["state", "key", "chord_now", "ports", "horizon"]) {
@@ -31,7 +32,7 @@ const handlers = {
     if (!online) setState("offline", at);
     facts();
   },
-  online(up, at) { online = up; setState(up ? "waiting" : "offline", at); },
+  online(up, at) { online = up; if (up) for (const name of [...learned.keys()]) showLearned(name, 0); setState(up ? "waiting" : "offline", at); },
   state(name, at) { setState(name, at); },
   horizon(...words) { const at = words.pop(); song.horizon(words, at); by("tempo").textContent = `${words[3].toFixed(1)} bpm · ${controls.values.meter || "4/4"} · ${words[5]}`; },
   played(...words) { words.pop(); song.hear(words); },
@@ -50,6 +51,8 @@ const handlers = {
   },
   ports(input, output, system) { Object.assign(stats, { input, output, system }); facts(); },
   kept() { takes(); },
+  learning(name) { wait(name); },
+  learned(name, channel, controller) { showLearned(name, channel, controller); if (name === waiting) wait(""); },
   error(id, text) { toast(`${id}: ${text}`); },
   dropped(count) { toast(`${count} messages were dropped: this page is too slow`); },
 };
@@ -126,6 +129,49 @@ setInterval(() => {
   }
 }, 100);
 
+// -- MIDI learn: while it is on, a click on a control or a button waits for a controller
+
+const learned = new Map();
+const ACTIONS = ["start", "stop", "panic", "trigger", "again", "undo", "keep"];
+let waiting = "";
+
+const teachable = (node) => { const found = node.closest("[data-parameter]"); return found ? found.dataset.parameter : ACTIONS.includes(node.closest("button")?.id) ? node.closest("button").id : ""; };
+const places = (name) => [...document.querySelectorAll(`[data-parameter="${name}"]`), ...(ACTIONS.includes(name) ? [by(name)] : [])];
+
+function showLearned(name, channel, controller) {
+  if (channel) learned.set(name, `CC ${controller}, channel ${channel}`); else learned.delete(name);
+  for (const node of places(name)) { if (channel) node.dataset.learned = learned.get(name); else delete node.dataset.learned; }
+}
+
+function wait(name) {
+  for (const node of places(waiting)) node.classList.remove("waiting");
+  waiting = name;
+  for (const node of places(waiting)) node.classList.add("waiting");
+  const on = document.body.classList.contains("learning");
+  by("learn-how").textContent = !on ? "move knobs here with your keyboard's" : name ? `now move a knob or key for ${name}; click it again to forget` : "click what you want to move";
+  if (on) by("live").textContent = by("learn-how").textContent;
+}
+
+function learn(on) {
+  document.body.classList.toggle("learning", on);
+  by("learn").setAttribute("aria-pressed", on);
+  if (!on) link.send("learn", "off");
+  wait("");
+}
+
+function teach(event) {
+  const name = document.body.classList.contains("learning") && teachable(event.target);
+  if (!name || (event.type === "keydown" && event.key !== "Enter")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (name !== waiting) link.send("learn", name);
+  else { link.send("learn", "off"); if (learned.has(name)) link.send("unlearn", name); }
+}
+
+by("learn").addEventListener("click", () => learn(!document.body.classList.contains("learning")));
+document.addEventListener("click", teach, true);
+document.addEventListener("keydown", teach, true);
+
 // -- controls
 
 by("apart").append(...table.apart.map((name) => controls.make(name)));
@@ -146,7 +192,8 @@ takes();
 by("follow").addEventListener("click", () => roll.look(0));
 addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea, button, summary");
-  if (event.key === "Escape") link.send("panic");
+  if (event.key === "Escape" && document.body.classList.contains("learning")) learn(false);
+  else if (event.key === "Escape") link.send("panic");
   else if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   else if (event.key === " ") { event.preventDefault(); link.send(song.rolling ? "stop" : "start"); }
   else if (event.key.toLowerCase() === "t") link.send("trigger");

@@ -16,6 +16,14 @@ def test_the_last_word_on_everything() -> None:
     assert found["last"] == {"state": [3.0, "playing"], "key": [4.0, "C major"]}
 
 
+def test_learned_controllers_come_and_go() -> None:
+    memory = Memory()
+    memory.take("learned", ["voices", 1, 20], 0)
+    memory.take("learned", ["panic", 2, 30], 0)
+    memory.take("learned", ["voices", 0, 0], 0)
+    assert memory.snapshot()["learned"] == {"panic": [2, 30]}
+
+
 def test_a_played_note_gets_its_length_when_it_ends() -> None:
     memory = Memory()
     for words in ([60, 90, 1.0, 0.0], [60, 90, 2.0, 0.0], [60, 90, 1.0, 0.75], [62, 90, 3.0, 0.5]):

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.commands import Act, SetParameter
 from bridge.live.listening.note_gate import ECHO_NS, Change, NoteEvent, NoteGate
 from bridge.midi_messages import Kind, MidiMessage, parse
-from bridge.settings.actions import ACTIONS
-from bridge.settings.knobs import Knobs, control_command
-from bridge.settings.parameters import PARAMETERS
-from bridge.settings.rows import ParameterError
-from bridge.settings.values import check_value
 from bridge.timebase import NS_PER_MS as MS
 
 ON, OFF, LIFTED = Change.ON, Change.OFF, Change.LIFTED
@@ -205,46 +199,3 @@ def test_ons_and_offs_always_alternate(messages: list[tuple[int, int, int, int, 
             elif event.change is OFF:
                 down.discard(key)
     assert {(e.channel, e.pitch) for e in gate.flush(0)} == down
-
-
-def test_controllers_cover_each_row_from_end_to_end() -> None:
-    for row in PARAMETERS:
-        if row.cc is None:
-            continue
-        low, high = control_command(row.cc, 0, 5), control_command(row.cc, 127, 5)
-        assert isinstance(low, SetParameter)
-        assert isinstance(high, SetParameter)
-        check_value(row.name, low.value)
-        ends = {
-            "choice": row.choices[-1:] and (row.choices[0], row.choices[-1]),
-            "bool": (False, True),
-        }.get(row.kind, (row.low, row.high))
-        assert (low.value, high.value) == ends
-
-
-def test_controllers_that_act() -> None:
-    acts = {row.name: row.cc for row in ACTIONS if row.cc is not None}
-    assert control_command(acts["panic"] or 0, 127, 3) == Act(3, "panic")
-    assert control_command(acts["panic"] or 0, 0, 3) is None
-    assert control_command(acts["freeze"] or 0, 127, 3) == Act(3, "freeze", (True,))
-    assert control_command(acts["freeze"] or 0, 0, 3) == Act(3, "freeze", (False,))
-    assert control_command(7, 100, 3) is None
-
-
-def test_knobs_turn_into_sample_settings() -> None:
-    knobs = Knobs({"low": 80, "high": 40, "key": "G", "density": 2, "variation": 0.3})
-    settings = knobs.sample_settings(7)
-    assert (settings.low, settings.high, settings.steps) == (40, 80, 7)
-    assert settings.pitch_classes == frozenset({7, 9, 11, 0, 2, 4, 6})
-    assert settings.density == 2.0
-    assert settings.variation == 1.0
-    assert knobs.set("mode", "vary")
-    assert not knobs.set("mode", "vary")
-    assert knobs.sample_settings(7).variation == 0.3
-    knobs.set("rhythm", "keep")
-    assert knobs.sample_settings(7).rhythm == "keep"
-    knobs.set("mode", "infill")
-    assert knobs.sample_settings(7).rhythm == "free"
-    assert Knobs({}).sample_settings(3).density is None
-    with pytest.raises(ParameterError):
-        knobs.set("steps", 0)
