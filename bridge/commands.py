@@ -142,9 +142,13 @@ class SendMidi:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """Ask the engine; newest wins in its one pending slot."""
+    """Ask the engine; newest wins in its one pending slot.
+
+    hang_ns: an engine that takes so long hangs; two bars at the tempo of now.
+    """
 
     request: PlanRequest
+    hang_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,10 @@ def _flat(found: Any, path: str = "") -> list[Figure]:
     return [(path.strip(), str(found), "")]
 
 
+def _fuzz(found: dict[str, Any]) -> list[Figure]:
+    return [("inputs that keep to the grammar, survived", found["survived"], "all; 1,000,000")]
+
+
 def _jitter(found: dict[str, Any]) -> list[Figure]:
     return _flat({f"jitter: {key}": value for key, value in found.items() if key != "machine"})
 
@@ -128,6 +132,7 @@ class Row:
 ROWS = (
     Row("random", (*PYTEST, "tests/bridge/live/test_session_random.py")),
     Row("fuzz", (*PYTEST, "tests/bridge/test_fuzz.py", "tests/engine/scores/test_midi_fuzz.py")),
+    Row("grammar", ("-m", "scripts.fuzz", "--minutes", "60"), _fuzz),
     Row("soak", (*PYTEST, "tests/bridge/live/test_soak.py")),
     Row(
         "matrix",

@@ -24,7 +24,16 @@ from typing import Any
 from bridge.bench.live import machine, midi_system
 from bridge.bench.stalls import StallMeter
 from bridge.client.rig import READY_S, RigError, wait_for
-from bridge.commands import Act, Command, Effect, EngineState, PlanArrived, SendMidi, Value
+from bridge.commands import (
+    Act,
+    Command,
+    Effect,
+    EngineState,
+    PlanArrived,
+    RequestPlan,
+    SendMidi,
+    Value,
+)
 from bridge.engine_host.main import FIXTURE, EngineSpec, warm_up_request
 from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.inbox import Inbox
@@ -128,8 +137,9 @@ def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
         band = ThreadPoolExecutor(1)  # beside the transport, as the engine is
         stack.callback(band.shutdown)
 
-        def answer(request: PlanRequest) -> None:
-            band.submit(lambda: inbox.put(PlanArrived(time.perf_counter_ns(), scale(request))))
+        def answer(asked: RequestPlan) -> None:
+            plan = scale(asked.request)
+            band.submit(lambda: inbox.put(PlanArrived(time.perf_counter_ns(), plan)))
 
         transport = TransportThread(session, ports, inbox, lambda _: None, answer)
         sys.setswitchinterval(SWITCH_S)

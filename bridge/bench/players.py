@@ -34,6 +34,7 @@ from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.failover import FailoverEngine
 from bridge.live.session import Session
 from bridge.realtime import HELPER_PRIORITY, raise_priority
+from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -59,7 +60,7 @@ class StandIn:
         self.metadata: dict[str, Any] = {}
         self.restarts, self.refused = 0, ""
         self.pids: tuple[int, ...] = ()
-        self.health = None
+        self.healths: tuple[Health, ...] = ()
         self._report = report
 
     def start(self, spec: EngineSpec) -> None:
@@ -67,6 +68,9 @@ class StandIn:
         calls = spec.warm_up.steps
         plan_ns = STANDBY_MS * NS_PER_MS
         self._report(EngineState(time.perf_counter_ns(), "ready", spec.name, plan_ns, calls))
+
+    def allow(self, hang_ns: int) -> None:
+        """It does not hang."""
 
     def submit(self, request: PlanRequest) -> None:
         """Answer soon."""

@@ -13,7 +13,7 @@ from engine.requests.request import PlanRequest
 class EngineKeeper(Protocol):
     """Starts an engine, asks it, replaces it, and tells of it by PlanArrived and EngineState.
 
-    `start`, `submit`, `switch` and `stop` are safe from any thread; none but `stop` blocks.
+    All may be called from any thread; none but `stop` blocks.
     """
 
     elapsed_ns: deque[int]
@@ -40,12 +40,16 @@ class EngineKeeper(Protocol):
         ...
 
     @property
-    def health(self) -> Health | None:
-        """How its thread does; of several the one that does worst. None where there is none."""
+    def healths(self) -> tuple[Health, ...]:
+        """How each of its threads does."""
         ...
 
     def start(self, spec: EngineSpec) -> None:
         """Start the first engine; EngineState says when it is ready."""
+        ...
+
+    def allow(self, hang_ns: int) -> None:
+        """From now on an engine of this machine that takes so long for a plan hangs."""
         ...
 
     def submit(self, request: PlanRequest) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.child import EngineChild, end, spawn
 from bridge.engine_host.main import Cue, EngineSpec
+from bridge.engine_host.patience import LOAD_NS, Patience
 from bridge.engine_host.wire import (
     CANNOT,
     ERROR,
@@ -33,17 +34,12 @@ from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import Plan, PlanRequest
 
 FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
-HANG_NS = 30 * NS_PER_S
-"""An answer that takes longer than this never comes: the process is replaced."""
-LEAST_HANG_NS, HANG_TIMES = 4 * NS_PER_S, 10
-"""So much longer than the slowest of its last answers is too long, too, but never less: two bars of
-4/4 at 120 bpm."""
 MOST_ERRORS = 4
 """So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
-RECENT = 32
-LOAD_NS = 120 * NS_PER_S
-"""The same for loading and warming up."""
-NONSENSE = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error)
+NONSENSE = (
+    *(ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error),
+    *(AttributeError, RecursionError),
+)
 """What reading a damaged answer may raise."""
 NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
 SPAWN_NS = NS_PER_S // 2
@@ -58,10 +54,10 @@ HISTORY = 4096
 class EngineSupervisor:
     """Keeps one engine process serving.
 
-    One request is in flight and one pending; the newest wins. `submit` and `switch` are safe from
-    any thread and never block; everything else happens on the supervisor's own thread, which calls
-    `report` with PlanArrived and EngineState. Where a preset that was switched to cannot be loaded
-    (`refused`), the engine from before goes on, or is started again.
+    One request is in flight and one pending; the newest wins. `allow`, `submit` and `switch` are
+    safe from any thread and never block; everything else happens on the supervisor's own thread,
+    which calls `report` with PlanArrived and EngineState. Where a preset that was switched to
+    cannot be loaded (`refused`), the engine from before goes on, or is started again.
 
     A first engine is `starting` and then `ready`; another, while one serves, `loading` and then
     `ready`, also where the switch is taken back and the one that serves stays.
@@ -75,6 +71,7 @@ class EngineSupervisor:
         self.restarts = 0
         self.refused = ""
         self._report = report
+        self._patience = Patience()
         self._wake = Wake()
         self._pending: deque[PlanRequest] = deque(maxlen=1)
         self._repeated: PlanRequest | None = None
@@ -90,9 +87,9 @@ class EngineSupervisor:
         self._thread = ServiceThread("engine", self._turn, end=self._end_all)
 
     @property
-    def health(self) -> Health:
+    def healths(self) -> tuple[Health, ...]:
         """How its thread does."""
-        return self._thread.health
+        return (self._thread.health,)
 
     # -- From other threads ------------------------------------------------------------------------
 
@@ -100,6 +97,10 @@ class EngineSupervisor:
         """Start the first engine; EngineState says when it is ready."""
         self._wanted.append(spec)
         self._thread.start()
+
+    def allow(self, hang_ns: int) -> None:
+        """How long a plan may take, unless its forerunners took nearly as long."""
+        self._patience.hang_ns = hang_ns
 
     def submit(self, request: PlanRequest) -> None:
         """Ask for a plan; replaces a request that waits for the engine to be free."""
@@ -149,7 +150,7 @@ class EngineSupervisor:
     def _wait(self, now_ns: int) -> None:
         """Until a plan, a wake, or the next thing that is due by time; then read what came."""
         children = self._children
-        deadlines = [self._hang_ns(child) for child in children if child.busy_ns is not None]
+        deadlines = [self._given_up_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
         next_ns = min(deadlines, default=now_ns + LONGEST_WAIT_NS)
         seconds = min(max(0, next_ns - now_ns) / NS_PER_S, TURN_S)
@@ -333,16 +334,17 @@ class EngineSupervisor:
 
     def _replace_hung(self, now_ns: int) -> None:
         for child in (self._serving, self._coming):
-            if child is not None and child.busy_ns is not None and now_ns >= self._hang_ns(child):
+            if (
+                child is not None
+                and child.busy_ns is not None
+                and now_ns >= self._given_up_ns(child)
+            ):
                 child.process.kill()
                 self._lost(child, "the engine did not answer")
 
-    def _hang_ns(self, child: EngineChild) -> int:
+    def _given_up_ns(self, child: EngineChild) -> int:
         """When an answer is given up."""
-        limit_ns = LOAD_NS
-        if child.ready:
-            slowest_ns = max(list(self.elapsed_ns)[-RECENT:], default=HANG_NS)
-            limit_ns = min(HANG_NS, max(LEAST_HANG_NS, HANG_TIMES * slowest_ns))
+        limit_ns = self._patience.limit_ns(list(self.elapsed_ns)) if child.ready else LOAD_NS
         return (child.busy_ns or 0) + limit_ns
 
     def _say(self, state: str, detail: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.timebase import NS_PER_S
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings, Span
@@ -26,6 +27,10 @@ what one request asks (`id`, `text`)."""
 _HEAD = struct.Struct("<I")
 _NOTE_FIELDS = 5
 VOICES = (LEAD, ACCOMPANIMENT)
+FARTHEST_STEP = 1 << 30
+"""No place in a song is farther from its beginning."""
+LONGEST_NS = 3600 * NS_PER_S
+"""No plan takes longer."""
 
 
 def pack(kind: bytes, head: dict[str, Any], *arrays: NDArray[np.int32]) -> bytes:
@@ -90,8 +95,11 @@ def pack_plan(plan: Plan) -> bytes:
 
 
 def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
-    """The inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no sense."""
-    return Plan(
+    """The inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no sense.
+
+    Whatever comes out can be played: a plan may be of a server that is not ours.
+    """
+    plan = Plan(
         id=head["id"],
         first_step=head["steps"][0],
         end_step=head["steps"][1],
@@ -100,6 +108,29 @@ def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
         calls=head["calls"],
         chords=_to_chords(head["chords"]),
     )
+    _check_head(plan)
+    for cell in plan.chords:
+        _check_chord(cell)
+    return plan
+
+
+def _check_head(plan: Plan) -> None:
+    _check_whole(-(2**63), 2**63, plan.id)
+    _check_whole(-FARTHEST_STEP, FARTHEST_STEP, plan.first_step, plan.end_step, plan.calls)
+    _check_whole(0, LONGEST_NS, plan.elapsed_ns)
+    if plan.end_step < plan.first_step:
+        raise ValueError("a plan that ends before it begins")
+
+
+def _check_chord(cell: ChordCell) -> None:
+    _check_whole(-FARTHEST_STEP, FARTHEST_STEP, cell.first_step, cell.end_step)
+    _check_whole(0, 11, *cell.classes, *([] if cell.bass is None else [cell.bass]))
+
+
+def _check_whole(low: int, high: int, *values: object) -> None:
+    for value in values:
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"{value!r:.40} where a number from {low} to {high} is wanted")
 
 
 def _chords(chords: tuple[ChordCell, ...]) -> list[list[Any]]:
@@ -125,6 +156,7 @@ def _checked(notes: tuple[Note, ...]) -> tuple[Note, ...]:
     """The same notes, or ValueError where one cannot be played."""
     for note in notes:
         playable = 0 <= note.pitch <= 127 and 0 <= note.velocity <= 127
+        playable = playable and abs(note.onset_step) <= FARTHEST_STEP
         if not playable or note.length_steps < 1 or note.voice not in VOICES:
             raise ValueError(f"no note that can be played: {note}")
     return notes

@@ -10,10 +10,9 @@ import contextlib
 import logging
 import socket
 import ssl
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,8 +20,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bridge.engine_link.address import LinkError, ServerAddress
 from bridge.engine_link.wire import MOST_BYTES, PROTOCOL
-from bridge.realtime import HELPER_PRIORITY, raise_priority
-from bridge.service_thread import TURN_S, Health
+from bridge.service_thread import TURN_S, Health, ServiceThread
 
 OPEN_S = 3.0
 ALIVE_S = 2.0
@@ -57,9 +55,9 @@ class Connection:
         self._loop = asyncio.new_event_loop()
         self._out: deque[bytes] = deque(maxlen=1)
         self._something = asyncio.Event()
+        self._missed: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque(maxlen=64)
         self._faults = 0
-        self._turned_ns = 0
-        self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
+        self._thread = ServiceThread("engine-link", self._turn, end=self._end)
 
     def start(self) -> None:
         """Begin to connect."""
@@ -67,14 +65,16 @@ class Connection:
 
     def stop(self) -> None:
         """End the connection and the thread. Returns when both are gone."""
-        if self._thread.is_alive():
-            self.call(self._loop.stop)
-            self._thread.join()
+        self._thread.halt()
+        self.call(self._stop_loop)
+        self._thread.join()
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the connection's thread do it soon; nothing, once that has ended."""
-        with contextlib.suppress(RuntimeError):
+        try:
             self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop has ended; the next one does it, where there is one
+            self._missed.append((function, arguments))
 
     def later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> None:
         """Have it done in so many seconds."""
@@ -88,11 +88,40 @@ class Connection:
     @property
     def health(self) -> Health:
         """How the thread does; safe from any thread."""
-        return Health("engine-link", self._thread.is_alive(), self._faults, self._turned_ns)
+        health = self._thread.health
+        return replace(health, faults=health.faults + self._faults)
+
+    def _turn(self) -> None:
+        """Keep connected until `stop`; whatever ends it before, the next turn begins anew."""
+        if self._loop.is_closed():
+            self._loop, self._something = asyncio.new_event_loop(), asyncio.Event()
+        # `stop` says so first, and then wakes the loop that it finds.
+        if self._thread.halted.is_set():
+            return
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(self._failed)
+        self._tick()
+        self._work = self._loop.create_task(self._keep_connected())
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(self._work)
+        finally:
+            self._loop.close()
+            if not self._thread.halted.is_set():
+                self._lost("had to be begun anew")
+
+    def _stop_loop(self) -> None:
+        self._work.cancel()
+
+    def _end(self) -> None:
+        self._loop.close()
 
     def _tick(self) -> None:
         """Note that the loop turns, and that callbacks come to their turn."""
-        self._turned_ns = time.perf_counter_ns()
+        self._thread.tick()
+        while self._missed:
+            function, arguments = self._missed.popleft()
+            self._loop.call_soon(function, *arguments)
         self._loop.call_later(TURN_S, self._tick)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -100,19 +129,13 @@ class Connection:
         self._faults += 1
         loop.default_exception_handler(context)
 
-    def _run(self) -> None:
-        raise_priority(HELPER_PRIORITY)
-        asyncio.set_event_loop(self._loop)
-        self._loop.set_exception_handler(self._failed)
-        self._tick()
-        work = self._loop.create_task(self._keep_connected())
+    def _lost(self, why: str) -> None:
+        """Tell the listener, whatever that makes of it."""
         try:
-            self._loop.run_forever()
-        finally:
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                self._loop.run_until_complete(work)
-            self._loop.close()
+            self._listener.lost(why)
+        except Exception:
+            self._faults += 1
+            _log.exception("engine link")
 
     async def _keep_connected(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -126,10 +149,7 @@ class Connection:
                 self._faults += 1
                 _log.exception("engine link")
                 why = f"failed ({type(err).__name__})"
-            try:
-                self._listener.lost(why)
-            except Exception:
-                _log.exception("engine link")
+            self._lost(why)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -15,7 +15,8 @@ from typing import Any
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import EngineSpec, warm_up_request
-from bridge.engine_host.supervisor import HISTORY, NONSENSE, RECENT, EngineSupervisor
+from bridge.engine_host.patience import RECENT
+from bridge.engine_host.supervisor import HISTORY, NONSENSE, EngineSupervisor
 from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
@@ -49,9 +50,9 @@ class Asked:
 class FailoverEngine:
     """An EngineKeeper of an engine server and a local engine.
 
-    `start`, `submit`, `switch` and `stop` are safe from any thread and never wait for the network;
-    everything else happens on the connection's thread, which calls `report`. from_server: plans
-    that the server made in time.
+    What an EngineKeeper does is safe from any thread and never waits for the network; everything
+    else happens on the connection's thread, which calls `report`. from_server: plans that the
+    server made in time.
     """
 
     def __init__(
@@ -89,6 +90,10 @@ class FailoverEngine:
         self._link.start()
         self._local.start(spec)
 
+    def allow(self, hang_ns: int) -> None:
+        """How long the local engine may take."""
+        self._local.allow(hang_ns)
+
     def submit(self, request: PlanRequest) -> None:
         """Ask for a plan; replaces a request that waits."""
         self._link.call(self._ask, request)
@@ -114,11 +119,9 @@ class FailoverEngine:
         return self._local.pids
 
     @property
-    def health(self) -> Health | None:
-        """Of the connection's thread or the local engine's, whichever does worse."""
-        both = [self._link.health, self._local.health]
-        there = [health for health in both if health is not None]
-        return min(there, key=lambda health: (health.alive, health.turned_ns))
+    def healths(self) -> tuple[Health, ...]:
+        """Of the connection's thread and the local engine's."""
+        return (self._link.health, *self._local.healths)
 
     @property
     def restarts(self) -> int:

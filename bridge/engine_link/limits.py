@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from bridge.engine_host.wire import REQUEST, VOICES, unpack, unpack_request
+from bridge.engine_host.wire import FARTHEST_STEP, REQUEST, VOICES, unpack, unpack_request
 from bridge.engine_link.wire import MOST_BYTES, WireError
 from bridge.settings.rows import ParameterError
 from bridge.settings.values import check_value
@@ -22,7 +22,6 @@ LONGEST_STEPS = 160 * STEPS_PER_BEAT
 """32 bars on request and what is around them."""
 MOST_NOTES, MOST_ROWS = 4096, 512
 MOST_CALLS = 64
-FARTHEST_STEP = 1 << 30
 _NONSENSE = (
     ValueError,
     TypeError,

@@ -189,7 +189,8 @@ class Actions:
             if not 0 <= to_bar - from_bar < MOST_TRIGGER_BARS:
                 text = f"bars {from_bar} to {to_bar}: want 1 to {MOST_TRIGGER_BARS} bars, in order"
                 return [problem(name, text, act.sender)]
-        return [RequestPlan(stage.replanner.trigger(act.at_ns, start, end, given))]
+        request = stage.replanner.trigger(act.at_ns, start, end, given)
+        return [RequestPlan(request, stage.two_bars_ns)]
 
     def _subscribe(self, act: Act) -> list[Effect]:
         on = act.name == "subscribe"

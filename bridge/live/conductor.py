@@ -156,7 +156,8 @@ class Conductor:
         if horizon is None:
             return []
         self._commit(horizon)
-        return [RequestPlan(stage.replanner.ask(now_ns, position, bpm, horizon, policy))]
+        request = stage.replanner.ask(now_ns, position, bpm, horizon, policy)
+        return [RequestPlan(request, stage.two_bars_ns)]
 
     def _commit(self, to_step: int) -> None:
         stage, policy = self._stage, self._stage.policy

@@ -27,7 +27,8 @@ from bridge.live.playing.performer import Performer
 from bridge.live.playing.touch import steps_in
 from bridge.live.telling import Teller
 from bridge.settings.knobs import Knobs
-from bridge.timebase import NS_PER_MS
+from bridge.timebase import NS_PER_MS, NS_PER_S
+from engine.music.grid import STEPS_PER_BEAT
 
 HAIR = 1e-6
 """Steps (20 ns): a wake-up at the very instant of a beat must find it reached."""
@@ -86,6 +87,13 @@ class Stage:
         """What `output_offset_ms` is at the tempo of now."""
         offset_ms = self.knobs.number("output_offset_ms")
         return steps_in(offset_ms * NS_PER_MS, self.transport.bpm) if offset_ms else 0.0
+
+    @property
+    def two_bars_ns(self) -> int:
+        """Time of two bars like the one under way, at the tempo of now."""
+        begin, end = self.transport.meters.bar_span(self.step)
+        beats: float = 2 * (end - begin) / STEPS_PER_BEAT
+        return round(beats * 60 * NS_PER_S / self.transport.bpm)
 
     @property
     def input_offset_ns(self) -> int:

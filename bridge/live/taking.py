@@ -127,7 +127,8 @@ class Takes:
             return []
         if not stage.replanner.engine_up or not stage.playing:
             return []
-        return [RequestPlan(stage.replanner.trigger(act.at_ns, *last, None))]
+        request = stage.replanner.trigger(act.at_ns, *last, None)
+        return [RequestPlan(request, stage.two_bars_ns)]
 
     def _play(self, number: int, act: Act) -> list[Effect]:
         stage = self._stage

@@ -25,6 +25,7 @@ from bridge.commands import (
     KeepTake,
     LogLine,
     OscOut,
+    RequestPlan,
     SavePreset,
     SetParameter,
 )
@@ -126,7 +127,7 @@ class Daemon:
             self._ports,
             self._inbox,
             self._outbox.put,
-            self._supervisor.submit,
+            self._ask,
             self._stats,
             link=self._link.follow,
             choose=self._presets.choose,
@@ -231,6 +232,10 @@ class Daemon:
         knobs = Knobs({**preset.complete(), "device": self._spec.device})
         self._supervisor.switch(self._spec_of(preset, knobs))
 
+    def _ask(self, effect: RequestPlan) -> None:
+        self._supervisor.allow(effect.hang_ns)
+        self._supervisor.submit(effect.request)
+
     def _report(self, command: Command) -> None:
         """What the supervisor has to say, on its thread."""
         self._inbox.put(command)
@@ -265,13 +270,13 @@ class Daemon:
             self._outbox,
             self._osc,
             self._presets,
-            self._supervisor,
             self._link,
             *([self._state] if self._state else []),
             *([self._event_log] if self._event_log else []),
             *([self._hot_plug] if self._hot_plug else []),
         )
-        return [health for part in parts if (health := part.health) is not None]
+        own = (health for part in parts if (health := part.health) is not None)
+        return [*own, *self._supervisor.healths]
 
     def _watch_threads(self) -> None:
         """Say so when a thread hangs. Raises ThreadEndedError when one has ended."""

@@ -42,7 +42,6 @@ from bridge.runtime.lateness import Lateness
 from bridge.runtime.outbox import Deferred, Outgoing
 from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from engine.requests.request import PlanRequest
 
 MOST_COMMANDS = 256
 """Commands taken before time is looked at again: a flood must not hold up what is due."""
@@ -86,7 +85,7 @@ class TransportThread:
         ports: Ports,
         inbox: Inbox,
         send_out: Callable[[Outgoing], None],
-        submit: Callable[[PlanRequest], None],
+        ask: Callable[[RequestPlan], None],
         stats: Callable[[Act], Deferred] | None = None,
         clock: Clock | None = None,
         link: Callable[[FollowLink], None] | None = None,
@@ -108,7 +107,7 @@ class TransportThread:
         self._ports = ports
         self._inbox = inbox
         self._out = send_out
-        self._submit = submit
+        self._ask = ask
         self._stats = stats
         self._clock = clock or SystemClock()
         self._link = link
@@ -273,7 +272,7 @@ class TransportThread:
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, RequestPlan):
-            self._submit(effect.request)
+            self._ask(effect)
         elif isinstance(effect, FollowLink):
             if self._link is not None:
                 self._link(effect)

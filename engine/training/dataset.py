@@ -24,6 +24,7 @@ from engine.music.grid import (
 )
 from engine.requests.request import STYLES
 from engine.training.context_corruption import corrupted
+from engine.training.pack_check import DamagedPackError, check_arrays, check_size
 
 PACK_FORMAT = 1
 _LOOK_BACK_STEPS = 16 * STEPS_PER_BEAT  # notes that began this long before a window still sound
@@ -61,21 +62,25 @@ def load_pack(path: Path) -> Pack:
     try:
         # numpy leaves a file open that is no archive after all, so we open it.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return _unpack({name: data[name] for name in data.files})
+            check_size(data.zip.infolist() if data.zip else ())
+            raw = {name: data[name] for name in data.files}
+            if int(raw["format"]) > PACK_FORMAT:
+                raise PackError("packed by a newer midi-diffuse; upgrade, or pack it again")
+            check_arrays(raw)
+            return _unpack(raw)
     except FileNotFoundError:
         raise PackError(f"{path}: no such file") from None
     except PackError:
         raise
     except Exception as err:  # zlib, zipfile and numpy each have errors of their own for damage
+        why = str(err) if isinstance(err, DamagedPackError) else type(err).__name__
         raise PackError(
-            f"{path}: damaged, or not a packed corpus ({type(err).__name__}); make one with "
+            f"{path}: damaged, or not a packed corpus ({why}); make one with "
             "`midi-diffuse train --data FOLDER --pack FILE`"
         ) from None
 
 
 def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
-    if int(raw["format"]) > PACK_FORMAT:
-        raise PackError("packed by a newer midi-diffuse; upgrade, or pack it again")
     pieces = raw["pieces"].astype(np.int64)
     first = np.concatenate([[0], np.cumsum(pieces[:, 2])])
     # Stored as differences inside each piece: one cumulative sum, less what came before.

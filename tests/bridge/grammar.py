@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge.osc.schema import IN_ROWS
 from bridge.settings.parameters import PARAMETERS
+
+FUZZ = settings(
+    max_examples=int(os.environ.get("GRAMMAR_EXAMPLES", "250")),
+    deadline=None,
+    derandomize="GRAMMAR_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+"""The same few inputs each time; others, and as many as told, where the environment says so."""
 
 WORDS = (
     *("", "²/4", "٣/٤", "4/4", "0/0", "1e400", "nan", "-0", "Am7", "C/Q", "♯", "\x00", "\x1b[2J"),

@@ -1,16 +1,14 @@
 """What keeps to a grammar and is wrong in its values: a result or an error of ours, never another.
 
 Found so, and kept as examples: `/diffuse/meter "²/4"`, numbers of 400 digits, texts as figures.
-`make stage` runs many more of each (`GRAMMAR_EXAMPLES`).
+`scripts/fuzz` runs many more of each.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.cli.status import Status, _take
@@ -26,13 +24,7 @@ from bridge.settings.values import check_value
 from engine.training.corpus import CorpusError, manifest_pieces
 from tests.bridge import grammar
 
-MANY = int(os.environ.get("GRAMMAR_EXAMPLES", "250"))
-FUZZ = settings(
-    max_examples=MANY,
-    deadline=None,
-    derandomize="GRAMMAR_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FUZZ = grammar.FUZZ
 
 
 @FUZZ
@@ -139,14 +131,3 @@ def test_no_manifest_leads_out_of_its_folder(tmp_path: Path, rows: list[tuple[st
     except CorpusError:
         return
     assert all(piece.data == b"" for piece in pieces)
-
-
-@pytest.mark.stage
-def test_a_million_inputs_that_keep_to_the_grammar() -> None:
-    """Runs this file again, with an example count that makes it a million."""
-    import subprocess
-    import sys
-
-    environment = os.environ | {"GRAMMAR_EXAMPLES": os.environ.get("GRAMMAR_EXAMPLES", "170000")}
-    words = [sys.executable, "-m", "pytest", "-q", __file__, "-m", "not stage", "--timeout=0"]
-    subprocess.run(words, check=True, env=environment)

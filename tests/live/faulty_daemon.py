@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bridge.engine_host import main as engine_process
-from bridge.engine_host import supervisor as supervisor
 from bridge.engine_host.main import Engine, EngineSpec
 from engine.requests.request import Plan, PlanRequest
 
 ORDERS = Path(os.environ["FAULTY_ENGINE_ORDERS"])
 LATE_S = 2.2
 """More than four beats at 120 bpm: the beats meanwhile come from a plan that is stale."""
-
-# As long as the test with an engine that hangs need wait.
-supervisor.LEAST_HANG_NS = int(float(os.environ.get("FAULTY_ENGINE_HANG_S", "5")) * 1e9)
 
 
 class FaultyEngine:

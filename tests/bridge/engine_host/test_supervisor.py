@@ -254,7 +254,7 @@ def test_a_process_that_cannot_be_begun_is_tried_again(
     assert "no engine process: [Errno 24] Too many open files" in [
         each.detail for each in reports.engine()
     ]
-    assert supervisor.health.faults == 0
+    assert supervisor.healths[0].faults == 0
 
 
 def test_the_engine_does_not_outlive_a_killed_daemon() -> None:

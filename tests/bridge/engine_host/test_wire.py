@@ -16,7 +16,7 @@ from engine.music.grid import Meter, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings, Span
 
-_steps = st.integers(-(2**30), 2**30)
+_steps = st.integers(-(2**30), 2**30 - 96)  # a plan is 96 steps long
 _notes = st.lists(
     st.builds(
         Note,

@@ -12,6 +12,7 @@ from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.main import EngineSpec, warm_up_request
 from bridge.engine_host.wire import ERROR, pack
 from bridge.engine_link.failover import PATIENCE_NS, FailoverEngine
+from bridge.runtime.thread_watch import ThreadEndedError, ThreadWatch
 from engine.requests.request import PlanRequest, SampleSettings
 from tests.gateway_rig import RunningGateway, gateway, sound
 
@@ -223,12 +224,61 @@ def test_a_preset_whose_model_the_server_lacks_is_played_here(
     reports.wait(lambda: reports.plans == [8])
 
 
-def test_its_thread_turns_though_nothing_happens(engine: FailoverEngine, reports: Reports) -> None:
+def test_its_threads_turn_though_nothing_happens(engine: FailoverEngine, reports: Reports) -> None:
     both_ready(engine, reports)
-    before = engine.health
-    assert before is not None
-    assert before.alive
+    before = engine.healths
+    assert [health.name for health in before] == ["engine-link", "engine"]
     time.sleep(1.2)
-    after = engine.health
-    assert after is not None
-    assert after.turned_ns > before.turned_ns
+    for earlier, later in zip(before, engine.healths, strict=True):
+        assert later.alive
+        assert later.turned_ns > earlier.turned_ns
+
+
+def test_what_ends_the_connections_work_costs_the_connection_only(
+    engine: FailoverEngine, reports: Reports
+) -> None:
+    """The thread begins anew, with a loop of its own, and plans come from the server again."""
+    both_ready(engine, reports)
+    work = engine._link._work
+    engine._link.call(work.cancel)
+    reports.wait(work.done)
+    reports.wait(lambda: len(reports.news) >= 2 and engine.well)
+    assert engine._link._work is not work
+    assert engine.healths[0].alive
+    engine.submit(replace(REQUEST, id=31))
+    reports.wait(lambda: 31 in reports.plans)
+    assert engine.from_server > 0
+
+
+def test_a_fault_of_the_connection_is_counted_and_it_goes_on(
+    engine: FailoverEngine, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_ready(engine, reports)
+    faults = iter([RuntimeError("a gap"), RuntimeError("another")])
+    sound = engine._link._keep_connected
+
+    async def gap() -> None:
+        for fault in faults:
+            raise fault
+        await sound()
+
+    monkeypatch.setattr(engine._link, "_keep_connected", gap)
+    engine._link.call(engine._link._work.cancel)
+    reports.wait(lambda: engine.healths[0].faults == 2)
+    engine.submit(replace(REQUEST, id=32))  # while it is down, or just up
+    reports.wait(lambda: engine.well)
+    reports.wait(lambda: 32 in reports.plans)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_is_seen(engine: FailoverEngine, reports: Reports) -> None:
+    """What not even the guard of a turn holds: the daemon leaves with a code of its own."""
+    both_ready(engine, reports)
+
+    def leave() -> None:
+        raise SystemExit
+
+    engine._link.call(leave)
+    reports.wait(lambda: not engine.healths[0].alive)
+    with pytest.raises(ThreadEndedError, match="the engine-link thread has ended"):
+        list(ThreadWatch().hanging(engine.healths, time.perf_counter_ns()))

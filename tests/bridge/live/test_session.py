@@ -14,6 +14,7 @@ from bridge.commands import (
     LogLine,
     MidiIn,
     OscOut,
+    RequestPlan,
     SavePreset,
     SendMidi,
     SetParameter,
@@ -201,6 +202,17 @@ def test_a_repeated_key_whose_next_on_comes_before_its_off_is_quarters_all_the_s
     lead = [n for n in live.requests[-1][1].notes if n.voice == LEAD]
     assert {(note.onset_step % 24, note.length_steps) for note in lead[:-1]} == {(0, 24)}
     assert len(lead) >= 7
+
+
+@pytest.mark.parametrize(
+    ("bpm", "meter", "two_bars_s"), [(120, "4/4", 4.0), (60, "3/4", 6.0), (200, "7/8", 2.1)]
+)
+def test_a_request_says_how_long_two_bars_are(bpm: int, meter: str, two_bars_s: float) -> None:
+    live = rig({"meter": meter}).add(clock(24, bpm=bpm)).add(melody(24, beat_ns=60 * S // bpm))
+    live.run(24 * 60 * S // bpm - 1)
+    told = [e.hang_ns / S for _, e in live.effects if isinstance(e, RequestPlan)]
+    assert len(told) > 5
+    assert told == pytest.approx([two_bars_s] * len(told), rel=0.02)
 
 
 def test_dead_engine_the_plan_in_hand_goes_on() -> None:

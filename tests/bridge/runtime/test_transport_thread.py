@@ -25,7 +25,7 @@ from bridge.runtime.lateness import Lateness
 from bridge.runtime.outbox import MOST_WAITING, Outbox, Outgoing
 from bridge.runtime.transport_thread import TransportThread
 from bridge.timebase import ManualClock, SystemClock
-from engine.requests.request import PlanRequest, SampleSettings
+from engine.requests.request import SampleSettings
 
 ON, OFF = (0x90, 60, 90), (0x80, 60, 0)
 
@@ -74,7 +74,7 @@ class Rig:
         self.ports = RecordingPorts()
         self.inbox = Inbox()
         self.out: list[Outgoing] = []
-        self.requests: list[PlanRequest] = []
+        self.requests: list[RequestPlan] = []
         self.session = Script(react, wake_ns)
         self.transport = TransportThread(
             self.session,
@@ -188,13 +188,13 @@ def test_a_note_is_made_ready_ahead_and_sent_when_it_is_due(make_rig: MakeRig) -
 
 
 def test_effects_go_where_they_belong_and_notes_go_first(make_rig: MakeRig) -> None:
-    request = warm_up_request(SampleSettings())
+    request = RequestPlan(warm_up_request(SampleSettings()), 4_000_000_000)
     order: list[str] = []
 
     def react(command: Command) -> list[Effect]:
         if not isinstance(command, Act):
             return []
-        return [OscOut("/a", ()), RequestPlan(request), SendMidi(900, ON), LogLine(20, "b")]
+        return [OscOut("/a", ()), request, SendMidi(900, ON), LogLine(20, "b")]
 
     rig = make_rig(react)
     rig.ports.send = lambda data: order.append("midi")  # type: ignore[method-assign]
