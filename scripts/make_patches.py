@@ -6,18 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts import max_patch, osc_reference, pd_patch
+from scripts import max_device, max_patch, osc_reference, pd_patch
 
 FOLDER = Path(__file__).resolve().parent.parent / "max_patches"
 
 
-def make() -> dict[str, str]:
+def make() -> dict[str, bytes]:
     """Every file of max_patches/, by name."""
-    return {
+    texts = {
         "midi-diffuse.maxpat": _one_line_each(max_patch.build()),
+        "midi-diffuse.maxhelp": _one_line_each(max_patch.help_patch()),
         "midi-diffuse.pd": pd_patch.build(),
         "OSC.md": osc_reference.build(),
     }
+    device = max_device.container(_one_line_each(max_device.build()).encode())
+    return {**{name: text.encode() for name, text in texts.items()}, "midi-diffuse.amxd": device}
 
 
 def _one_line_each(document: dict[str, Any]) -> str:
@@ -36,8 +39,8 @@ def _one_line_each(document: dict[str, Any]) -> str:
 def main() -> None:
     """Write them."""
     FOLDER.mkdir(exist_ok=True)
-    for name, text in make().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for name, content in make().items():
+        (FOLDER / name).write_bytes(content)
         print(f"wrote {FOLDER.name}/{name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,14 @@ UI_PORTS: dict[str, tuple[int, int]] = {
     "umenu": (1, 3),
     "textedit": (1, 4),
     "textbutton": (1, 3),
+    "led": (1, 1),
+    "inlet": (0, 1),
+    "live.dial": (1, 2),
+    "live.numbox": (1, 2),
+    "live.toggle": (1, 1),
+    "live.menu": (1, 3),
+    "live.text": (1, 2),
+    "live.comment": (1, 0),
 }
 OBJECT_PORTS: dict[str, tuple[int, int]] = {
     "udpsend": (1, 0),
@@ -33,6 +42,17 @@ OBJECT_PORTS: dict[str, tuple[int, int]] = {
     "noteout": (3, 0),
     "notein": (1, 3),
     "expr": (2, 1),
+    "+": (2, 1),
+    "pak": (2, 1),
+    "sprintf": (2, 1),
+    "pcontrol": (1, 1),
+    "p": (1, 0),
+    "midiin": (1, 1),
+    "midiout": (1, 0),
+    "t": (1, 2),
+    "live.thisdevice": (1, 3),
+    "live.path": (1, 3),
+    "live.observer": (2, 2),
 }
 _OUTLET_TYPES: dict[str, list[str]] = {
     "toggle": ["int"],
@@ -46,6 +66,14 @@ _OUTLET_TYPES: dict[str, list[str]] = {
     "delay": ["bang"],
     "makenote": ["float", "float"],
     "notein": ["int", "int", "int"],
+    "midiin": ["int"],
+    "+": ["int"],
+    "t": ["bang", "int"],
+    "led": ["int"],
+    "live.dial": ["", "float"],
+    "live.numbox": ["", "float"],
+    "live.menu": ["", "", "float"],
+    "live.thisdevice": ["bang", "int", "int"],
 }
 
 Rect = tuple[float, float, float, float]
@@ -55,7 +83,7 @@ def ports(maxclass: str, text: str) -> tuple[int, int]:
     """Inlets and outlets of a box."""
     if maxclass != "newobj":
         return UI_PORTS[maxclass]
-    name, *arguments = text.split()
+    name, *arguments = shlex.split(text)
     count = len(arguments)
     counted = {"route": (count + 1, count + 1), "pack": (count, 1), "unpack": (1, count)}
     return counted.get(name) or OBJECT_PORTS[name]
@@ -84,7 +112,7 @@ class Patcher:
         }
         if outlets:
             box["outlettype"] = _OUTLET_TYPES.get(kind, [""] * outlets)
-        if text:
+        if text or maxclass == "message":  # a linter of the format wants it even where it is empty
             box["text"] = text
         if show:
             box |= {"presentation": 1, "presentation_rect": list(show)}
@@ -94,6 +122,11 @@ class Patcher:
     def new(self, text: str, x: float, y: float) -> str:
         """Add an object box."""
         return self.add("newobj", text, (x, y, max(40.0, 6.4 * len(text) + 16), 22.0))
+
+    def window(self, title: str, inside: dict[str, Any], x: float, y: float) -> str:
+        """Add a patcher within this one, `inside`, that `pcontrol` opens."""
+        text = f"p {title}"
+        return self.add("newobj", text, (x, y, 7.0 * len(text) + 16, 22.0), patcher=inside)
 
     def wire(self, *path: str | tuple[str, int]) -> None:
         """Cable each box to the next; (id, n) leaves by outlet n and enters by inlet n."""

@@ -30,13 +30,21 @@ comes back, or reaches another midi-diffuse, sets nothing.
 
 ## Patches
 
-- `midi-diffuse.maxpat`, for Max 8 or newer: a control for every parameter, status, panic, notes in
-  and out; no externals. **It was generated and its structure validated (objects, inlets, outlets,
-  cables, addresses), but it has not been opened in Max yet.** If something is wrong, please say so.
+- `midi-diffuse.maxpat`, for Max 8 or newer: preset, mode and the knobs that matter most, a light
+  that says whether midi-diffuse answers, chord, key, panic, notes in and out; *more* opens every
+  other parameter. No externals. `midi-diffuse.maxhelp` says how to connect it.
+- `midi-diffuse.amxd`, a Max for Live MIDI effect: the same knobs as parameters that Live names,
+  stores and automates (the preset is neither stored nor automated: it brings settings of its own).
+  *follow scale* and *follow transport* take key, scale, tempo, meter, start and stop from the Live
+  Set; *play here* sends the track's notes and plays the reply on it, without MIDI ports. It
+  listens on port 9002.
+- **These three were generated and validated (objects, inlets, outlets, cables, addresses,
+  parameters, the device's container), but none has been opened in Max or Live yet.** If something
+  is wrong, please say so.
 - `midi-diffuse.pd`, the same for vanilla Pure Data 0.52 or newer. The tests run this one in
   Pd against the daemon's own OSC server.
 
-Both send to port {SEND_PORT} of 127.0.0.1 and listen on {REPLY_PORT}. To control a daemon on
+They send to port {SEND_PORT} of 127.0.0.1; the patches listen on {REPLY_PORT}. To control a daemon on
 another machine, change these in the patch, start it with `--host 0.0.0.0`, and send
 `/diffuse/subscribe` with your own address.
 

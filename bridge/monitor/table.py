@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.settings.actions import ACTIONS
-from bridge.settings.groups import groups, label
+from bridge.settings.groups import APART, ESSENTIAL, groups, label
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import list_presets
 from bridge.settings.rows import Parameter
-
-ESSENTIAL = ("temperature", "density", "voices", "velocity", "low", "high", "key", "style")
-"""The eight large knobs."""
-APART = ("mode", "reply", "preset")
-"""What stands beside the transport."""
 
 
 def table() -> dict[str, Any]:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.rows import Parameter
 
+ESSENTIAL = ("temperature", "density", "voices", "velocity", "low", "high", "key", "style")
+"""The eight large knobs."""
+APART = ("mode", "reply", "preset")
+"""What stands beside the transport."""
+
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Play",
