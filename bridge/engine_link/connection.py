@@ -52,12 +52,13 @@ class Connection:
     def __init__(self, server: ServerAddress, listener: Listener) -> None:
         self._server = server
         self._listener = listener
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: asyncio.Task[None] | None = None
         self._out: deque[bytes] = deque(maxlen=1)
         self._something = asyncio.Event()
         self._missed: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque(maxlen=64)
         self._faults = 0
-        self._thread = ServiceThread("engine-link", self._turn, end=self._end)
+        self._thread = ServiceThread("engine-link", self._turn)
 
     def start(self) -> None:
         """Begin to connect."""
@@ -66,19 +67,23 @@ class Connection:
     def stop(self) -> None:
         """End the connection and the thread. Returns when both are gone."""
         self._thread.halt()
-        self.call(self._stop_loop)
+        self.call(self._stop_work)
         self._thread.join()
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Have the connection's thread do it soon; nothing, once that has ended."""
+        loop = self._loop
         try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:  # the loop has ended; the next one does it, where there is one
-            self._missed.append((function, arguments))
+            if loop is not None:
+                loop.call_soon_threadsafe(function, *arguments)
+                return
+        except RuntimeError:  # it has just ended
+            pass
+        self._missed.append((function, arguments))  # for the loop that comes next
 
     def later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> None:
         """Have it done in so many seconds."""
-        self._loop.call_later(seconds, function, *arguments)
+        asyncio.get_running_loop().call_later(seconds, function, *arguments)
 
     def send(self, frame: bytes) -> None:
         """Send soon; replaces a message that the network has not taken yet."""
@@ -93,36 +98,34 @@ class Connection:
 
     def _turn(self) -> None:
         """Keep connected until `stop`; whatever ends it before, the next turn begins anew."""
-        if self._loop.is_closed():
-            self._loop, self._something = asyncio.new_event_loop(), asyncio.Event()
-        # `stop` says so first, and then wakes the loop that it finds.
-        if self._thread.halted.is_set():
-            return
-        asyncio.set_event_loop(self._loop)
-        self._loop.set_exception_handler(self._failed)
-        self._tick()
-        self._work = self._loop.create_task(self._keep_connected())
+        self._something = asyncio.Event()
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                self._loop.run_until_complete(self._work)
+            # Its end ends whatever else is under way on its loop.
+            with asyncio.Runner() as runner, contextlib.suppress(asyncio.CancelledError):
+                runner.run(self._work_on(runner.get_loop()))
         finally:
-            self._loop.close()
-            if not self._thread.halted.is_set():
-                self._lost("had to be begun anew")
+            self._loop = None
+            self.call(self._lost, "had to be begun anew")
 
-    def _stop_loop(self) -> None:
-        self._work.cancel()
+    async def _work_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.set_exception_handler(self._failed)
+        self._work, self._loop = asyncio.current_task(), loop
+        self._tick()
+        # `stop` says so first, and then wakes the loop that it finds.
+        if not self._thread.halted.is_set():
+            await self._keep_connected()
 
-    def _end(self) -> None:
-        self._loop.close()
+    def _stop_work(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
 
     def _tick(self) -> None:
         """Note that the loop turns, and that callbacks come to their turn."""
         self._thread.tick()
         while self._missed:
             function, arguments = self._missed.popleft()
-            self._loop.call_soon(function, *arguments)
-        self._loop.call_later(TURN_S, self._tick)
+            self.later(0.0, function, *arguments)
+        self.later(TURN_S, self._tick)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault in a callback: counted and logged, and the loop goes on."""

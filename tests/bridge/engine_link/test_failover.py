@@ -240,7 +240,8 @@ def test_what_ends_the_connections_work_costs_the_connection_only(
     """The thread begins anew, with a loop of its own, and plans come from the server again."""
     both_ready(engine, reports)
     work = engine._link._work
-    engine._link.call(work.cancel)
+    assert work is not None
+    engine._link.call(engine._link._stop_work)
     reports.wait(work.done)
     reports.wait(lambda: len(reports.news) >= 2 and engine.well)
     assert engine._link._work is not work
@@ -263,7 +264,7 @@ def test_a_fault_of_the_connection_is_counted_and_it_goes_on(
         await sound()
 
     monkeypatch.setattr(engine._link, "_keep_connected", gap)
-    engine._link.call(engine._link._work.cancel)
+    engine._link.call(engine._link._stop_work)
     reports.wait(lambda: engine.healths[0].faults == 2)
     engine.submit(replace(REQUEST, id=32))  # while it is down, or just up
     reports.wait(lambda: engine.well)
