@@ -44,8 +44,8 @@ comes back, or reaches another midi-diffuse, sets nothing.
 - `midi-diffuse.pd`, the same for vanilla Pure Data 0.52 or newer. The tests run this one in
   Pd against the daemon's own OSC server.
 
-They send to port {SEND_PORT} of 127.0.0.1; the patches listen on {REPLY_PORT}. To control a daemon on
-another machine, change these in the patch, start it with `--host 0.0.0.0`, and send
+They send to port {SEND_PORT} of 127.0.0.1; the patches listen on {REPLY_PORT}. To control a daemon
+on another machine, change these in the patch, start it with `--host 0.0.0.0`, and send
 `/diffuse/subscribe` with your own address.
 
 ## How it works
@@ -65,6 +65,9 @@ another machine, change these in the patch, start it with `--host 0.0.0.0`, and 
   {MOST_SUBSCRIBERS} subscribers; answers are at most {MOST_REPLY_BYTES} bytes.
 - UDP may lose messages. Setting a value twice does no harm.
 - Who asks from the very address and port that it has subscribed with is answered there only.
+
+- **OSCQuery**: the monitor's server (`midi-diffuse serve --monitor`) tells all of this to programs
+  as JSON at `http://127.0.0.1:9080/`, with types, ranges and values (docs/monitor.md).
 
 With liblo: `oscsend localhost {SEND_PORT} /diffuse/temperature f 0.8`, and `oscdump {REPLY_PORT}`
 shows the answers.

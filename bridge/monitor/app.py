@@ -1,11 +1,13 @@
-"""The monitor as an ASGI app: a page, its table, and a WebSocket that carries everything else."""
+"""The monitor as an ASGI app: a page, its table, a WebSocket that carries everything else, and
+OSCQuery for programs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bridge.monitor.guard import Guard
+from bridge.monitor.query import routes
 from bridge.monitor.relay import Page, Relay, now_ms
 from bridge.monitor.table import table
 
+Announce = Callable[[], AbstractAsyncContextManager[None]]
 WEB = Path(__file__).parent / "web"
 MOST_PAGES = 16
 MOST_TAKES = 50
@@ -52,20 +56,23 @@ class _Headers:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-def make_app(relay: Relay, hosts: Iterable[str] = (), takes: Path | None = None) -> Starlette:
+def make_app(
+    relay: Relay,
+    hosts: Iterable[str] = (),
+    takes: Path | None = None,
+    announce: Announce = contextlib.nullcontext,
+) -> Starlette:
     """The app around a relay, which lives as long as the app does. hosts: names besides local.
 
-    takes: the folder of kept files, where it is on this machine.
+    takes: the folder of kept files, where it is on this machine. announce: is entered meanwhile.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await relay.start()
-        yield
+        async with announce():
+            yield
         await relay.stop()
-
-    def index(_: Request) -> Response:
-        return FileResponse(WEB / "index.html")
 
     def show_table(_: Request) -> Response:
         return JSONResponse(table())
@@ -84,7 +91,7 @@ def make_app(relay: Relay, hosts: Iterable[str] = (), takes: Path | None = None)
 
     return Starlette(
         routes=[
-            Route("/", index),
+            *routes(relay, FileResponse(WEB / "index.html"), MOST_PAGES),
             Route("/table.json", show_table),
             Route("/takes.json", list_takes),
             Route("/takes/{name}", show_take),

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import webbrowser
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,13 +37,15 @@ def run(
         raise MonitorError(MISSING)
     import uvicorn
 
+    from bridge.monitor.announce import addresses, announced
     from bridge.monitor.app import make_app
     from bridge.monitor.relay import Relay
 
     listening = _bind(*web)
     host, port = listening.getsockname()[:2]
     own = () if host == "0.0.0.0" else (host,)
-    app = make_app(Relay(daemon), (*hosts, *own), takes)
+    at = addresses(host, hosts)
+    app = make_app(Relay(daemon), (*hosts, *own), takes, partial(announced, port, at))
     config = uvicorn.Config(
         app, loop="asyncio", ws="websockets-sansio", log_level="warning", server_header=False
     )

@@ -4,89 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from bridge.client.rig import wait_for
-from bridge.monitor.app import WEB, make_app
+from bridge.monitor.app import WEB
 from bridge.monitor.guard import Guard
-from bridge.monitor.relay import MOST_WAITING, Page, Relay
-from bridge.osc.wire import OscMessage, decode, encode
+from bridge.monitor.relay import MOST_WAITING, Page
 from bridge.settings.parameters import PARAMETERS
-
-
-@dataclass
-class FakeDaemon:
-    """Hears what the monitor sends, and answers by hand."""
-
-    udp: socket.socket
-    peer: tuple[str, int] | None = None
-
-    def hear(self, address: str) -> tuple[Any, ...]:
-        """Arguments of the next message at `address`."""
-        end_s = time.monotonic() + 5
-        while time.monotonic() < end_s:
-            packet, self.peer = self.udp.recvfrom(8192)
-            for message in decode(packet):
-                if isinstance(message, OscMessage) and message.address == address:
-                    return message.arguments
-        raise AssertionError(address)
-
-    def say(self, name: str, *arguments: Any) -> None:
-        assert self.peer is not None
-        self.udp.sendto(encode(f"/diffuse/out/{name}", arguments), self.peer)
-
-
-@dataclass
-class Site:
-    daemon: FakeDaemon
-    port: int
-
-    def get(self, path: str, **headers: str) -> tuple[int, Any, str]:
-        """Status, headers and text."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, answer.headers, answer.read().decode()
-        except urllib.error.HTTPError as err:
-            with err:
-                return err.code, err.headers, err.read().decode()
-
-    def page(self, **options: Any) -> ClientConnection:
-        found: ClientConnection = connect(f"ws://127.0.0.1:{self.port}/socket", **options)
-        return found
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        udp.settimeout(5)
-        tcp.bind(("127.0.0.1", 0))
-        app = make_app(Relay(udp.getsockname()), ["studio.local"], tmp_path)
-        config = uvicorn.Config(app, loop="asyncio", ws="websockets-sansio", log_level="warning")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [tcp]}, daemon=True)
-        thread.start()
-        daemon = FakeDaemon(udp)
-        daemon.hear("/diffuse/subscribe")
-        wait_for(lambda: server.started, 5, "the server")
-        yield Site(daemon, tcp.getsockname()[1])
-        server.should_exit = True
-        thread.join(timeout=10)
-        assert not thread.is_alive()
+from tests.monitor_rig import Site
 
 
 @dataclass
@@ -110,7 +41,7 @@ class Reader:
 
 
 def test_the_page_and_its_parts_are_served_with_headers_and_weigh_little(site: Site) -> None:
-    status, headers, text = site.get("/")
+    status, headers, text = site.browse("/")
     assert (status, headers["x-content-type-options"]) == (200, "nosniff")
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "<canvas" in text
@@ -170,13 +101,13 @@ def test_a_page_sets_what_the_table_allows_and_nothing_else(site: Site) -> None:
 
 def test_other_hosts_and_origins_are_refused(site: Site) -> None:
     here = f"127.0.0.1:{site.port}"
-    assert site.get("/", Host=f"localhost:{site.port}")[0] == 200
-    assert site.get("/", Host=f"studio.local:{site.port}")[0] == 200
-    status, _, text = site.get("/", Host="evil.example")
+    assert site.browse("/", Host=f"localhost:{site.port}")[0] == 200
+    assert site.browse("/", Host=f"studio.local:{site.port}")[0] == 200
+    status, _, text = site.browse("/", Host="evil.example")
     assert (status, text.count("\n")) == (403, 1)
     assert "--allow-host" in text
-    assert site.get("/", Origin="http://evil.example")[0] == 403
-    assert site.get("/", Origin=f"http://{here}")[0] == 200
+    assert site.browse("/", Origin="http://evil.example")[0] == 403
+    assert site.browse("/", Origin=f"http://{here}")[0] == 200
     for origin in ("http://evil.example", "null", f"http://127.0.0.1:{site.port + 1}"):
         with pytest.raises(InvalidStatus) as err, site.page(origin=origin):
             pass
