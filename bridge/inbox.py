@@ -13,9 +13,9 @@ from collections import deque
 
 from bridge.commands import Act, Command, MidiIn
 
-CAPACITY = 1 << 16
+_CAPACITY = 1 << 16
 """Commands kept at most; beyond it the oldest is dropped. Ten seconds of a saturated MIDI cable."""
-PROMPT_ACTS = frozenset({"start", "stop", "panic"})
+_PROMPT_ACTS = frozenset({"start", "stop", "panic"})
 FIRST_REALTIME, SONG_POSITION = 0xF8, 0xF2
 
 
@@ -54,12 +54,12 @@ class Wake:
         self._sender.close()
 
 
-def is_prompt(command: Command) -> bool:
+def _is_prompt(command: Command) -> bool:
     """Does it pass others when too many wait? Clock, Start, Stop, song position and panic do."""
     if isinstance(command, MidiIn):
         kind = command.data[0] if command.data else 0
         return kind >= FIRST_REALTIME or kind == SONG_POSITION
-    return isinstance(command, Act) and command.name in PROMPT_ACTS
+    return isinstance(command, Act) and command.name in _PROMPT_ACTS
 
 
 class Inbox:
@@ -73,15 +73,15 @@ class Inbox:
     def __init__(self) -> None:
         self.wake = Wake()
         self._number = itertools.count()
-        self._prompt: deque[tuple[int, Command]] = deque(maxlen=CAPACITY)
-        self._others: deque[tuple[int, Command]] = deque(maxlen=CAPACITY)
+        self._prompt: deque[tuple[int, Command]] = deque(maxlen=_CAPACITY)
+        self._others: deque[tuple[int, Command]] = deque(maxlen=_CAPACITY)
 
     def __len__(self) -> int:
         return len(self._prompt) + len(self._others)
 
     def put(self, command: Command) -> None:
         """Append a command and wake the transport thread."""
-        lane = self._prompt if is_prompt(command) else self._others
+        lane = self._prompt if _is_prompt(command) else self._others
         lane.append((next(self._number), command))
         self.wake.set()
 

@@ -20,15 +20,15 @@ HELPER_PRIORITY = 10
 """For the threads that share Python's lock with the transport. Were they ordinary, another program
 could take the processor from the one that holds the lock, and the transport would wait for both:
 22 ms were seen with every core busy."""
-NICE = -10
-RTKIT_S = 1.0
-RTTIME_US = 200_000
+_NICE = -10
+_RTKIT_S = 1.0
+_RTTIME_US = 200_000
 """What rtkit allows at most, by default."""
-FINE_NS = 300_000
+_FINE_NS = 300_000
 """The last part of a wait, in which a wake is not looked for."""
-AWAKE_NS = 120_000
+_AWAKE_NS = 120_000
 """The very last part of a wait, in which the thread stays awake, without Python's lock."""
-LONGEST_WAIT_NS = NS_PER_S
+_LONGEST_WAIT_NS = NS_PER_S
 
 _PR_SET_TIMERSLACK = 29
 _RESET_ON_FORK = getattr(os, "SCHED_RESET_ON_FORK", 0)
@@ -55,8 +55,8 @@ def raise_priority(priority: int = REALTIME_PRIORITY) -> str:
             return f"real-time (SCHED_RR {priority}, by rtkit)"
         with contextlib.suppress(OSError):  # "process" means one thread here
             os.sched_setscheduler(0, os.SCHED_OTHER | _RESET_ON_FORK, os.sched_param(0))
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-            return f"raised (nice {NICE})"
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            return f"raised (nice {_NICE})"
     return "normal"
 
 
@@ -71,14 +71,14 @@ def _ask_rtkit(priority: int) -> bool:
     if busctl is None:
         return False
     _, most_us = resource.getrlimit(resource.RLIMIT_RTTIME)
-    limit_us = RTTIME_US if most_us == resource.RLIM_INFINITY else min(RTTIME_US, most_us)
+    limit_us = _RTTIME_US if most_us == resource.RLIM_INFINITY else min(_RTTIME_US, most_us)
     ids = (str(os.getpid()), str(threading.get_native_id()), str(priority))
     try:
         resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, limit_us))
         done = subprocess.run(
             [busctl, "--system", *_RTKIT, "MakeThreadRealtimeWithPID", "ttu", *ids],
             capture_output=True,
-            timeout=RTKIT_S,
+            timeout=_RTKIT_S,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return False
@@ -92,9 +92,9 @@ def wait_until(due_ns: int | None, wake: Wake) -> None:
     median and 0.03 ms at p99; `select` alone 0.03 and 0.08. Never spins with Python's lock held.
     """
     now_ns = time.perf_counter_ns()
-    end_ns = now_ns + LONGEST_WAIT_NS if due_ns is None else min(due_ns, now_ns + LONGEST_WAIT_NS)
+    end_ns = now_ns + _LONGEST_WAIT_NS if due_ns is None else min(due_ns, now_ns + _LONGEST_WAIT_NS)
     # With little time left this only looks whether the wake is set.
-    if wake.wait(max(0, end_ns - FINE_NS - now_ns) / NS_PER_S):
+    if wake.wait(max(0, end_ns - _FINE_NS - now_ns) / NS_PER_S):
         return
     sleep_until(end_ns)
 
@@ -105,4 +105,4 @@ def sleep_until(end_ns: int) -> None:
     At the end it only lets go of Python's lock and looks again: a thread that slept wakes late.
     """
     while (left_ns := end_ns - time.perf_counter_ns()) > 0:
-        time.sleep(left_ns / 2 / NS_PER_S if left_ns > AWAKE_NS else 0)
+        time.sleep(left_ns / 2 / NS_PER_S if left_ns > _AWAKE_NS else 0)

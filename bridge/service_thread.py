@@ -16,7 +16,7 @@ from bridge.realtime import HELPER_PRIORITY, raise_priority
 
 TURN_S = 1.0
 """A turn without work returns after so long, so that a thread that hangs shows."""
-FAULT_PAUSE_S = 0.02
+_FAULT_PAUSE_S = 0.02
 """Pause after a turn that failed, so that a fault that repeats does not spin."""
 MOST_LOGGED = 5
 """Tracebacks logged of one thread; beyond it faults are only counted."""
@@ -88,7 +88,7 @@ class ServiceThread:
         while not self.halted.is_set():
             self.tick()
             if not self.guarded(self._turn):
-                self.halted.wait(FAULT_PAUSE_S)
+                self.halted.wait(_FAULT_PAUSE_S)
         self.guarded(self._end)
 
     def guarded(self, work: Callable[[], object]) -> bool:

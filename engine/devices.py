@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """On Linux one of these is there with a GPU that torch calls `cuda`: NVIDIA, WSL, AMD."""
 
 
@@ -19,7 +19,7 @@ def missing(device: str) -> str:
         return ""
     if _torch_version().endswith("+cpu"):
         return f"device cuda is not available here: this torch is the one for CPUs; {advice}"
-    if sys.platform.startswith("linux") and not any(Path(each).exists() for each in DRIVERS):
+    if sys.platform.startswith("linux") and not any(Path(each).exists() for each in _DRIVERS):
         return f"device cuda is not available here: no GPU driver; {advice}"
     return ""
 

@@ -37,12 +37,12 @@ from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
-SATURATED_S = 8.0
-ASKERS = 8
-CUT_S = 5.0
-SHARE = 0.8
+_SATURATED_S = 8.0
+_ASKERS = 8
+_CUT_S = 5.0
+_SHARE = 0.8
 """Of the capacity, where players are to be served as one is."""
-SWITCH_S = 0.0005
+_SWITCH_S = 0.0005
 Say = Callable[[str], None]
 
 
@@ -63,11 +63,11 @@ class ClusterPlan:
 def run_cluster(plan: ClusterPlan, say: Say) -> dict[str, Any]:
     """Measure; raises RigError where no server starts."""
     switch_s = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)  # as the daemon does: many players share this process
+    sys.setswitchinterval(_SWITCH_S)  # as the daemon does: many players share this process
     load = os.getloadavg()[0]
     try:
         with _server(plan, 1) as server:
-            one_by_one = saturated(server.address, plan.preset, ASKERS, SATURATED_S)
+            one_by_one = saturated(server.address, plan.preset, _ASKERS, _SATURATED_S)
         say(f"one by one: {one_by_one:.1f} plans a second")
         with _server(plan, plan.batch) as server:
             return _measure(plan, server, one_by_one, say) | {"machine": machine(load)}
@@ -78,15 +78,15 @@ def run_cluster(plan: ClusterPlan, say: Say) -> dict[str, Any]:
 def _measure(
     plan: ClusterPlan, server: ServerProcess, one_by_one: float, say: Say
 ) -> dict[str, Any]:
-    together = saturated(server.address, plan.preset, ASKERS, SATURATED_S)
+    together = saturated(server.address, plan.preset, _ASKERS, _SATURATED_S)
     capacity = together / (plan.bpm / 60)
     say(f"in batches: {together:.1f} plans a second, {capacity:.1f} players at {plan.bpm:g} bpm")
-    most = max(1, int(SHARE * capacity))
+    most = max(1, int(_SHARE * capacity))
     runs = [(count, "fine") for count in sorted({*plan.players, most})]
     runs += [(most, weather) for weather in (*WEATHERS, "cut", "killed") if weather != "fine"]
     rows = []
     for count, weather in runs:
-        rows.append(run_players(plan, server, count, weather))
+        rows.append(_run_players(plan, server, count, weather))
         say(line(rows[-1]))
     return {
         "preset": plan.preset,
@@ -98,7 +98,7 @@ def _measure(
     }
 
 
-def run_players(
+def _run_players(
     plan: ClusterPlan, server: ServerProcess, count: int, weather: str
 ) -> dict[str, Any]:
     """One row: `count` players in this weather; `cut` and `killed` happen a third into the run."""
@@ -109,19 +109,19 @@ def run_players(
     ]
     parts = [replace(part, offset_s=part.offset_s % (60 / plan.bpm)) for part in parts]
     network = ShakyNetwork("127.0.0.1", server.port, WEATHERS.get(weather, Weather()), plan.seed)
-    before, cpu_before_s = stats(server.address), cpu_s(family(server.process.pid))
+    before, cpu_before_s = stats(server.address), _cpu_s(family(server.process.pid))
     with NetworkInThread(network) as running:
 
         def meanwhile() -> None:
             time.sleep(seconds / 3)
             if weather == "cut":
-                running.do(network.cut, CUT_S)
+                running.do(network.cut, _CUT_S)
             elif weather == "killed":
-                kill_replica(server)
+                _kill_replica(server)
 
         address = replace(server.address, port=running.port)
         played = play_all(parts, through(address), meanwhile)
-    after = cpu_s(family(server.process.pid))
+    after = _cpu_s(family(server.process.pid))
     spent_s = sum(each_s - cpu_before_s.get(pid, 0.0) for pid, each_s in after.items())
     batches = batch_sizes(stats(server.address), before)
     return row(played, count, weather) | {
@@ -208,7 +208,7 @@ def mean_batch(batches: dict[str, int]) -> float:
     return sum(batches.values()) / count if count else 0.0
 
 
-def kill_replica(server: ServerProcess) -> None:
+def _kill_replica(server: ServerProcess) -> None:
     """End one replica's process as a crash would (Linux)."""
     for pid in family(server.process.pid):
         if Path(f"/proc/{pid}/comm").read_text().startswith("ray::ServeRepli"):
@@ -216,7 +216,7 @@ def kill_replica(server: ServerProcess) -> None:
             return
 
 
-def cpu_s(pids: list[int]) -> dict[int, float]:
+def _cpu_s(pids: list[int]) -> dict[int, float]:
     """Processor time of each of these processes so far (Linux; else none)."""
     found: dict[int, float] = {}
     for pid in pids:
@@ -252,7 +252,7 @@ def _ms(ordered: list[int], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] / NS_PER_MS, 1)
 
 
-COLUMNS = {
+_COLUMNS = {
     "players": "players",
     "weather": "weather",
     "fresh_percent": "fresh %",
@@ -270,7 +270,8 @@ COLUMNS = {
 def line(result: dict[str, Any]) -> str:
     """A row for people."""
     rests = result["beats"].get("rest", 0)
-    return ", ".join(f"{title} {result[key]}" for key, title in COLUMNS.items()) + f", rest {rests}"
+    columns = [f"{title} {result[key]}" for key, title in _COLUMNS.items()]
+    return ", ".join([*columns, f"rest {rests}"])
 
 
 def table(result: dict[str, Any]) -> str:

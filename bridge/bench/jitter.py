@@ -50,18 +50,18 @@ from engine.music.grid import ACCOMPANIMENT
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
-BPM = 240.0
-EVERY_STEPS = 2
+_BPM = 240.0
+_EVERY_STEPS = 2
 """At 240 bpm: 48 notes a second, each beginning where the one before ends."""
-SCALE = (48, 50, 52, 53, 55, 57, 59, 60)
-LOADS = ("idle", "engine busy", "cores busy")
+_SCALE = (48, 50, 52, 53, 55, 57, 59, 60)
+_LOADS = ("idle", "engine busy", "cores busy")
 """Nothing else of ours; the model answering without a pause, in its own process; one process for
 every core that does nothing but count."""
-SETTINGS: dict[str, Value] = {"clock": "internal", "tempo": BPM, "listen_bars": 0}
-SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-RUNNING = "p99 running"
+_SETTINGS: dict[str, Value] = {"clock": "internal", "tempo": _BPM, "listen_bars": 0}
+_SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+_RUNNING = "p99 running"
 """Of what was sent while no core stood still."""
-SETTLE_S = 0.5
+_SETTLE_S = 0.5
 _MIDO = {"jack": "UNIX_JACK", "core": "MACOSX_CORE"}
 
 Shot = tuple[int, tuple[int, ...]]
@@ -106,13 +106,13 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
     with ExitStack() as stack:
         api, system = _midi(stack, say)
         meter = stack.enter_context(StallMeter())
-        for load in LOADS:
+        for load in _LOADS:
             with _under(load, plan):
                 say(f"{load}: {2 * plan.seconds:g} s")
                 since_ns = time.perf_counter_ns()
                 sent, shots = play(plan.seconds, api)
                 plainly = play_plainly(shots, api)
-                time.sleep(SETTLE_S)  # the watches tell what they saw
+                time.sleep(_SETTLE_S)  # the watches tell what they saw
                 rows[load] = {
                     "midi-diffuse": figures(sent, meter.stood_still),
                     "sleep loop": figures(plainly, meter.stood_still),
@@ -128,7 +128,7 @@ def run_jitter(plan: JitterPlan, say: Callable[[str], None]) -> dict[str, Any]:
 def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
     """Let the transport play; gives how late each message left, and what was played when."""
     inbox = Inbox()
-    session = Watched(Session(SETTINGS))
+    session = Watched(Session(_SETTINGS))
     before_s = sys.getswitchinterval()
     with ExitStack() as stack:
         stack.callback(inbox.close)
@@ -157,10 +157,10 @@ def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
 
 def scale(request: PlanRequest) -> Plan:
     """A plan with a note on every second step."""
-    first = -(-request.first_step // EVERY_STEPS) * EVERY_STEPS
+    first = -(-request.first_step // _EVERY_STEPS) * _EVERY_STEPS
     notes = tuple(
-        Note(step, SCALE[step // EVERY_STEPS % len(SCALE)], EVERY_STEPS, ACCOMPANIMENT)
-        for step in range(first, request.end_step, EVERY_STEPS)
+        Note(step, _SCALE[step // _EVERY_STEPS % len(_SCALE)], _EVERY_STEPS, ACCOMPANIMENT)
+        for step in range(first, request.end_step, _EVERY_STEPS)
     )
     return Plan(request.id, request.first_step, request.end_step, notes, NS_PER_MS, 1)
 
@@ -204,12 +204,12 @@ def _plain_port(api: str) -> Any:
 
 
 def figures(sent: Sequence[Sent], stood_still: Callable[[int, int], bool]) -> dict[str, float]:
-    """Count, and percentiles in ms; `stood_still(from_ns, to_ns)` tells what RUNNING leaves out."""
+    """Count, and percentiles in ms; `stood_still(from_ns, to_ns)`: what _RUNNING leaves out."""
     row: dict[str, float] = {"messages": len(sent)}
-    for name, share in SHARES.items():
+    for name, share in _SHARES.items():
         row[name] = _percentile_ms(sent, share)
     running = [each for each in sent if not stood_still(each[0], sum(each))]
-    row[RUNNING] = _percentile_ms(running, SHARES["p99"])
+    row[_RUNNING] = _percentile_ms(running, _SHARES["p99"])
     row["running"] = len(running)
     return row
 
@@ -221,7 +221,7 @@ def _percentile_ms(sent: Sequence[Sent], share: float) -> float:
 
 def table(result: dict[str, Any]) -> str:
     """The result for people."""
-    names = [*SHARES, RUNNING]
+    names = [*_SHARES, _RUNNING]
     lines = [f"{'ms late':12}  {'played by':12}" + "".join(f"{name:>13}" for name in names)]
     for load, ways in result["late_ms"].items():
         for way, row in ways.items():
@@ -230,7 +230,7 @@ def table(result: dict[str, Any]) -> str:
         f"{load}: the machine itself stood still {row['count']} times, {row['longest']} ms at most"
         for load, row in result["stalls_ms"].items()
     ]
-    lines.append(f"{RUNNING}: of the messages during which no core was seen standing still")
+    lines.append(f"{_RUNNING}: of the messages during which no core was seen standing still")
     about = result["machine"]
     lines.append(f"{about['cpu']}, {about['cores']} cores, load before {about['load']}")
     lines.append(f"MIDI: {result['midi']}; the player's thread: {result['priority']} priority")
@@ -285,7 +285,7 @@ def _busy_cores() -> Iterator[None]:
     command = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
     try:
-        time.sleep(SETTLE_S)
+        time.sleep(_SETTLE_S)
         yield
     finally:
         for process in processes:

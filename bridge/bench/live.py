@@ -27,16 +27,16 @@ from engine.music.grid import STEPS_PER_BEAT
 BEATS_IN_BAR = 4
 LEAD_IN_NS = 20 * NS_PER_MS
 """From Start to the first clock; the specification wants at least 1 ms."""
-GRID = (0, 6, 8, 12, 16, 18)
+_GRID = (0, 6, 8, 12, 16, 18)
 """Sixteenths and triplets of a beat, in steps."""
-OFF_GRID_NS = 25 * NS_PER_MS
+_OFF_GRID_NS = 25 * NS_PER_MS
 """Beyond the jitter of two JACK periods of 512 frames, which a recorded note has."""
 
 Score = list[tuple[int, Bytes]]
 TuneNote = tuple[float, float, int]
 """Onset and length in beats, and pitch."""
 
-MODES: dict[str, tuple[str, ...]] = {
+_MODES: dict[str, tuple[str, ...]] = {
     "live": ("--reply", "live"),
     "next-bar": ("--reply", "next-bar"),
     "loop": ("--reply", "loop", "--loop-bars", "4"),
@@ -66,10 +66,10 @@ class BenchPlan:
 
     def arguments(self) -> list[str]:
         """The daemon's command line; raises BenchError for an unknown mode."""
-        if self.mode not in MODES:
-            hint = did_you_mean(self.mode, MODES)
-            raise BenchError(f"--mode wants {one_of(MODES)}, not {self.mode!r}{hint}")
-        words = ["--preset", self.preset, *MODES[self.mode], "--threads", str(self.threads)]
+        if self.mode not in _MODES:
+            hint = did_you_mean(self.mode, _MODES)
+            raise BenchError(f"--mode wants {one_of(_MODES)}, not {self.mode!r}{hint}")
+        words = ["--preset", self.preset, *_MODES[self.mode], "--threads", str(self.threads)]
         words += ["--delay-ms", str(self.delay_ms), "--slow-down", str(self.slow_down)]
         for text in self.assignments:
             words += ["--set", text]
@@ -214,7 +214,7 @@ def check_reply(
     place of the grid is taken for that delay.
     """
     step_ns = 60e9 / bpm / STEPS_PER_BEAT
-    places = [step_ns * (beat * STEPS_PER_BEAT + step) for beat in (-1, 0, 1) for step in GRID]
+    places = [step_ns * (beat * STEPS_PER_BEAT + step) for beat in (-1, 0, 1) for step in _GRID]
     beat_ns = step_ns * STEPS_PER_BEAT
 
     def residual(on_ns: float) -> float:
@@ -223,7 +223,7 @@ def check_reply(
 
     residuals = sorted(residual(note.on_ns) for note in replies)
     delay_ns = residuals[len(residuals) // 2] if residuals else 0.0
-    off = sum(abs(residual(note.on_ns - delay_ns)) > OFF_GRID_NS for note in replies)
+    off = sum(abs(residual(note.on_ns - delay_ns)) > _OFF_GRID_NS for note in replies)
     answered = set(_beats_heard(replies, beat_zero_ns + delay_ns, beat_ns))
     return {
         "off_grid": off,

@@ -43,7 +43,7 @@ from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
 Report = Callable[[Command], None]
-STANDBY_MS = 80
+_STANDBY_MS = 80
 """What a plan takes the stand-in for a laptop's own engine."""
 
 
@@ -66,7 +66,7 @@ class StandIn:
     def start(self, spec: EngineSpec) -> None:
         """Ready at once."""
         calls = spec.warm_up.steps
-        plan_ns = STANDBY_MS * NS_PER_MS
+        plan_ns = _STANDBY_MS * NS_PER_MS
         self._report(EngineState(time.perf_counter_ns(), "ready", spec.name, plan_ns, calls))
 
     def allow(self, hang_ns: int) -> None:
@@ -84,12 +84,12 @@ class StandIn:
 
     def _answer(self, request: PlanRequest) -> None:
         begun_ns = time.perf_counter_ns()
-        time.sleep(STANDBY_MS / 1000)
+        time.sleep(_STANDBY_MS / 1000)
         now_ns = time.perf_counter_ns()
-        self._report(PlanArrived(now_ns, chords(request, now_ns - begun_ns)))
+        self._report(PlanArrived(now_ns, _chords(request, now_ns - begun_ns)))
 
 
-def chords(request: PlanRequest, elapsed_ns: int) -> Plan:
+def _chords(request: PlanRequest, elapsed_ns: int) -> Plan:
     """What is known, and from there on a triad on every beat."""
     first, end = request.first_step, request.end_step
     known = (span.to_step for span in request.known if span.voice == ACCOMPANIMENT)

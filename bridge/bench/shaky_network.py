@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from bridge.realtime import raise_priority
 
-CHUNK = 64 * 1024
-WAITING = 256
+_CHUNK = 64 * 1024
+_WAITING = 256
 """Messages under way in one direction; a sender that is faster has to wait."""
 
 
@@ -103,11 +103,11 @@ class ShakyNetwork:
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way
     ) -> None:
-        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(WAITING)
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING)
         delivering = asyncio.create_task(self._deliver(waiting, writer))
         try:
             with contextlib.suppress(ConnectionError):
-                while data := await reader.read(CHUNK):
+                while data := await reader.read(_CHUNK):
                     await waiting.put((way.out_s(time.monotonic(), self._cut_until_s), data))
                 await waiting.join()
         finally:

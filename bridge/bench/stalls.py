@@ -22,7 +22,7 @@ EVERY_NS = 4 * NS_PER_MS
 """How often a core is looked at; it costs a fiftieth of its time."""
 LEAST_NS = 5 * NS_PER_MS
 """Shorter ones are not counted."""
-NOTED_NS = NS_PER_MS
+_NOTED_NS = NS_PER_MS
 """Nor, shorter than this, noted: of those of 1 to 4 ms the watch sees some."""
 
 
@@ -92,7 +92,7 @@ class StallMeter:
                 self.take(line)
 
 
-def watch_core(core: int) -> None:
+def _watch_core(core: int) -> None:
     """Tell of each stall of `core` as `StallMeter.take` wants it, until killed."""
     if core >= 0:
         os.sched_setaffinity(0, {core})
@@ -103,11 +103,11 @@ def watch_core(core: int) -> None:
         due_ns += EVERY_NS
         time.sleep(max(0, due_ns - time.perf_counter_ns()) / NS_PER_S)
         now_ns = time.perf_counter_ns()
-        if now_ns - due_ns >= NOTED_NS:
+        if now_ns - due_ns >= _NOTED_NS:
             print(due_ns, now_ns - due_ns, flush=True)
             due_ns = now_ns
 
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        watch_core(int(sys.argv[1]))
+        _watch_core(int(sys.argv[1]))

@@ -15,7 +15,7 @@ from bridge.client.ending import end_process
 from bridge.client.rig import RigError, wait_for
 from bridge.engine_link.address import ServerAddress, server_address
 
-READY_S = 90.0
+_READY_S = 90.0
 
 
 class ServerProcess:
@@ -25,7 +25,7 @@ class ServerProcess:
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, listen: str = "127.0.0.1:0", seconds: float = READY_S
+        self, folder: Path, *arguments: str, listen: str = "127.0.0.1:0", seconds: float = _READY_S
     ) -> None:
         """Start with these arguments; raises RigError when READY does not come."""
         command = [sys.executable, "-m", "bridge", "engine-server", "--folder", str(folder)]

@@ -27,8 +27,8 @@ from engine.scores.midi_file import read
 from engine.scores.midi_write import NewTrack, new_file, write
 from engine.scores.parts import REPLY_NAME
 
-NS_PER_MINUTE = 60_000_000_000
-SOUNDFONT_FOLDERS = (
+_NS_PER_MINUTE = 60_000_000_000
+_SOUNDFONT_FOLDERS = (
     "/usr/share/sounds/sf2",
     "/usr/share/soundfonts",
     "/usr/local/share/soundfonts",
@@ -54,7 +54,7 @@ class Tune:
     @property
     def step_ns(self) -> float:
         """Nanoseconds in a step, which is also one MIDI clock."""
-        return NS_PER_MINUTE / self.bpm / STEPS_PER_BEAT
+        return _NS_PER_MINUTE / self.bpm / STEPS_PER_BEAT
 
     def events(self) -> dict[int, list[tuple[int, int]]]:
         """(pitch, velocity) by absolute step; velocity 0 ends a note, ends come first."""
@@ -182,7 +182,7 @@ def save(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None:
 
 def find_soundfont() -> Path | None:
     """A soundfont of this machine, or None."""
-    found = (path for folder in SOUNDFONT_FOLDERS for path in sorted(Path(folder).glob("*.sf2")))
+    found = (path for folder in _SOUNDFONT_FOLDERS for path in sorted(Path(folder).glob("*.sf2")))
     return next(found, None)
 
 

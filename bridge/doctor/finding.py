@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-LEVELS = (OK, WARN, FAIL)
+_LEVELS = (OK, WARN, FAIL)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. level: one of LEVELS. fix: what to do about it; empty where there is nothing."""
+    """One line. level: one of _LEVELS. fix: what to do about it; empty where there is nothing."""
 
     name: str
     level: str
@@ -20,4 +20,4 @@ class Finding:
 
 def worst(findings: list[Finding]) -> str:
     """The gravest level among them."""
-    return max((finding.level for finding in findings), key=LEVELS.index, default=OK)
+    return max((finding.level for finding in findings), key=_LEVELS.index, default=OK)

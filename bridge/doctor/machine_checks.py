@@ -19,13 +19,13 @@ from bridge.settings import presets
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS
 
-PYTHONS = ((3, 11), (3, 12))
-PACKAGES = ("torch", "numpy", "python-rtmidi")
+_PYTHONS = ((3, 11), (3, 12))
+_PACKAGES = ("torch", "numpy", "python-rtmidi")
 NAPS, NAP_MS = 200, 2
-LATE_MS = 5.0
+_LATE_MS = 5.0
 SLOW_MS, TOO_SLOW_MS = 250.0, 1000.0
 """A plan should take less than half a beat at 120 bpm; more than two, and nothing is fresh."""
-PLANS = 5
+_PLANS = 5
 
 
 def versions() -> Finding:
@@ -33,8 +33,8 @@ def versions() -> Finding:
     own = " ".join(
         [f"midi-diffuse {_version('midi-diffuse')}", f"Python {platform.python_version()}"]
     )
-    parts = [own, *(f"{name} {_version(name)}" for name in PACKAGES), platform.platform()]
-    if sys.version_info[:2] in PYTHONS:
+    parts = [own, *(f"{name} {_version(name)}" for name in _PACKAGES), platform.platform()]
+    if sys.version_info[:2] in _PYTHONS:
         return Finding("versions", OK, ", ".join(parts))
     fix = "install Python 3.11 or 3.12: python-rtmidi has wheels for no newer one"
     return Finding("versions", WARN, ", ".join(parts), fix)
@@ -66,7 +66,7 @@ def timers() -> Finding:
     p99 = late_ms[int(0.99 * len(late_ms))]
     text = f"median {statistics.median(late_ms):.2f} ms late, 99 in 100 under {p99:.1f} ms"
     fix = "something else keeps the cores busy; close it, or see real-time priority"
-    return Finding("timers", OK, text) if p99 < LATE_MS else Finding("timers", WARN, text, fix)
+    return Finding("timers", OK, text) if p99 < _LATE_MS else Finding("timers", WARN, text, fix)
 
 
 def _naps() -> list[float]:
@@ -123,7 +123,7 @@ def engine(name: str) -> Finding:
     generator = load_model(Path(preset.model), knobs.text("device"))
     request = warm_up_request(knobs.sample_settings(knobs.integer("steps")))
     generator.plan(request)
-    took_ms = [generator.plan(request).elapsed_ns / NS_PER_MS for _ in range(PLANS)]
+    took_ms = [generator.plan(request).elapsed_ns / NS_PER_MS for _ in range(_PLANS)]
     return engine_finding(name, str(generator.metadata["device"]), statistics.median(took_ms))
 
 

@@ -20,16 +20,16 @@ from bridge.midi.systems import (
 from bridge.midi_messages import NOTE_OFF, NOTE_ON
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
-CLOCK = 0xF8
-PULSES_A_BEAT = 24
+_CLOCK = 0xF8
+_PULSES_A_BEAT = 24
 PROBE = (0xF0, 0x7D, 0x6D, 0x64, 0xF7)
 """System exclusive of the id kept for experiments: no instrument sounds or answers."""
-LISTEN_S = 1.2
-ECHO_S = 0.3
-MOST_PORTS = 16
-LOOP_NOTES = 24
-POLL_S = 0.0005
-LATE_LOOP_MS = 30.0
+_LISTEN_S = 1.2
+_ECHO_S = 0.3
+_MOST_PORTS = 16
+_LOOP_NOTES = 24
+_POLL_S = 0.0005
+_LATE_LOOP_MS = 30.0
 
 
 def systems(api: str) -> Finding:
@@ -53,19 +53,19 @@ def virtual_ports(api: str) -> Finding:
     return Finding("own ports", OK, f"can be made ({opened.api})")
 
 
-def clock(api: str, seconds: float = LISTEN_S) -> Finding:
+def clock(api: str, seconds: float = _LISTEN_S) -> Finding:
     """Does a MIDI clock come in at any port that can be listened to?"""
     listening = _listen_everywhere(api)
     time.sleep(seconds)
-    heard = {name: sum(data[0] == CLOCK for data in _taken(device)) for name, device in listening}
+    heard = {name: sum(data[0] == _CLOCK for data in _taken(device)) for name, device in listening}
     discard(*(device for _, device in listening))
     name, pulses = max(heard.items(), key=lambda each: each[1], default=("", 0))
-    if pulses < PULSES_A_BEAT / 2:
+    if pulses < _PULSES_A_BEAT / 2:
         fix = (
             "have your DAW send MIDI clock to `midi-diffuse in`; or /diffuse/start, or --clock link"
         )
         return Finding("MIDI clock", WARN, "none heard; the internal clock will be used", fix)
-    bpm = pulses / PULSES_A_BEAT / seconds * 60
+    bpm = pulses / _PULSES_A_BEAT / seconds * 60
     return Finding("MIDI clock", OK, f"some {bpm:.0f} bpm from {name}")
 
 
@@ -74,9 +74,9 @@ def echo(api: str) -> Finding:
     listening = _listen_everywhere(api)
     loops = []
     for system in list_ports(api):
-        for name in system.outputs[:MOST_PORTS]:
+        for name in system.outputs[:_MOST_PORTS]:
             if _send_once(name, api):
-                time.sleep(ECHO_S)
+                time.sleep(_ECHO_S)
             loops += [f"{name} -> {port}" for port, each in listening if PROBE in _taken(each)]
     discard(*(device for _, device in listening))
     if not loops:
@@ -89,9 +89,9 @@ def loop(out_name: str, in_name: str, api: str) -> Finding:
     """How long a note takes from one port to another, over a loop that you made."""
     keys = candidates(api)
     source, target = open_existing("in", in_name, keys), open_existing("out", out_name, keys)
-    late_ms = [_there_and_back_ms(target.device, source.device) for _ in range(LOOP_NOTES)]
+    late_ms = [_there_and_back_ms(target.device, source.device) for _ in range(_LOOP_NOTES)]
     discard(source.device, target.device)
-    return loop_finding([each for each in late_ms if each is not None], LOOP_NOTES)
+    return loop_finding([each for each in late_ms if each is not None], _LOOP_NOTES)
 
 
 def _there_and_back_ms(target: Any, source: Any) -> float | None:
@@ -100,10 +100,10 @@ def _there_and_back_ms(target: Any, source: Any) -> float | None:
     sent_ns = time.perf_counter_ns()
     target.send_message((NOTE_ON, 60, 1))
     target.send_message((NOTE_OFF, 60, 0))
-    while (late_ns := time.perf_counter_ns() - sent_ns) < ECHO_S * NS_PER_S:
+    while (late_ns := time.perf_counter_ns() - sent_ns) < _ECHO_S * NS_PER_S:
         if any(data[:2] == (NOTE_ON, 60) for data in _taken(source)):
             return late_ns / NS_PER_MS
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     return None
 
 
@@ -115,7 +115,7 @@ def loop_finding(late_ms: list[float], sent: int) -> Finding:
     median, worst = statistics.median(late_ms), max(late_ms)
     text = f"{median:.1f} ms there and back, at most {worst:.1f} ms"
     fix = f"half of it each way: serve --input-offset-ms {-median / 2:.0f}" if median > 4 else ""
-    return Finding("loop", OK if median < LATE_LOOP_MS else WARN, text, fix)
+    return Finding("loop", OK if median < _LATE_LOOP_MS else WARN, text, fix)
 
 
 def _listen_everywhere(api: str) -> list[tuple[str, Any]]:
@@ -125,7 +125,7 @@ def _listen_everywhere(api: str) -> list[tuple[str, Any]]:
     """
     found = []
     for key, system in _with_keys(api):
-        for index, name in enumerate(system.inputs[:MOST_PORTS]):
+        for index, name in enumerate(system.inputs[:_MOST_PORTS]):
             device = try_device("in", key)
             if device is None:
                 continue

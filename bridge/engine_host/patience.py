@@ -14,7 +14,7 @@ FIRST_NS = 4 * NS_PER_S
 """Two bars of 4/4 at 120 bpm: before anybody has said how long two bars are."""
 LEAST_NS = NS_PER_S
 """A machine that stands still for a moment is no engine that hangs, however quick the music."""
-TIMES = 5
+_TIMES = 5
 """So many times the slowest of the last answers an answer may take, too."""
 RECENT = 32
 
@@ -31,4 +31,4 @@ class Patience:
     def limit_ns(self, elapsed_ns: Sequence[int]) -> int:
         """How long a plan may take after others that took `elapsed_ns`."""
         slowest_ns = max(elapsed_ns[-RECENT:], default=MOST_NS)
-        return min(MOST_NS, max(LEAST_NS, self.hang_ns, TIMES * slowest_ns))
+        return min(MOST_NS, max(LEAST_NS, self.hang_ns, _TIMES * slowest_ns))

@@ -41,11 +41,11 @@ NONSENSE = (
     *(AttributeError, RecursionError),
 )
 """What reading a damaged answer may raise."""
-NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
-SPAWN_NS = NS_PER_S // 2
+_NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
+_SPAWN_NS = NS_PER_S // 2
 """Pause after a process could not be begun."""
-LONGEST_WAIT_NS = NS_PER_S
-STANDBY_NS = 10 * NS_PER_S
+_LONGEST_WAIT_NS = NS_PER_S
+_STANDBY_NS = 10 * NS_PER_S
 """Pause before another standby when one died."""
 HISTORY = 4096
 """Engine times kept for the statistics."""
@@ -152,7 +152,7 @@ class EngineSupervisor:
         children = self._children
         deadlines = [self._given_up_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
-        next_ns = min(deadlines, default=now_ns + LONGEST_WAIT_NS)
+        next_ns = min(deadlines, default=now_ns + _LONGEST_WAIT_NS)
         seconds = min(max(0, next_ns - now_ns) / NS_PER_S, TURN_S)
         # On Windows only an object with `fileno` may stand for a socket here, not its number.
         waited: list[Any] = [self._wake, *(child.conn for child in children)]
@@ -187,7 +187,7 @@ class EngineSupervisor:
         try:
             self._coming = self._call_up(cue) or spawn(cue)
         except OSError as err:  # out of descriptors, processes or memory: that may pass
-            self._retry = now_ns + SPAWN_NS, spec
+            self._retry = now_ns + _SPAWN_NS, spec
             self._say("error" if self._loading else "down", f"no engine process: {err}")
             return
         self._say("loading" if self._loading else "starting", spec.name)
@@ -215,7 +215,7 @@ class EngineSupervisor:
             try:
                 self._standby = spawn(None)
             except OSError:
-                self._standby_ns = now_ns + STANDBY_NS
+                self._standby_ns = now_ns + _STANDBY_NS
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
@@ -229,12 +229,12 @@ class EngineSupervisor:
     def _receive(self, child: EngineChild) -> None:
         try:
             kind, head, numbers = unpack(child.conn.recv_bytes())
-            plan = unpack_plan(head, numbers) if kind == PLAN else NO_PLAN
+            plan = unpack_plan(head, numbers) if kind == PLAN else _NO_PLAN
         except (EOFError, OSError):
             if child is self._standby:
                 end(child)
                 self._standby = None
-                self._standby_ns = time.perf_counter_ns() + STANDBY_NS
+                self._standby_ns = time.perf_counter_ns() + _STANDBY_NS
             else:
                 self._lost(child, "the engine died")
             return

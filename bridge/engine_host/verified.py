@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.bounded_file import read_bounded
 
-MOST_BYTES = 1 << 30
+_MOST_BYTES = 1 << 30
 
 
 class ModelChangedError(ValueError):
@@ -27,7 +27,7 @@ def verified(model: Path, sha256: str) -> Iterator[Path]:
     if not sha256:
         yield model
         return
-    content = read_bounded(model, MOST_BYTES)
+    content = read_bounded(model, _MOST_BYTES)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelChangedError(f"{model} has changed since it was trusted; it is not loaded")
     with tempfile.TemporaryDirectory(prefix="midi-diffuse-") as folder:

@@ -29,7 +29,7 @@ _NOTE_FIELDS = 5
 VOICES = (LEAD, ACCOMPANIMENT)
 FARTHEST_STEP = 1 << 30
 """No place in a song is farther from its beginning."""
-LONGEST_NS = 3600 * NS_PER_S
+_LONGEST_NS = 3600 * NS_PER_S
 """No plan takes longer."""
 
 
@@ -117,7 +117,7 @@ def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
 def _check_head(plan: Plan) -> None:
     _check_whole(-(2**63), 2**63, plan.id)
     _check_whole(-FARTHEST_STEP, FARTHEST_STEP, plan.first_step, plan.end_step, plan.calls)
-    _check_whole(0, LONGEST_NS, plan.elapsed_ns)
+    _check_whole(0, _LONGEST_NS, plan.elapsed_ns)
     if plan.end_step < plan.first_step:
         raise ValueError("a plan that ends before it begins")
 

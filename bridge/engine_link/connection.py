@@ -22,8 +22,8 @@ from bridge.engine_link.address import LinkError, ServerAddress
 from bridge.engine_link.wire import MOST_BYTES, PROTOCOL
 from bridge.service_thread import TURN_S, Health, ServiceThread
 
-OPEN_S = 3.0
-ALIVE_S = 2.0
+_OPEN_S = 3.0
+_ALIVE_S = 2.0
 """Between two signs of life while nothing else is said, and how long one may take."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 
@@ -147,7 +147,7 @@ class Connection:
                 await self._converse()
                 pause_s, why = FIRST_PAUSE_S, "closed the connection"
             except (OSError, WebSocketException, LinkError, EOFError) as err:
-                why = reason(err)
+                why = _reason(err)
             except Exception as err:  # a fault here must not cost the musician the way back
                 self._faults += 1
                 _log.exception("engine link")
@@ -164,10 +164,10 @@ class Connection:
             ssl=self._server.tls(),
             subprotocols=[PROTOCOL],  # type: ignore[list-item]
             additional_headers={"Authorization": f"Bearer {self._server.token}"},
-            open_timeout=OPEN_S,
+            open_timeout=_OPEN_S,
             close_timeout=0.2,
-            ping_interval=ALIVE_S,
-            ping_timeout=ALIVE_S,
+            ping_interval=_ALIVE_S,
+            ping_timeout=_ALIVE_S,
             max_size=MOST_BYTES,
             compression=None,
             proxy=None,
@@ -205,7 +205,7 @@ _BY_STATUS = {
 }
 
 
-def reason(err: BaseException) -> str:
+def _reason(err: BaseException) -> str:
     """Why there is no connection, to stand after the server's name."""
     if isinstance(err, InvalidStatus):
         code = err.response.status_code

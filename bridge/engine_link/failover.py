@@ -33,9 +33,9 @@ at 120 bpm. A server that needs longer for every plan is never asked for music."
 HEDGE_NS, HEDGE_TIMES = 200 * NS_PER_MS, 2
 """After so long, or so many times what the server takes in the middle, the local engine is asked
 too and the first answer is played: a network that stalls for a moment is no reason to leave it."""
-PROBE_S = 0.4
-MOST_ERRORS = 4
-FIRST_PROBE = -1 << 20
+_PROBE_S = 0.4
+_MOST_ERRORS = 4
+_FIRST_PROBE = -1 << 20
 """Probes have the numbers from here on; requests have numbers above 0."""
 
 
@@ -231,7 +231,7 @@ class FailoverEngine:
     def _cannot(self, number: int, text: str) -> None:
         """It could not answer this one; the local engine may, and the server the next."""
         self._errors += 1
-        if self._asked is None or self._errors >= MOST_ERRORS:
+        if self._asked is None or self._errors >= _MOST_ERRORS:
             self._dropped(number, f"fails ({text})")
         elif self._asked.request.id == number:
             self._hedge(self._asked)
@@ -254,7 +254,7 @@ class FailoverEngine:
             return
         self._probes += 1
         request = warm_up_request(self._spec.warm_up)
-        self._probe = self._send(replace(request, id=FIRST_PROBE - self._probes))
+        self._probe = self._send(replace(request, id=_FIRST_PROBE - self._probes))
         self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._probe)
 
     def _good(self, elapsed_ns: int) -> None:
@@ -262,7 +262,7 @@ class FailoverEngine:
         if self.well:
             self._say_ready(self._probation.middle_ns)
         else:
-            self._link.later(PROBE_S if self._told else 0.0, self._probe_again)
+            self._link.later(_PROBE_S if self._told else 0.0, self._probe_again)
 
     def _say_ready(self, plan_ns: int) -> None:
         """From now on the server plays."""
@@ -283,7 +283,7 @@ class FailoverEngine:
         self._asked = self._pending = self._probe = None
         self._errors = 0
         if self._offer is not None:
-            self._link.later(PROBE_S, self._probe_again)
+            self._link.later(_PROBE_S, self._probe_again)
         if was_well or not self._told:
             self._say_away(f"{self._server.name} {why}")
 

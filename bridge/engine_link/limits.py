@@ -21,7 +21,7 @@ from engine.requests.request import CHORD_SOURCES, RHYTHMS, PlanRequest, SampleS
 LONGEST_STEPS = 160 * STEPS_PER_BEAT
 """32 bars on request and what is around them."""
 MOST_NOTES, MOST_ROWS = 4096, 512
-MOST_CALLS = 64
+_MOST_CALLS = 64
 _NONSENSE = (
     ValueError,
     TypeError,
@@ -57,7 +57,7 @@ def read_request(frame: bytes) -> PlanRequest:
         if kind != REQUEST:
             raise WireError("not a request")
         request = unpack_request(head, numbers)
-        check_request(request)
+        _check_request(request)
     except WireError:
         raise
     except (GridError, ParameterError) as err:
@@ -67,7 +67,7 @@ def read_request(frame: bytes) -> PlanRequest:
     return request
 
 
-def check_request(request: PlanRequest) -> None:
+def _check_request(request: PlanRequest) -> None:
     """Raise WireError, ParameterError or TypeError where a field is out of its range."""
     first, end = request.first_step, request.end_step
     _whole(-FARTHEST_STEP, FARTHEST_STEP, first, end)
@@ -93,16 +93,16 @@ def check_request(request: PlanRequest) -> None:
     for cell in request.chords:
         _whole(-FARTHEST_STEP, FARTHEST_STEP, cell.first_step, cell.end_step)
         _whole(0, 11, *cell.classes, *([] if cell.bass is None else [cell.bass]))
-    check_settings(request.settings)
+    _check_settings(request.settings)
 
 
-def check_settings(settings: SampleSettings) -> None:
+def _check_settings(settings: SampleSettings) -> None:
     """The same for how it is to be filled."""
     values = asdict(settings)
     for name in _BY_TABLE:
         if check_value(name, values[name]) != values[name] or type(values[name]) is bool:
             raise WireError(f"{name} {values[name]!r}")
-    _whole(1, MOST_CALLS, settings.steps)
+    _whole(1, _MOST_CALLS, settings.steps)
     _whole(0, 11, *settings.pitch_classes)
     _one_of(RHYTHMS, settings.rhythm)
     _one_of(CHORD_SOURCES, settings.chords_from)

@@ -70,14 +70,14 @@ class Batcher:
         for waiting in wanted:
             if waiting.due_ns <= now_ns:
                 waiting.answer.set_exception(OverError())
-        batch = next_cohort((each for each in wanted if now_ns < each.due_ns), self._most)
+        batch = _next_cohort((each for each in wanted if now_ns < each.due_ns), self._most)
         taken = set(map(id, batch))
         rest = (each for each in wanted if now_ns < each.due_ns and id(each) not in taken)
         self._waiting = deque(rest)
         return batch
 
 
-def next_cohort(waiting: Iterable[Waiting], most: int) -> list[Waiting]:
+def _next_cohort(waiting: Iterable[Waiting], most: int) -> list[Waiting]:
     """The first to have come and those that can be filled with it, in the order of arrival."""
     found: list[Waiting] = []
     for each in waiting:

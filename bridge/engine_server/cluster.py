@@ -23,13 +23,13 @@ from bridge.engine_server.gateway import AskEngine
 from bridge.engine_server.open_ports import family, listening, supported
 from engine.requests.request import PlanRequest
 
-MISSING = (
+_MISSING = (
     "this needs Ray, which is not installed; run: pip install 'midi-diffuse[cluster]' "
     "(Linux or macOS)"
 )
-OBJECT_STORE_BYTES = 80 * 2**20
+_OBJECT_STORE_BYTES = 80 * 2**20
 """The least that Ray takes: requests and plans are small and go past it."""
-QUEUED = 512
+_QUEUED = 512
 """Requests that one replica may hold; each player has one at most."""
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -63,7 +63,7 @@ def require_ray() -> None:
     from importlib.util import find_spec
 
     if find_spec("ray") is None:
-        raise ClusterError(MISSING)
+        raise ClusterError(_MISSING)
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def _init(folder: str, cpus: int) -> None:
             ray.init(
                 num_cpus=cpus,
                 include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
+                object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _temp_dir=folder,
@@ -131,12 +131,12 @@ def start_model(model: Any, fleet: Fleet) -> tuple[Offer, AskEngine]:
     deployment: Any = serve.deployment(
         Replica,
         name=name,
-        max_ongoing_requests=QUEUED,
+        max_ongoing_requests=_QUEUED,
         health_check_period_s=2.0,
         health_check_timeout_s=5.0,
         graceful_shutdown_timeout_s=5.0,
         max_constructor_retry_count=1,
-        ray_actor_options={"num_cpus": 0, "num_gpus": gpu_share(fleet)},
+        ray_actor_options={"num_cpus": 0, "num_gpus": _gpu_share(fleet)},
         **scaling,
     )
     try:
@@ -152,7 +152,7 @@ def start_model(model: Any, fleet: Fleet) -> tuple[Offer, AskEngine]:
     return offer, ask
 
 
-def gpu_share(fleet: Fleet) -> float:
+def _gpu_share(fleet: Fleet) -> float:
     """Of a GPU, what each replica is given: Ray hides them all from who asks for none."""
     import ray
 

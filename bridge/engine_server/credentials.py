@@ -14,7 +14,7 @@ from pathlib import Path
 from bridge.engine_link.address import read_token
 
 TOKEN, CERTIFICATE, KEY = "token", "certificate.pem", "key.pem"
-DAYS = 825
+_DAYS = 825
 """How long a certificate that we make holds: as long as all systems accept one."""
 
 
@@ -52,7 +52,7 @@ def make_missing(folder: Path, names: list[str]) -> Credentials:
         if not found.token.exists():
             _write(found.token, secrets.token_urlsafe(32).encode() + b"\n")
         if not (found.certificate.exists() and found.key.exists()):
-            certificate, key = self_signed(names)
+            certificate, key = _self_signed(names)
             _write(found.key, key)
             _write(found.certificate, certificate)
     except OSError as err:
@@ -75,7 +75,7 @@ def own_names(host: str) -> list[str]:
     return sorted(names)
 
 
-def self_signed(names: list[str]) -> tuple[bytes, bytes]:
+def _self_signed(names: list[str]) -> tuple[bytes, bytes]:
     """A certificate for these hosts and its key, in PEM; players take it as their CA."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -91,7 +91,7 @@ def self_signed(names: list[str]) -> tuple[bytes, bytes]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_after(now + datetime.timedelta(days=_DAYS))
         .add_extension(x509.SubjectAlternativeName([_name(each) for each in names]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         .sign(key, hashes.SHA256())

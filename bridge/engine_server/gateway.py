@@ -40,8 +40,8 @@ from bridge.timebase import NS_PER_S
 from engine.requests.request import PlanRequest
 
 OPEN_S, ALIVE_S, CLOSE_S = 5.0, 5.0, 1.0
-DRAIN_S = 3.0
-LONGEST_NS = 10 * NS_PER_S
+_DRAIN_S = 3.0
+_LONGEST_NS = 10 * NS_PER_S
 """Nobody may wait longer for an answer."""
 
 AskEngine = Callable[[PlanRequest, int], Awaitable[bytes]]
@@ -123,7 +123,7 @@ class Gateway:
         ) as server:
             yield next(iter(server.sockets)).getsockname()[1]
             self._draining = True
-            end_s = time.monotonic() + DRAIN_S
+            end_s = time.monotonic() + _DRAIN_S
             while self._busy and time.monotonic() < end_s:
                 await asyncio.sleep(0.02)
 
@@ -200,7 +200,7 @@ class Gateway:
         if engine is None:
             text = f"no model {ask.digest[:12]}... here"
             return pack(ERROR, {"id": request.id, "text": text})
-        due_ns = came_ns + min(ask.left_ns, LONGEST_NS)
+        due_ns = came_ns + min(ask.left_ns, _LONGEST_NS)
         for _ in range(2):  # a replica may die with a request; another is asked once
             left_ns = due_ns - time.monotonic_ns()
             if left_ns <= 0:

@@ -39,7 +39,7 @@ class Replica:
 
         Raises ModelError, TrustError, or ValueError where the file is another one.
         """
-        keep_to_loopback()
+        _keep_to_loopback()
         if digest_of(model.spec.model) != model.digest:
             raise ValueError(f"{model.spec.model} is not the file that was pinned when we started")
         self._model = model
@@ -78,20 +78,20 @@ class Replica:
         loop = asyncio.get_running_loop()
         try:
             plans = await loop.run_in_executor(self._thread, self._engine.plan_many, requests)
-            return [pack_share(plan, len(plans)) for plan in plans]
+            return [_pack_share(plan, len(plans)) for plan in plans]
         except Exception as err:  # one bad batch must not cost the others their engine
             text = one_line(err)
             return [pack(ERROR, {"id": request.id, "text": text}) for request in requests]
 
 
-def pack_share(plan: Plan, players: int) -> bytes:
+def _pack_share(plan: Plan, players: int) -> bytes:
     """A plan as a frame that also tells how many players' plans were made with it."""
     kind, head, numbers = unpack(pack_plan(plan))
     assert kind == PLAN
     return pack(PLAN, head | {"batch": players}, numbers)
 
 
-def keep_to_loopback() -> None:
+def _keep_to_loopback() -> None:
     """Serve has every replica listen on all addresses, and what comes in there is unpickled."""
     for implementation in grpc.aio.Server.__subclasses__():
         _listen_on_loopback(implementation)

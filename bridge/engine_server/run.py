@@ -61,7 +61,7 @@ def run_server(config: ServerConfig, say: Say) -> None:
     with ExitStack() as stack:
         say("starting Ray and loading models ...")
         stack.enter_context(local_ray(config.fleet.cpus))
-        offers, engines = start_all(specs, config.fleet)
+        offers, engines = _start_all(specs, config.fleet)
         check_doors()
         gateway = Gateway(door, engines, offers)
         asyncio.run(_serve(gateway, lambda port: _announce(config, found, offers, port, say)))
@@ -96,7 +96,7 @@ def spec_of(name: str, config: ServerConfig) -> EngineSpec:
     )
 
 
-def start_all(specs: list[EngineSpec], fleet: Fleet) -> tuple[list[Offer], dict[str, AskEngine]]:
+def _start_all(specs: list[EngineSpec], fleet: Fleet) -> tuple[list[Offer], dict[str, AskEngine]]:
     """Each model once, however many presets play it. Raises ClusterError."""
     from bridge.engine_server.replica import PinnedModel
 

@@ -29,7 +29,7 @@ from bridge.commands import (
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan
 
-FORMAT = 1
+_FORMAT = 1
 MOST_LINE = 1 << 20
 """Characters of a line; a plan of 4,000 notes has some 80,000."""
 STORES = (
@@ -191,15 +191,15 @@ class Header:
     def line(self) -> str:
         """As it is written."""
         own = {row.name: getattr(self, row.name) for row in fields(self) if row.name != "version"}
-        return to_json({"midi-diffuse": self.version, "format": FORMAT, "stores": STORES, **own})
+        return to_json({"midi-diffuse": self.version, "format": _FORMAT, "stores": STORES, **own})
 
 
 def read_header(row: object) -> Header:
     """The inverse of `Header.line`. Raises LogError."""
     if not isinstance(row, dict) or "midi-diffuse" not in row:
         raise LogError("not a log of midi-diffuse")
-    if row.get("format") != FORMAT:
-        raise LogError(f"a log of format {row.get('format')}; this version reads {FORMAT}")
+    if row.get("format") != _FORMAT:
+        raise LogError(f"a log of format {row.get('format')}; this version reads {_FORMAT}")
     try:
         return Header(
             version=str(row["midi-diffuse"]),

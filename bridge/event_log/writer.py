@@ -36,16 +36,16 @@ CAPACITY = 1 << 15
 """Steps that wait to be written; beyond it they are lost, and the log says so."""
 FLUSH_S = 0.25
 """How much of the end of a log is lost in a power cut."""
-BREATH = 16
-"""Steps written, some 0.1 ms, before Python's lock is left to others for BREATH_S."""
-BREATH_S = 0.0002
-STOP_S = 1.5
+_BREATH = 16
+"""Steps written, some 0.1 ms, before Python's lock is left to others for _BREATH_S."""
+_BREATH_S = 0.0002
+_STOP_S = 1.5
 """How long the end of the log may take; then it is left as it is."""
-CHUNK_S = 0.004
+_CHUNK_S = 0.004
 """Pause after compressing 64 KB, which takes about as long: half of one core at most."""
 
 _SUFFIX = ".jsonl"
-HEADER_START = '{"midi-diffuse"'
+_HEADER_START = '{"midi-diffuse"'
 _PART = re.compile(r"\d{8}-\d{6}-\d+\.\d{3,}\.jsonl(\.gz)?")
 _log = logging.getLogger("midi-diffuse")
 
@@ -115,7 +115,7 @@ class EventLog:
     def stop(self) -> None:
         """Write what is left and close."""
         self._thread.halt()
-        self._thread.join(STOP_S)
+        self._thread.join(_STOP_S)
 
     # -- On the box's own thread ---------------------------------------------------------------
 
@@ -150,8 +150,8 @@ class EventLog:
         for _ in range(len(self._queue)):
             for line in self._lines(*self._queue.popleft()):
                 self._put(line)
-            if self._written % BREATH == 0:
-                time.sleep(BREATH_S)  # the transport may be waiting for Python's lock
+            if self._written % _BREATH == 0:
+                time.sleep(_BREATH_S)  # the transport may be waiting for Python's lock
         if late := self._late_since(self._late):
             self._late += len(late)
             self._put(json.dumps({"late": list(late)}, separators=(",", ":")))
@@ -198,7 +198,7 @@ class EventLog:
         assert self._file is not None
         self._file.close()
         # At the end there is no music to be held up, and somebody waits.
-        _compress(self._path, 0.0 if self._thread.halted.is_set() else CHUNK_S)
+        _compress(self._path, 0.0 if self._thread.halted.is_set() else _CHUNK_S)
 
     @property
     def _path(self) -> Path:
@@ -225,7 +225,7 @@ def _is_ours(path: Path) -> bool:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", encoding="utf-8") as file:
-            return file.readline(MOST_LINE).startswith(HEADER_START)
+            return file.readline(MOST_LINE).startswith(_HEADER_START)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         return False
 

@@ -20,7 +20,7 @@ from engine.music.grid import GridError
 from engine.scores.midi_file import MidiFileError
 
 MIDI_SUFFIXES = (".mid", ".midi")
-INPUT_SUFFIXES = (*MIDI_SUFFIXES, ".rmi")
+_INPUT_SUFFIXES = (*MIDI_SUFFIXES, ".rmi")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 Report = dict[str, Any]
 """What was done with one file, as `--json` prints it; `text` is for people, `warnings` a list."""
@@ -133,7 +133,7 @@ def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> lis
     check_writable(out_dir, f"--out-dir {out_dir}")
     sources = dict(_sources(inputs, out_dir))
     if not sources:
-        raise click.UsageError(f"no MIDI files ({', '.join(INPUT_SUFFIXES)}) in the folders given")
+        raise click.UsageError(f"no MIDI files ({', '.join(_INPUT_SUFFIXES)}) in the folders given")
     taken: set[str] = set()
     found = []
     for source, relative in sources.items():
@@ -157,7 +157,7 @@ def _sources(inputs: Sequence[Path], out_dir: Path) -> Iterator[tuple[Path, Path
             mine = (
                 out_dir.resolve() != path.resolve() and out_dir.resolve() in file.resolve().parents
             )
-            if file.suffix.lower() in INPUT_SUFFIXES and file.is_file() and not (hidden or mine):
+            if file.suffix.lower() in _INPUT_SUFFIXES and file.is_file() and not (hidden or mine):
                 yield file.resolve(), file.relative_to(path)
 
 

@@ -23,10 +23,10 @@ from engine.scores.midi_file import MidiFileError, Score, Track
 from engine.scores.midi_write import free_channels
 from engine.scores.parts import is_reply
 
-CONTEXT_BARS = 16
+_CONTEXT_BARS = 16
 """How many bars around a gap the model is given; it hears no further than that anyway."""
-REPLY_SHARE = 0.8
-DEFAULT_VELOCITY = 80
+_REPLY_SHARE = 0.8
+_DEFAULT_VELOCITY = 80
 LONGEST_REPLY_BARS = 1000
 
 
@@ -122,7 +122,7 @@ def continue_(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange,
     """`bars` bars more, melody and accompaniment, from the bar line after the last note."""
     start = piece.lines[-1]
     end = start + _bars_ahead(piece.meters, start, bars)
-    first = piece.lines[max(piece.bars - CONTEXT_BARS, 0)]
+    first = piece.lines[max(piece.bars - _CONTEXT_BARS, 0)]
     known, folded, left_out = _hearable(piece.voiced(), pitches)
     roll = notes_to_roll(known, first, end, pitches)
     return Job(
@@ -196,12 +196,12 @@ def new_notes(job: Job, answer: PianoRoll, velocity: int = 0) -> list[Note]:
 
 def _velocity_beside(note: Note, around: Sequence[Note], onsets: NDArray[np.int64]) -> int:
     """From the melody within a beat of `note`, else from all of it; a new lead is as loud."""
-    share = REPLY_SHARE if note.voice == ACCOMPANIMENT else 1.0
+    share = _REPLY_SHARE if note.voice == ACCOMPANIMENT else 1.0
     low, high = np.searchsorted(
         onsets, [note.onset_step - STEPS_PER_BEAT, note.onset_step + STEPS_PER_BEAT + 1]
     )
     near = around[low:high] or around
-    mean = fmean(n.velocity for n in near) if near else DEFAULT_VELOCITY
+    mean = fmean(n.velocity for n in near) if near else _DEFAULT_VELOCITY
     return min(max(round(mean * share), 1), 127)
 
 
@@ -222,8 +222,8 @@ def _within(
     """The bars in `span` made anew in `voices`, everything around them known."""
     start, end = span
     first_bar, last_bar = piece.lines.index(start), piece.lines.index(end)
-    first = piece.lines[max(first_bar - CONTEXT_BARS, 0)]
-    last = piece.lines[min(last_bar + CONTEXT_BARS, piece.bars)]
+    first = piece.lines[max(first_bar - _CONTEXT_BARS, 0)]
+    last = piece.lines[min(last_bar + _CONTEXT_BARS, piece.bars)]
     known_notes, folded, left_out = _hearable(notes, pitches)
     roll = notes_to_roll(known_notes, first, last, pitches)
     known = tasks.infill(roll, start, end)

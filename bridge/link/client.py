@@ -20,18 +20,18 @@ from bridge.link.neighbours import Neighbours
 from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
-POLL_S = 0.01
-READS = 3
+_POLL_S = 0.01
+_READS = 3
 SETTLE_NS = NS_PER_S
 """From hearing a peer to joining. Link holds sessions that are less than half a second apart to be
 of one age, and takes either's tempo."""
 LONELY_NS = 5 * NS_PER_S
 """Joined for so long without meeting anyone: the peer that was there has gone."""
-ALIVE_NS = 100 * NS_PER_MS
+_ALIVE_NS = 100 * NS_PER_MS
 """Told at least this often while joined, so that silence means that the session is lost."""
-DRIFT_BEATS = 2e-4
+_DRIFT_BEATS = 2e-4
 """0.1 ms at 120 bpm: reported at once when the beat is so far off what was reported before."""
-SECONDS_TO_STOP = 2.0
+_SECONDS_TO_STOP = 2.0
 
 MISSING = "clock link: aalink is not installed; pip install 'midi-diffuse[link]' (it is GPL)"
 
@@ -43,7 +43,7 @@ def link_is_installed() -> bool:
 
 def is_news(reported: LinkHeard | None, seen: LinkHeard) -> bool:
     """Does `seen` say anything that does not follow from what was reported?"""
-    if reported is None or seen.at_ns - reported.at_ns >= ALIVE_NS:
+    if reported is None or seen.at_ns - reported.at_ns >= _ALIVE_NS:
         return True
     if (reported.peers, reported.bpm, reported.rolling, reported.quantum_beats) != (
         seen.peers,
@@ -53,13 +53,13 @@ def is_news(reported: LinkHeard | None, seen: LinkHeard) -> bool:
     ):
         return True
     expected = reported.beat + (seen.at_ns - reported.at_ns) * reported.bpm / 60 / NS_PER_S
-    return abs(seen.beat - expected) > DRIFT_BEATS
+    return abs(seen.beat - expected) > _DRIFT_BEATS
 
 
 def look(link: Any) -> LinkHeard:
     """The session now. Of a few reads of the beat the one that took least time is kept."""
     reads = []
-    for _ in range(READS):
+    for _ in range(_READS):
         before_ns = time.perf_counter_ns()
         beat = link.beat
         after_ns = time.perf_counter_ns()
@@ -98,7 +98,7 @@ class LinkClient:
     def stop(self) -> None:
         """Leave, and end the thread."""
         self._thread.halt()
-        self._thread.join(SECONDS_TO_STOP)
+        self._thread.join(_SECONDS_TO_STOP)
 
     # -- On the thread -----------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class LinkClient:
 
     async def _pause(self) -> None:
         self._thread.tick()
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(_POLL_S)
 
     def _wanted(self) -> bool:
         return self._quantum_beats is not None and not self._thread.halted.is_set()

@@ -12,17 +12,17 @@ import socket
 import struct
 
 GROUP, PORT = "224.76.78.75", 20808
-HEADER = b"_asdp_v\x01"
+_HEADER = b"_asdp_v\x01"
 ALIVE, RESPONSE = 1, 2
-MOST_BYTES = 512
-MOST_PACKETS = 64
+_MOST_BYTES = 512
+_MOST_PACKETS = 64
 """Looked at in one go."""
 
 
 def is_peer(packet: bytes) -> bool:
     """Does the packet say that a Link peer is there? (One that says it leaves does not.)"""
-    kind = packet[len(HEADER) : len(HEADER) + 1]
-    return packet.startswith(HEADER) and kind in (bytes([ALIVE]), bytes([RESPONSE]))
+    kind = packet[len(_HEADER) : len(_HEADER) + 1]
+    return packet.startswith(_HEADER) and kind in (bytes([ALIVE]), bytes([RESPONSE]))
 
 
 class Neighbours:
@@ -53,9 +53,9 @@ class Neighbours:
     def announced(self) -> bool:
         """Has a peer announced itself since the last call? Never blocks."""
         found = False
-        for _ in range(MOST_PACKETS):
+        for _ in range(_MOST_PACKETS):
             try:
-                found |= is_peer(self._socket.recv(MOST_BYTES))
+                found |= is_peer(self._socket.recv(_MOST_BYTES))
             except BlockingIOError:
                 break
             except OSError:  # what the network reports of others' packets

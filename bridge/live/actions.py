@@ -30,10 +30,10 @@ from bridge.timebase import NS_PER_MS
 from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import STEPS_PER_BEAT
 
-PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-MOST_TRIGGER_BARS = 32
-DEFAULT_TRIGGER_BARS = 4
-ANSWERED = frozenset({"ping", "help", "stats", "note", "subscribe", "unsubscribe"})
+_PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_MOST_TRIGGER_BARS = 32
+_DEFAULT_TRIGGER_BARS = 4
+_ANSWERED = frozenset({"ping", "help", "stats", "note", "subscribe", "unsubscribe"})
 """Actions that are not answered with `done`: they have answers of their own, or, as notes, none."""
 _ERROR = "/diffuse/out/error"
 
@@ -89,7 +89,7 @@ class Actions:
         """Do it; KeyError for an action that is not in the table."""
         effects = self._by_name[act.name](act)
         failed = any(isinstance(each, OscOut) and each.address == _ERROR for each in effects)
-        if failed or act.name in ANSWERED:
+        if failed or act.name in _ANSWERED:
             return effects
         return [*effects, OscOut("/diffuse/out/done", (act.name,), act.sender)]
 
@@ -130,7 +130,7 @@ class Actions:
     def _save(self, act: Act) -> list[Effect]:
         """The settings in force, as a preset of the user's own."""
         name = str(act.arguments[0])
-        if not PRESET_NAME.fullmatch(name):
+        if not _PRESET_NAME.fullmatch(name):
             text = f"save wants a name of up to 40 letters, digits, - and _, not {name!r}"
             return [problem("save", text, act.sender)]
         rows = [row for row in PARAMETERS if row.in_preset]
@@ -182,12 +182,12 @@ class Actions:
         if not stage.playing:
             return [problem(name, "stopped; start the clock first (/diffuse/start)", act.sender)]
         now = bars.bar(stage.step)[0]
-        start, end = bars.plus(now, -DEFAULT_TRIGGER_BARS), now
+        start, end = bars.plus(now, -_DEFAULT_TRIGGER_BARS), now
         if from_bar is not None:
             to_bar = from_bar if to_bar is None else to_bar
             start, end = bars.start_of(from_bar), bars.start_of(to_bar + 1)
-            if not 0 <= to_bar - from_bar < MOST_TRIGGER_BARS:
-                text = f"bars {from_bar} to {to_bar}: want 1 to {MOST_TRIGGER_BARS} bars, in order"
+            if not 0 <= to_bar - from_bar < _MOST_TRIGGER_BARS:
+                text = f"bars {from_bar} to {to_bar}: want 1 to {_MOST_TRIGGER_BARS} bars, in order"
                 return [problem(name, text, act.sender)]
         request = stage.replanner.trigger(act.at_ns, start, end, given)
         return [RequestPlan(request, stage.two_bars_ns)]

@@ -18,10 +18,10 @@ from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT
 from engine.requests.request import Plan
 
-SIXTEENTH = STEPS_PER_BEAT // 4
-COMMIT_LEAD = 1.5
+_SIXTEENTH = STEPS_PER_BEAT // 4
+_COMMIT_LEAD = 1.5
 """Steps before its time at which a note is taken from the plan at the latest."""
-LOOK_NS = 100 * NS_PER_MS
+_LOOK_NS = 100 * NS_PER_MS
 """Wake at least this often: clocks stop coming without saying so."""
 
 
@@ -115,9 +115,9 @@ class Conductor:
         stage.bars.use(stage.transport.meters)
         if position >= stage.replanner.next_step:
             effects += self._decide(now_ns)
-        ready = position + COMMIT_LEAD + max(0.0, -stage.output_offset_steps) + HAIR
+        ready = position + _COMMIT_LEAD + max(0.0, -stage.output_offset_steps) + HAIR
         if ready >= stage.plan_book.committed_to:
-            self._commit((math.floor(ready) // SIXTEENTH + 1) * SIXTEENTH)
+            self._commit((math.floor(ready) // _SIXTEENTH + 1) * _SIXTEENTH)
         effects += self._send(now_ns)
         if position >= stage.delivery.next_line:
             effects += self._cross()
@@ -132,13 +132,13 @@ class Conductor:
 
     def wake_ns(self, now_ns: int) -> int:
         """When `advance` has something to do next."""
-        stage, latest_ns = self._stage, now_ns + LOOK_NS
+        stage, latest_ns = self._stage, now_ns + _LOOK_NS
         if not stage.playing:
             return latest_ns
         offset, due = stage.output_offset_steps, stage.performer.next_step()
         step = min(
             stage.delivery.next_line,
-            stage.plan_book.committed_to - COMMIT_LEAD + min(0.0, offset),
+            stage.plan_book.committed_to - _COMMIT_LEAD + min(0.0, offset),
             stage.replanner.next_step,
             *(() if due is None else (due + offset,)),
         )

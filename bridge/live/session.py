@@ -42,7 +42,7 @@ from bridge.settings.parameters import CONTROL_CHANNEL
 from bridge.settings.rows import ParameterError
 from engine.music.grid import STEPS_PER_BEAT
 
-WAITING_FOR_START = "clock runs, waiting for Start"
+_WAITING_FOR_START = "clock runs, waiting for Start"
 _REALTIME = (Kind.CLOCK, Kind.START, Kind.CONTINUE, Kind.STOP, Kind.POSITION)
 
 
@@ -94,10 +94,10 @@ class Session:
 
     @property
     def state(self) -> str:
-        """`starting`, `waiting`, `listening`, `planning`, `playing`, `late`; WAITING_FOR_START."""
+        """`starting`, `waiting`, `listening`, `planning`, `playing`, `late`; _WAITING_FOR_START."""
         stage = self.stage
         if not stage.playing and stage.transport.state is TransportState.WAITING:
-            return WAITING_FOR_START
+            return _WAITING_FOR_START
         if not stage.playing:
             return "waiting" if stage.replanner.engine_up else "starting"
         turn = stage.policy.turn

@@ -15,9 +15,9 @@ from bridge.take import BarsTake
 from engine.music.grid import LEAD, MeterMap
 from engine.music.roll import Note
 
-KEPT_BARS = 8
-MOST_TAKES = 64
-CLOSER = 0.75
+_KEPT_BARS = 8
+_MOST_TAKES = 64
+_CLOSER = 0.75
 """What `closer` multiplies `variation` by, and `further` divides it by."""
 LEAST_VARIATION, MOST_VARIATION = 0.05, 1.0
 
@@ -41,7 +41,7 @@ class Takes:
 
     def __init__(self, stage: Stage, set_parameter: Set) -> None:
         self._stage, self._set = stage, set_parameter
-        self._ring: deque[TriggeredTake] = deque(maxlen=MOST_TAKES)
+        self._ring: deque[TriggeredTake] = deque(maxlen=_MOST_TAKES)
         self._current = 0
 
     # -- The last bars -----------------------------------------------------------------------------
@@ -49,7 +49,7 @@ class Takes:
     def keep(self, act: Act) -> list[Effect]:
         """The last bars, the one under way among them, as a file."""
         bars, step = self._stage.bars, self._stage.step
-        count = int(act.arguments[0]) if act.arguments else KEPT_BARS
+        count = int(act.arguments[0]) if act.arguments else _KEPT_BARS
         end = bars.bar(step)[1] if step > bars.bar(step)[0] else step
         first = bars.plus(end - 1, 1 - count)
         song = self._stage.song
@@ -102,11 +102,11 @@ class Takes:
 
     def closer(self, act: Act) -> list[Effect]:
         """`vary`: nearer to the original, and again."""
-        return self._vary(CLOSER, act)
+        return self._vary(_CLOSER, act)
 
     def further(self, act: Act) -> list[Effect]:
         """`vary`: farther from the original, and again."""
-        return self._vary(1 / CLOSER, act)
+        return self._vary(1 / _CLOSER, act)
 
     # -- Inside ------------------------------------------------------------------------------------
 

@@ -24,10 +24,10 @@ MOST_PLAYED = 64
 """Messages about played notes in a beat."""
 MOST_PLANNED = 60
 """Notes of a plan that are sent."""
-NOTES_A_MESSAGE = 20
+_NOTES_A_MESSAGE = 20
 """Three numbers each: clients take 64 numbers in a message."""
-KEY_STEPS = 32 * STEPS_PER_BEAT
-KEY_MARGIN = 0.08
+_KEY_STEPS = 32 * STEPS_PER_BEAT
+_KEY_MARGIN = 0.08
 """A new key must fit so much better, by correlation, than the one before."""
 
 
@@ -82,8 +82,8 @@ class Teller:
         self.dropped += max(len(notes) - MOST_PLANNED, 0)
         head = (number, first_step / STEPS_PER_BEAT, len(notes))
         effects: list[Effect] = [OscOut("/diffuse/out/plan", head)]
-        for start in range(0, min(len(notes), MOST_PLANNED), NOTES_A_MESSAGE):
-            some = notes[start : min(start + NOTES_A_MESSAGE, MOST_PLANNED)]
+        for start in range(0, min(len(notes), MOST_PLANNED), _NOTES_A_MESSAGE):
+            some = notes[start : min(start + _NOTES_A_MESSAGE, MOST_PLANNED)]
             words = number, *(value for note in some for value in _in_beats(note))
             effects.append(OscOut("/diffuse/out/planned", words))
         for step, chord in answer.chords:
@@ -98,8 +98,8 @@ class Teller:
         """A beat begins at `step`; `decided`: nothing before it changes any more."""
         self._played = 0
         effects: list[Effect] = []
-        recent = self._song.input.notes(step - KEY_STEPS, step, step)
-        key = read_key(class_weights(recent), self.key, KEY_MARGIN)
+        recent = self._song.input.notes(step - _KEY_STEPS, step, step)
+        key = read_key(class_weights(recent), self.key, _KEY_MARGIN)
         if key is not None and key != self.key:
             self.key = key
             effects.append(OscOut("/diffuse/out/key", (str(key),)))

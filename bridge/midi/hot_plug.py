@@ -17,9 +17,9 @@ from bridge.service_thread import Health, ServiceThread
 
 RTMIDI_EVERY_S, JACK_EVERY_S = 1.0, 0.25
 """How often to look: libjack's lists of ports are cheap, and it lets go of Python's lock."""
-STILL_S = 0.05
+_STILL_S = 0.05
 """A server whose cycle lasts so long stands still: notes are dropped that it would play later."""
-DIRECTIONS = {"in": "input", "out": "output"}
+_DIRECTIONS = {"in": "input", "out": "output"}
 
 Tell = Callable[[str], None]
 
@@ -56,12 +56,12 @@ class Presence:
             else:
                 self._ports.release_in()
             name = self.wanted[direction]
-            self._tell(f"{DIRECTIONS[direction]} port {name!r} has gone; waiting for its return")
+            self._tell(f"{_DIRECTIONS[direction]} port {name!r} has gone; waiting for its return")
 
     def came(self, direction: str) -> None:
         """The port is there, and connected."""
         self.away.discard(direction)
-        self._tell(f"{DIRECTIONS[direction]} port {self.wanted[direction]!r} is back")
+        self._tell(f"{_DIRECTIONS[direction]} port {self.wanted[direction]!r} is back")
 
 
 class RtMidiWatcher:
@@ -152,7 +152,7 @@ class JackWatcher:
             return False
         try:
             watch = self._watch
-            return watch is not None and watch.alive and watch.cycle_s > STILL_S
+            return watch is not None and watch.alive and watch.cycle_s > _STILL_S
         finally:
             self._busy.release()
 
@@ -239,7 +239,7 @@ class HotPlug:
             self._watcher.close()
 
     def _made(self, ports: RtMidiPorts, named: set[str], tell: Tell) -> Watcher | None:
-        wanted = {each: ports.opened[each].name for each in DIRECTIONS if each in named}
+        wanted = {each: ports.opened[each].name for each in _DIRECTIONS if each in named}
         if {opened.key for opened in ports.opened.values()} == {"jack"}:
             library = load_libjack()
             if library is not None:

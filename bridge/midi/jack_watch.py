@@ -18,8 +18,8 @@ import sys
 from typing import Any
 
 NO_START, INPUT, OUTPUT = 0x01, 0x1, 0x2
-MIDI_TYPE = b"8 bit raw midi"
-ALREADY = 17
+_MIDI_TYPE = b"8 bit raw midi"
+_ALREADY = 17
 """What `jack_connect` gives for a connection that is there (EEXIST)."""
 
 _LIBC = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
@@ -101,7 +101,7 @@ class JackWatch:
 
     def names(self, flags: int) -> list[str]:
         """Whole names of the MIDI ports, INPUT or OUTPUT."""
-        return self._listed(self._jack.jack_get_ports(self._client, None, MIDI_TYPE, flags))
+        return self._listed(self._jack.jack_get_ports(self._client, None, _MIDI_TYPE, flags))
 
     def _listed(self, found: Any) -> list[str]:
         """An array of names that ends with NULL, which is then given back."""
@@ -133,7 +133,7 @@ class JackWatch:
     def connect(self, source: str, target: str) -> bool:
         """Lead `source` to `target`; True when they are connected."""
         code = self._jack.jack_connect(self._client, source.encode(), target.encode())
-        return code in (0, ALREADY)
+        return code in (0, _ALREADY)
 
     def close(self) -> None:
         """Leave the server. A dead one's client is not closed: libjack hangs or crashes at that.

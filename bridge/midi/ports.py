@@ -26,7 +26,7 @@ from bridge.midi.systems import (
 )
 from bridge.midi_messages import CHANNELS, CONTROL_CHANGE, NOTE_ON, note_off
 
-ALL_NOTES_OFF = 123
+_ALL_NOTES_OFF = 123
 
 SETTLE_S = 0.1
 """Longer than one period of JACK: 4096 frames at 44.1 kHz."""
@@ -168,7 +168,7 @@ class RtMidiPorts:
     def release_in(self) -> None:
         """Who played to us is gone, maybe with keys down: all notes off (CC123), as if played."""
         for channel in range(CHANNELS):
-            data = (CONTROL_CHANGE | channel, ALL_NOTES_OFF, 0)
+            data = (CONTROL_CHANGE | channel, _ALL_NOTES_OFF, 0)
             self._receive(MidiIn(time.perf_counter_ns(), data))
 
     def reopen(self, direction: str, name: str) -> None:

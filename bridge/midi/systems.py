@@ -26,7 +26,7 @@ _APIS: dict[str, tuple[int, str]] = {
     "jack": (rtmidi.API_UNIX_JACK, "JACK"),
     "windows": (rtmidi.API_WINDOWS_MM, "Windows MM"),
 }
-API_NAMES = ("auto", *_APIS)
+_API_NAMES = ("auto", *_APIS)
 """What `--midi-api` takes."""
 
 _ADVICE = {
@@ -81,7 +81,7 @@ def candidates(api: str) -> list[str]:
     """The MIDI systems to try, in order; raises PortError for one there is not."""
     compiled: list[int] = rtmidi.get_compiled_api()
     if api != "auto" and api not in _APIS:
-        raise PortError(f"no MIDI API {api!r}{did_you_mean(api, API_NAMES)}: {one_of(API_NAMES)}")
+        raise PortError(f"no MIDI API {api!r}{did_you_mean(api, _API_NAMES)}: {one_of(_API_NAMES)}")
     keys = [api] if api != "auto" else list(_APIS)
     return [key for key in keys if _APIS[key][0] in compiled]
 

@@ -10,13 +10,13 @@ from importlib.util import find_spec
 
 SERVICE = "_oscjson._tcp.local."
 NAME = "midi-diffuse"
-EVERYWHERE = "0.0.0.0"
+_EVERYWHERE = "0.0.0.0"
 _log = logging.getLogger("midi-diffuse")
 
 
 def addresses(host: str, hosts: Iterable[str]) -> list[str]:
     """The IPv4 addresses that clients may use: the one served at, or those that are allowed."""
-    return [each for each in (hosts if host == EVERYWHERE else (host,)) if _is_address(each)]
+    return [each for each in (hosts if host == _EVERYWHERE else (host,)) if _is_address(each)]
 
 
 @contextlib.asynccontextmanager

@@ -27,11 +27,11 @@ from bridge.monitor.table import table
 
 Announce = Callable[[], AbstractAsyncContextManager[None]]
 WEB = Path(__file__).parent / "web"
-MOST_PAGES = 16
-MOST_TAKES = 50
-MOST_TEXT = 4_000
+_MOST_PAGES = 16
+_MOST_TAKES = 50
+_MOST_TEXT = 4_000
 """Characters that a page may send at once."""
-HEADERS = {
+_HEADERS = {
     "content-security-policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' "
     "data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
@@ -41,7 +41,7 @@ HEADERS = {
 
 
 class _Headers:
-    """Adds HEADERS to every answer."""
+    """Adds _HEADERS to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class _Headers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                extra = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
@@ -78,7 +78,7 @@ def make_app(
         return JSONResponse(table())
 
     def list_takes(_: Request) -> Response:
-        return JSONResponse(_names(takes)[:MOST_TAKES])
+        return JSONResponse(_names(takes)[:_MOST_TAKES])
 
     def show_take(request: Request) -> Response:
         name = request.path_params["name"]
@@ -91,7 +91,7 @@ def make_app(
 
     return Starlette(
         routes=[
-            *routes(relay, FileResponse(WEB / "index.html"), MOST_PAGES),
+            *routes(relay, FileResponse(WEB / "index.html"), _MOST_PAGES),
             Route("/table.json", show_table),
             Route("/takes.json", list_takes),
             Route("/takes/{name}", show_take),
@@ -112,8 +112,8 @@ def _names(folder: Path | None) -> list[str]:
 
 async def _serve(websocket: WebSocket, relay: Relay) -> None:
     """One page, from its first message to its last."""
-    if len(relay.pages) >= MOST_PAGES:
-        await websocket.close(1013, f"{MOST_PAGES} pages are open already")
+    if len(relay.pages) >= _MOST_PAGES:
+        await websocket.close(1013, f"{_MOST_PAGES} pages are open already")
         return
     await websocket.accept()
     page = Page()
@@ -160,7 +160,7 @@ def _act(text: str, relay: Relay) -> list[list[Any]]:
 def _words(text: str) -> list[Any]:
     """The plain values that a page sent, a name first; none where it is anything else."""
     try:
-        words = json.loads(text) if len(text) <= MOST_TEXT else None
+        words = json.loads(text) if len(text) <= _MOST_TEXT else None
     except (ValueError, RecursionError):
         return []
     if not isinstance(words, list) or not words or not isinstance(words[0], str):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class Guard:
@@ -18,7 +18,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
-        self._hosts = LOCAL | set(hosts)
+        self._hosts = _LOCAL | set(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse with one line."""

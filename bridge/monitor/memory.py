@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-MOST_NOTES = 20_000
+_MOST_NOTES = 20_000
 """Ten minutes of a busy band."""
-MOST_CHORDS = 4_000
+_MOST_CHORDS = 4_000
 MOST_FIGURES = 180
 """Seconds of lateness and plan time."""
-SEAM_BEATS = 0.5
+_SEAM_BEATS = 0.5
 """A song position so much before the last one is a jump, not jitter."""
 _LAST = (
     "state",
@@ -28,7 +28,7 @@ _LAST = (
     "plan",
     "freeze",
 )
-PLOTTED = ("send_late_last_ms", "plan_last_ms")
+_PLOTTED = ("send_late_last_ms", "plan_last_ms")
 
 Words = Sequence[Any]
 
@@ -41,8 +41,8 @@ class Memory:
         self.learned: dict[str, list[Any]] = {}
         self.stats: dict[str, float] = {}
         self._last: dict[str, list[Any]] = {}
-        self._played: deque[list[Any]] = deque(maxlen=MOST_NOTES)
-        self._reply: deque[list[Any]] = deque(maxlen=MOST_NOTES)
+        self._played: deque[list[Any]] = deque(maxlen=_MOST_NOTES)
+        self._reply: deque[list[Any]] = deque(maxlen=_MOST_NOTES)
         self._chords: dict[tuple[int, float], list[Any]] = {}
         self._figures: deque[list[float]] = deque(maxlen=MOST_FIGURES)
         self._at_beats = 0.0
@@ -61,7 +61,7 @@ class Memory:
             self._reply.append(list(words))
         elif name == "chord":
             self._chords[int(words[2]), float(words[3])] = list(words)
-            if len(self._chords) > MOST_CHORDS:
+            if len(self._chords) > _MOST_CHORDS:
                 del self._chords[next(iter(self._chords))]
         if name in _LAST:
             self._last[name] = [at_ms, *words]
@@ -99,13 +99,13 @@ class Memory:
     def _figure(self, name: str, value: float, at_ms: float) -> None:
         self.stats[name] = value
         if name == "end":
-            self._figures.append([at_ms, *(self.stats.get(each, 0.0) for each in PLOTTED)])
+            self._figures.append([at_ms, *(self.stats.get(each, 0.0) for each in _PLOTTED)])
 
     def _follow(self, beats: float, bar: int, beat: float) -> None:
         """The song is here now; what lies ahead of a jump back will be played anew."""
-        if beats < self._at_beats - SEAM_BEATS:
+        if beats < self._at_beats - _SEAM_BEATS:
             for notes in (self._played, self._reply):
-                kept = [note for note in notes if note[2] < beats - SEAM_BEATS]
+                kept = [note for note in notes if note[2] < beats - _SEAM_BEATS]
                 notes.clear()
                 notes.extend(kept)
             ahead = [place for place in self._chords if place >= (bar, beat)]

@@ -20,7 +20,7 @@ from bridge.monitor.relay import Page, Relay
 from bridge.osc.schema import PREFIX
 from bridge.osc.wire import encode
 
-MOST_TEXT = 1_000
+_MOST_TEXT = 1_000
 _PARAM = "param/"
 
 
@@ -34,7 +34,7 @@ class QueryListener:
     def hear(self, text: str) -> None:
         """LISTEN or IGNORE; anything else is passed over, as the proposal wants."""
         try:
-            wish = json.loads(text) if len(text) <= MOST_TEXT else None
+            wish = json.loads(text) if len(text) <= _MOST_TEXT else None
         except (ValueError, RecursionError):
             return
         if not isinstance(wish, dict) or not isinstance(path := wish.get("DATA"), str):

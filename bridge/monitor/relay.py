@@ -23,12 +23,12 @@ from bridge.settings.parameters import PARAMETERS
 
 MOST_WAITING = 4_000
 """Messages that wait for one page."""
-ASK_S = 1.0
+_ASK_S = 1.0
 """How often the figures are asked for."""
-SILENT_S = 3.0
+_SILENT_S = 3.0
 """Without an answer for so long the daemon counts as gone."""
-NOT_FROM_PAGES = frozenset({"subscribe", "unsubscribe", "help", "stats", "ping"})
-_NAMES = {*(row.name for row in PARAMETERS), *(row.name for row in ACTIONS)} - NOT_FROM_PAGES
+_NOT_FROM_PAGES = frozenset({"subscribe", "unsubscribe", "help", "stats", "ping"})
+_NAMES = {*(row.name for row in PARAMETERS), *(row.name for row in ACTIONS)} - _NOT_FROM_PAGES
 
 
 def now_ms() -> float:
@@ -70,7 +70,7 @@ class Relay(asyncio.DatagramProtocol):
         self.pages: set[Page] = set()
         self.online = False
         self._transport: asyncio.DatagramTransport | None = None
-        self._heard_s = -SILENT_S
+        self._heard_s = -_SILENT_S
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -163,12 +163,12 @@ class Relay(asyncio.DatagramProtocol):
     async def _keep_asking(self) -> None:
         renewed_s = 0.0
         while True:
-            if time.monotonic() - renewed_s > (RENEW_S if self.online else ASK_S):
+            if time.monotonic() - renewed_s > (RENEW_S if self.online else _ASK_S):
                 self._subscribe()
                 renewed_s = time.monotonic()
             self._send("stats")
-            await asyncio.sleep(ASK_S)
-            if self.online and time.monotonic() - self._heard_s > SILENT_S:
+            await asyncio.sleep(_ASK_S)
+            if self.online and time.monotonic() - self._heard_s > _SILENT_S:
                 self._say_online(False)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 Network = ipaddress.IPv4Network
 
-LOOPBACK = Network("127.0.0.0/8")
-PRIVATE = tuple(
+_LOOPBACK = Network("127.0.0.0/8")
+_PRIVATE = tuple(
     Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 )
 """Addresses of a house or a stage (RFC 1918, RFC 3927): who may talk unless peers are named."""
@@ -21,7 +21,7 @@ class PeerError(ValueError):
     """A peer that is not an address; the message says what is wanted."""
 
 
-def read_network(text: str) -> Network:
+def _read_network(text: str) -> Network:
     """`192.168.1.20` or `192.168.1.0/24`. Raises PeerError; names are not looked up."""
     try:
         return Network(text.strip(), strict=False)
@@ -40,8 +40,8 @@ class Peers:
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         """Raises PeerError."""
-        self._named = tuple(read_network(text) for text in allow)
-        self._heard = (LOOPBACK, *(self._named or PRIVATE))
+        self._named = tuple(_read_network(text) for text in allow)
+        self._heard = (_LOOPBACK, *(self._named or _PRIVATE))
 
     def may_ask(self, host: str) -> bool:
         """Are its datagrams read, and answered?"""

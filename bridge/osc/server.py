@@ -25,17 +25,17 @@ from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 
 MOST_PER_WINDOW = 200
-WINDOW_NS = 10 * NS_PER_MS
+_WINDOW_NS = 10 * NS_PER_MS
 MOST_ERRORS_PER_WINDOW = 5
 """Looking for what was meant costs about a millisecond; a flood of nonsense must not."""
-MOST_WAITING = 256
+_MOST_WAITING = 256
 """Datagrams that wait to be parsed; what comes beyond them is dropped."""
-SLICE = 16
+_SLICE = 16
 """Datagrams parsed, some 2 ms, before the socket is emptied again."""
-URGENT = tuple(f"{PREFIX}{name}\0".encode() for name in ("panic", "stop"))
+_URGENT = tuple(f"{PREFIX}{name}\0".encode() for name in ("panic", "stop"))
 """These are acted on before what came earlier, and beyond the limit of a flood."""
-MOST_URGENT_PER_WINDOW = 4
-MOST_HELD = 1024
+_MOST_URGENT_PER_WINDOW = 4
+_MOST_HELD = 1024
 """Commands timed in the future that wait at once."""
 MOST_SUBSCRIBERS = 16
 SUBSCRIBED_S = 60
@@ -215,7 +215,7 @@ class OscServer:
             self._selector.select(self._wait_s())
         self._deliver_held(self._clock.now_ns())
         self._empty_socket()
-        for _ in range(min(SLICE, len(self._waiting))):
+        for _ in range(min(_SLICE, len(self._waiting))):
             self._take(*self._waiting.popleft())
 
     def _wait_s(self) -> float:
@@ -237,9 +237,9 @@ class OscServer:
             now_ns = self._clock.now_ns()
             if not self._peers.may_ask(sender[0]):
                 self._in = replace(self._in, refused=self._in.refused + 1)
-            elif packet.startswith(URGENT) and self._may_be_urgent(now_ns):
+            elif packet.startswith(_URGENT) and self._may_be_urgent(now_ns):
                 self._act(packet, now_ns, sender)
-            elif len(self._waiting) < MOST_WAITING:
+            elif len(self._waiting) < _MOST_WAITING:
                 self._waiting.append((packet, now_ns, sender))
             else:
                 self._drop(1)
@@ -256,10 +256,10 @@ class OscServer:
     def _may_be_urgent(self, now_ns: int) -> bool:
         self._begin_window(now_ns)
         self._urgent_in_window += 1
-        return self._urgent_in_window <= MOST_URGENT_PER_WINDOW
+        return self._urgent_in_window <= _MOST_URGENT_PER_WINDOW
 
     def _begin_window(self, now_ns: int) -> None:
-        if now_ns - self._window_start_ns >= WINDOW_NS:
+        if now_ns - self._window_start_ns >= _WINDOW_NS:
             self._window_start_ns = now_ns
             self._in_window = self._errors_in_window = self._urgent_in_window = 0
 
@@ -319,7 +319,7 @@ class OscServer:
         self._inbox(command)
 
     def _hold(self, command: Command) -> None:
-        if len(self._held) >= MOST_HELD:
+        if len(self._held) >= _MOST_HELD:
             self._drop(1)
         else:
             heapq.heappush(self._held, (command.at_ns, next(self._order), command))

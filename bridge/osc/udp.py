@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-RECEIVE_BYTES = 1 << 20
+_RECEIVE_BYTES = 1 << 20
 """Asked of the system, which may give less: what comes while another thread runs waits there."""
 SO_RXQ_OVFL = 40
 """Linux: how many datagrams found the socket full comes along with the next one."""
@@ -42,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
         udp.bind((host, port))
         udp.setblocking(False)
         with contextlib.suppress(OSError):
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         if sys.platform.startswith("linux"):
             udp.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     except (OSError, OverflowError) as err:

@@ -17,10 +17,10 @@ from bridge.commands import Value
 
 MOST_PACKET_BYTES = 8192
 MOST_BUNDLE_DEPTH = 4
-MOST_ARGUMENTS = 64
+_MOST_ARGUMENTS = 64
 MOST_REPLY_BYTES = 1400
 """Fits one Ethernet frame, so that an answer is never fragmented."""
-MOST_REPLY_ARGUMENTS = 256
+_MOST_REPLY_ARGUMENTS = 256
 """Max cuts longer lists."""
 
 IMMEDIATELY = 1
@@ -102,8 +102,8 @@ def _read_message(content: bytes, timetag: int) -> OscMessage | OscWireError:
         tags, at = _read_string(content, at) if at < len(content) else (",", at)
         if not tags.startswith(","):
             raise OscWireError("no type tags")
-        if len(tags) - 1 > MOST_ARGUMENTS:
-            raise OscWireError(f"{len(tags) - 1} arguments; at most {MOST_ARGUMENTS}")
+        if len(tags) - 1 > _MOST_ARGUMENTS:
+            raise OscWireError(f"{len(tags) - 1} arguments; at most {_MOST_ARGUMENTS}")
         arguments: list[Value | bytes | None] = []
         for tag in tags[1:]:
             if tag not in _READERS:
@@ -186,7 +186,7 @@ def encode(address: str, arguments: Sequence[Value]) -> bytes:
 
     Long strings are cut, then arguments left off the end, until it fits.
     """
-    kept = list(arguments[:MOST_REPLY_ARGUMENTS])
+    kept = list(arguments[:_MOST_REPLY_ARGUMENTS])
     packet = _build(address, kept)
     while len(packet) > MOST_REPLY_BYTES:
         over = len(packet) - MOST_REPLY_BYTES

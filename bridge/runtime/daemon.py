@@ -62,8 +62,8 @@ from bridge.timebase import NS_PER_MS, SystemClock
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
-FORCED_EXIT = 130
-WATCH_S = 0.5
+_FORCED_EXIT = 130
+_WATCH_S = 0.5
 CLOSE_S, EXIT_S = 6.0, 2.0
 """The process ends so long after the last note-off, and after its ports are closed, at most."""
 
@@ -176,7 +176,7 @@ class Daemon:
                 self._announce()
                 self._manager.ready(f"preset {self._config.preset}, OSC port {self._osc.port}")
                 self._accompany(stack)
-            while not self._stop.wait(WATCH_S):
+            while not self._stop.wait(_WATCH_S):
                 self._watch_threads()
             self._manager.stopping()
 
@@ -356,7 +356,7 @@ class Daemon:
         if self._stop.is_set() and number == signal.SIGINT:
             self._transport.silence()
             time.sleep(0.1)  # the driver sends on a thread of its own
-            os._exit(FORCED_EXIT)
+            os._exit(_FORCED_EXIT)
         self._stop.set()
 
 

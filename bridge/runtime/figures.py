@@ -7,7 +7,7 @@ from bridge.osc.server import OscCounts
 from bridge.runtime.transport_thread import TransportThread
 from bridge.timebase import NS_PER_MS
 
-LAST_NOTES = 32
+_LAST_NOTES = 32
 """Notes of which the latest is told as the lateness of this moment."""
 
 
@@ -20,7 +20,7 @@ def of_transport(transport: TransportThread) -> dict[str, float]:
         "send_late_p50_ms": p50,
         "send_late_p99_ms": p99,
         "send_late_max_ms": most,
-        "send_late_last_ms": max(late.since(late.count - LAST_NOTES), default=0) / NS_PER_MS,
+        "send_late_last_ms": max(late.since(late.count - _LAST_NOTES), default=0) / NS_PER_MS,
         "input_late_p99_ms": input_p99,
         "input_late_max_ms": input_most,
         "unsent": float(transport.unsent),

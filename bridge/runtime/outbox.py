@@ -22,7 +22,7 @@ Deferred = Callable[[], Iterable[OscOut]]
 Outgoing = OscOut | Subscribe | LogLine | Deferred
 MOST_WAITING = 4096
 """What waits to go out; beyond it is dropped and counted."""
-STOP_S = 2.0
+_STOP_S = 2.0
 
 
 class OscSender(Protocol):
@@ -70,7 +70,7 @@ class Outbox:
         """Send what is queued, then end."""
         self._thread.halt()
         self._queue.put(None)
-        self._thread.join(STOP_S)
+        self._thread.join(_STOP_S)
 
     def _turn(self) -> None:
         try:

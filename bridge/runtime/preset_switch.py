@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from bridge.commands import Act, ChoosePreset, Command, SetParameter
 from bridge.service_thread import TURN_S, Health, ServiceThread
 
-URGENT = ("panic", "stop")
+_URGENT = ("panic", "stop")
 """These do not wait behind a preset."""
 
 
@@ -52,7 +52,7 @@ class PresetSwitch:
     def accept(self, command: Command) -> None:
         """Switch to the preset that is asked for; anything else is passed on."""
         preset = isinstance(command, SetParameter) and command.name == "preset"
-        urgent = isinstance(command, Act) and command.name in URGENT
+        urgent = isinstance(command, Act) and command.name in _URGENT
         if preset or (self._accepted > self._done and not urgent):
             self._accepted += 1
             self._waiting.put(command)

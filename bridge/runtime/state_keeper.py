@@ -16,7 +16,7 @@ from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.settings import state
 from bridge.settings.state import Learned
 
-PAUSE_S = 0.5
+_PAUSE_S = 0.5
 """A fader moves many times a second; the file is written so often at most."""
 _LEARNED = f"{OUT_PREFIX}learned"
 
@@ -82,7 +82,7 @@ class StateKeeper:
         if self._changed.wait(TURN_S):
             self._changed.clear()
             self._write()
-            self._thread.halted.wait(PAUSE_S)
+            self._thread.halted.wait(_PAUSE_S)
 
     def _write(self) -> None:
         with self._lock:

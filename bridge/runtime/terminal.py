@@ -18,14 +18,14 @@ from bridge.text import printable
 
 MOST_LINES = 1000
 """Lines that wait; beyond it they are dropped and counted."""
-MOST_LINE = 8192
-COLUMNS = 80
-FORWARD_S = 0.01
+_MOST_LINE = 8192
+_COLUMNS = 80
+_FORWARD_S = 0.01
 """What was written last has been read by then."""
-STATUS = "\0"
+_STATUS = "\0"
 """Marks, in the queue, what is to stay the last line."""
-CLEAR = "\r\x1b[K"
-LAST_S = 0.5
+_CLEAR = "\r\x1b[K"
+_LAST_S = 0.5
 """How long the last lines may take at the end."""
 
 
@@ -53,9 +53,9 @@ class LineWriter:
         """Keep `text` as the last line, written anew behind every other; for terminals."""
         if self._lines.qsize() < MOST_LINES:
             self._idle.clear()
-            self._lines.put(STATUS + text)
+            self._lines.put(_STATUS + text)
 
-    def finish(self, seconds: float = LAST_S) -> None:
+    def finish(self, seconds: float = _LAST_S) -> None:
         """Wait until all is written, but no longer than so."""
         end_s = time.monotonic() + seconds
         while not (self._idle.is_set() and self._lines.empty()) and time.monotonic() < end_s:
@@ -72,10 +72,10 @@ class LineWriter:
 
     def _framed(self, line: str) -> str:
         """What is to be written for a line, or for a new status."""
-        clear = CLEAR if self._status else ""
-        if line.startswith(STATUS):
-            self._status = line.removeprefix(STATUS)
-            return CLEAR + self._status
+        clear = _CLEAR if self._status else ""
+        if line.startswith(_STATUS):
+            self._status = line.removeprefix(_STATUS)
+            return _CLEAR + self._status
         return f"{clear}{line}\n{self._status}"
 
     def _write(self, text: bytes) -> None:
@@ -117,9 +117,9 @@ class Terminal:
         if not self.is_terminal:
             return
         try:
-            columns = os.get_terminal_size(self._real).columns or COLUMNS
+            columns = os.get_terminal_size(self._real).columns or _COLUMNS
         except OSError:
-            columns = COLUMNS
+            columns = _COLUMNS
         self._lines.show(text[: columns - 1])
 
     @property
@@ -133,7 +133,7 @@ class Terminal:
 
     def close(self) -> None:
         """Wait a little until all is written; the descriptor is the terminal's own again."""
-        time.sleep(FORWARD_S)
+        time.sleep(_FORWARD_S)
         self._lines.finish()
         os.dup2(self._real, self._descriptor)
 
@@ -145,7 +145,7 @@ class Terminal:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     self._lines.put(line.decode(errors="backslashreplace"))
-                rest = rest[-MOST_LINE:]
+                rest = rest[-_MOST_LINE:]
 
 
 class LogHandler(logging.Handler):

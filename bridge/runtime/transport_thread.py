@@ -43,19 +43,19 @@ from bridge.runtime.outbox import Deferred, Outgoing
 from bridge.service_thread import Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 
-MOST_COMMANDS = 256
+_MOST_COMMANDS = 256
 """Commands taken before time is looked at again: a flood must not hold up what is due."""
-NEAR_NS = 1_500_000
+_NEAR_NS = 1_500_000
 """To decide and to ask for a plan takes about 1 ms: not begun when a note is due so soon."""
-READY_NS = 1_000_000
+_READY_NS = 1_000_000
 """Notes are made ready so long before they are due; covers a late wake-up, too."""
-MOST_NEAR = 16
+_MOST_NEAR = 16
 """Notes sent in a row before the inbox is looked at, however near the next one is."""
-STALE_NS = 50 * NS_PER_MS
+_STALE_NS = 50 * NS_PER_MS
 """A note-on is not sent so long after its moment, nor looked at where too many wait."""
-FAULT_PAUSE_NS = 20 * NS_PER_MS
+_FAULT_PAUSE_NS = 20 * NS_PER_MS
 """Pause after the Session failed, so that a fault that repeats does not spin."""
-CLOCK = 0xF8
+_CLOCK = 0xF8
 """MIDI's clock pulse."""
 GC_EVERY_NS, GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
 
@@ -153,8 +153,8 @@ class TransportThread:
         faults = self.faults
         if self._only_patient_wait():
             self._send_due()
-        overloaded = len(self._inbox) > MOST_COMMANDS
-        commands = self._taken + self._inbox.drain(MOST_COMMANDS - len(self._taken))
+        overloaded = len(self._inbox) > _MOST_COMMANDS
+        commands = self._taken + self._inbox.drain(_MOST_COMMANDS - len(self._taken))
         if overloaded:
             commands = self._without_stale(commands)
         self._taken = []
@@ -168,7 +168,7 @@ class TransportThread:
         self._hand_over()
         now_ns = self._clock.now_ns()
         if self.faults > faults:
-            return now_ns + FAULT_PAUSE_NS
+            return now_ns + _FAULT_PAUSE_NS
         return self._session.wake_ns(now_ns)
 
     # -- Inside ------------------------------------------------------------------------------------
@@ -208,12 +208,12 @@ class TransportThread:
         due_ns = self._session.due_ns()
         if due_ns is None:
             return wake_ns
-        ready_ns = due_ns - READY_NS
+        ready_ns = due_ns - _READY_NS
         return ready_ns if wake_ns is None else min(wake_ns, ready_ns)
 
     def _only_patient_wait(self) -> bool:
         """Is there no command in the inbox that may silence a note which is due?"""
-        self._taken += self._inbox.take(MOST_COMMANDS - len(self._taken))
+        self._taken += self._inbox.take(_MOST_COMMANDS - len(self._taken))
         return all(map(_is_patient, self._taken))
 
     def _send_due(self) -> None:
@@ -226,9 +226,9 @@ class TransportThread:
 
         They are made ready ahead of time, so that nothing is left but to send them.
         """
-        for _ in range(MOST_NEAR):
+        for _ in range(_MOST_NEAR):
             due_ns = self._session.due_ns()
-            if due_ns is None or due_ns - self._clock.now_ns() > NEAR_NS:
+            if due_ns is None or due_ns - self._clock.now_ns() > _NEAR_NS:
                 return
             if not self._only_patient_wait():
                 return
@@ -236,7 +236,7 @@ class TransportThread:
 
     def _without_stale(self, commands: list[Command]) -> list[Command]:
         """Commands without the note-ons that have waited too long to be music."""
-        oldest_ns = self._clock.now_ns() - STALE_NS
+        oldest_ns = self._clock.now_ns() - _STALE_NS
         kept = [each for each in commands if not (_begins(each) and each.at_ns < oldest_ns)]
         self.stale += len(commands) - len(kept)
         return kept
@@ -263,7 +263,7 @@ class TransportThread:
 
     def _play(self, effect: SendMidi) -> None:
         begins = effect.data[0] & 0xF0 == NOTE_ON and effect.data[2] > 0
-        if begins and self._clock.now_ns() - effect.due_ns > STALE_NS:
+        if begins and self._clock.now_ns() - effect.due_ns > _STALE_NS:
             self.stale += 1
             return
         self._send(effect.data)
@@ -318,5 +318,5 @@ def _begins(command: Command) -> bool:
 def _is_patient(command: Command) -> bool:
     """Can it wait until the notes of this instant are out? What may silence them cannot."""
     if isinstance(command, MidiIn):
-        return not command.data or command.data[0] == CLOCK or command.data[0] < CONTROL_CHANGE
+        return not command.data or command.data[0] == _CLOCK or command.data[0] < CONTROL_CHANGE
     return isinstance(command, PlanArrived | EngineState | LinkHeard | AskParameter)

@@ -13,7 +13,7 @@ from bridge.settings.parameters import BY_NAME, CONTROL_CHANNEL, PARAMETERS
 from bridge.settings.rows import Action, Parameter, ParameterError
 from bridge.text import did_you_mean
 
-MOST_CONTROLLER = 119
+_MOST_CONTROLLER = 119
 """Those above are channel mode messages, such as all notes off."""
 
 _Row = Parameter | Action
@@ -67,7 +67,7 @@ class Controllers:
         One at 0 is not learned: DAWs send such when they stop.
         """
         name = self.waiting
-        if not name or not value or controller > MOST_CONTROLLER:
+        if not name or not value or controller > _MOST_CONTROLLER:
             return ""
         self.teach(name, channel, controller)
         return name

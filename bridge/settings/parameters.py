@@ -21,7 +21,7 @@ from bridge.settings.rows import (
 )
 from engine.requests.request import DOUBLINGS, RHYTHMS, SAMPLERS, STYLES
 
-DENSITY_WORDS: dict[str, Value] = {"auto": -1.0, "sparse": 1.5, "medium": 3.0, "dense": 6.0}
+_DENSITY_WORDS: dict[str, Value] = {"auto": -1.0, "sparse": 1.5, "medium": 3.0, "dense": 6.0}
 """What `density` is for who does not count notes, in notes a beat."""
 
 # CCs stay off 0, 1, 6, 7, 10, 11, 32, 38, 64-69, 96-101 and 120-127, which DAWs and keyboards use.
@@ -91,7 +91,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         cc=19,
         scope="sample",
         in_preset=True,
-        words=DENSITY_WORDS,
+        words=_DENSITY_WORDS,
     ),
     float_row(
         "guidance",

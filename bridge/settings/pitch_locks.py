@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.music.chord_names import MIXED, Chord
 from engine.music.keys import Key
 
-AUTO = "auto"
-KEYS = ("off", *MIXED, AUTO)
+_AUTO = "auto"
+KEYS = ("off", *MIXED, _AUTO)
 SCALES: dict[str, tuple[int, ...]] = {
     "chromatic": tuple(range(12)),
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -36,7 +36,7 @@ def allowed_pitch_classes(
     """
     if chord:
         return chord_pitch_classes(chord)
-    if key == AUTO:
+    if key == _AUTO:
         return read.pitch_classes if read else frozenset()
     if key == "off":
         return frozenset()

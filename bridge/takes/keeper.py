@@ -22,7 +22,7 @@ from engine.scores.midi_events import MidiFileError
 from engine.scores.midi_write import NewTrack, new_file, write
 from engine.scores.parts import REPLY_NAME
 
-MOST_UNWRITTEN = 16
+_MOST_UNWRITTEN = 16
 Now = Callable[[], datetime.datetime]
 
 
@@ -36,7 +36,7 @@ class TakeKeeper:
 
     def __init__(self, folder: Path, now: Now = datetime.datetime.now) -> None:
         self.folder = folder
-        self.unwritten: deque[tuple[str, BarsTake]] = deque(maxlen=MOST_UNWRITTEN)
+        self.unwritten: deque[tuple[str, BarsTake]] = deque(maxlen=_MOST_UNWRITTEN)
         self._now = now
 
     def keep(self, effect: KeepTake) -> Iterable[OscOut]:

@@ -22,7 +22,7 @@ from engine.music.grid import PIANO, STEPS_PER_TOKEN
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
 _LONGEST_BAR_TOKENS = 64
-DENSITY_BUCKETS = 12
+_DENSITY_BUCKETS = 12
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class FrameTransformer(Denoiser):
         self.phase = nn.Embedding(_LONGEST_BAR_TOKENS, width)
         self.bar = nn.Embedding(_LONGEST_BAR_TOKENS + 1, width)
         self.style = nn.Embedding(config.styles, config.condition_width)
-        self.density = nn.Embedding(DENSITY_BUCKETS + 1, config.condition_width)
+        self.density = nn.Embedding(_DENSITY_BUCKETS + 1, config.condition_width)
         self.time = nn.Sequential(
             nn.Linear(32, config.condition_width),
             nn.SiLU(),

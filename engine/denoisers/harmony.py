@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 PLAN_ROWS = 24
-CLASSES = 12
-LEAD_FEATURES = 4 * 2 * CLASSES
+_CLASSES = 12
+LEAD_FEATURES = 4 * 2 * _CLASSES
 """Of a beat: sixteenth x plane x pitch class."""
 
 

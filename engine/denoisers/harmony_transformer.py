@@ -67,7 +67,7 @@ class HarmonyTransformer(nn.Module):
         noisy [B, 24, T]: 0/1, zero where known. level [B]: noise level 0..1.
         """
         shift = key_of_classes(plan_classes(inputs.lead, inputs.known), self.profiles)
-        logits = self.in_c(turned(noisy, shift), level, turned_inputs(inputs, shift))
+        logits = self.in_c(turned(noisy, shift), level, _turned_inputs(inputs, shift))
         return turned(logits, -shift)
 
     def in_c(self, noisy: Tensor, level: Tensor, inputs: HarmonyInputs) -> Tensor:
@@ -92,7 +92,7 @@ def plan_classes(lead: Tensor, known: Tensor) -> Tensor:
     return lead.view(lead.shape[0], -1, 12).sum(dim=1) / 4.0 + 0.05 * known[:, :12].sum(dim=2)
 
 
-def turned_inputs(inputs: HarmonyInputs, shift: Tensor) -> HarmonyInputs:
+def _turned_inputs(inputs: HarmonyInputs, shift: Tensor) -> HarmonyInputs:
     """Return the inputs `shift` [B] semitones higher."""
     return HarmonyInputs(
         turned(inputs.known, shift),

@@ -16,7 +16,7 @@ from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
 from engine.diffusion.reverse import tempered
 
-ROWS_FROM = 4096
+_ROWS_FROM = 4096
 """Row 0 of a plan in the keyed noise, far from any pitch of a roll (`keyed_noise.py`)."""
 _SEEDS_APART = 0x3779B1
 """Between the seeds of plans drawn side by side."""
@@ -46,7 +46,7 @@ class HarmonySampler(nn.Module):
         self.network = network
         self.register_buffer("prior", prior)
         self.schedule = schedule
-        self.rows_from = ROWS_FROM
+        self.rows_from = _ROWS_FROM
         self.seeds_apart = _SEEDS_APART
 
     def forward(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def mix(x: Tensor) -> Tensor:
+def _mix(x: Tensor) -> Tensor:
     """MurmurHash3's finalizer on int32, products modulo 2^32; same shape.
 
     Shifts of int32 bring in the sign, hence the masks. Its factors are 0x85EBCA6B, 0xC2B2AE35.
@@ -34,10 +34,10 @@ def keyed_uniform(
     row = torch.arange(pitches, device=device) + low_pitch
     plane = torch.arange(planes, device=device)[:, None] * 131
     voice = torch.arange(voices, device=device)[:, None, None] * 1031
-    place = mix((row + plane + voice + 0x9E3779B9).to(torch.int32))  # [V, P, K]
-    key = mix(seed.to(torch.int32) + mix(torch.full_like(seed, call + 1).to(torch.int32)))  # [B]
-    rows = mix(place[None] + key[:, None, None, None])  # [B, V, P, K]
+    place = _mix((row + plane + voice + 0x9E3779B9).to(torch.int32))  # [V, P, K]
+    key = _mix(seed.to(torch.int32) + _mix(torch.full_like(seed, call + 1).to(torch.int32)))  # [B]
+    rows = _mix(place[None] + key[:, None, None, None])  # [B, V, P, K]
     step = first_step[:, None] + torch.arange(steps, device=device)[None]
-    columns = mix((step * 0x27D4EB2F).to(torch.int32))[:, None, None, None, :]
-    bits = mix(rows[..., None] ^ columns)
+    columns = _mix((step * 0x27D4EB2F).to(torch.int32))[:, None, None, None, :]
+    bits = _mix(rows[..., None] ^ columns)
     return (((bits >> 8) & 0xFFFFFF).to(torch.float32) + 0.5) * (1.0 / 16777216.0)

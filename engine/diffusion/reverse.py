@@ -45,9 +45,9 @@ def back(
         return diffuse(x0, after, prior, uniform)
     if way == "algorithm1":
         beta = _noise(after) / max(_noise(kept[0]), 1e-9)  # rescaled to start at 1
-        return algorithm1(x0, x_start, beta, uniform)
+        return _algorithm1(x0, x_start, beta, uniform)
     if way == "ddim":
-        return ddim(x0, x, _noise(after), _noise(kept[1]), uniform)
+        return _ddim(x0, x, _noise(after), _noise(kept[1]), uniform)
     chance = predicted_posterior(x, probability, kept[1], after, prior)
     return (uniform < chance).to(x.dtype)
 
@@ -57,7 +57,7 @@ def _noise(kept: Tensor) -> float:
     return 1.0 - float(kept.flatten()[0])
 
 
-def algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Tensor:
+def _algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Tensor:
     """Atassi's Algorithm 1: each cell takes x_T with probability beta, else x0.
 
     Where x0 = x_T the paper's XOR changes nothing, so this is its cell law. `beta` is the
@@ -66,7 +66,7 @@ def algorithm1(x0: Tensor, x_start: Tensor, beta: float, uniform: Tensor) -> Ten
     return torch.where(uniform < beta, x_start, x0)
 
 
-def ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor) -> Tensor:
+def _ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor) -> Tensor:
     """Discrete DDIM: each cell keeps x_t with probability beta_s / beta_t, else x0."""
     return torch.where(uniform < beta_s / max(beta_t, 1e-9), x_t, x0)
 

@@ -17,13 +17,13 @@ from engine.evaluation import chords, closes
 from engine.evaluation.metrics import Counts, Floats, Pair, Played, note_lengths, sounding_of
 from engine.music.grid import ONSET, STEPS_PER_BEAT, STEPS_PER_TOKEN
 
-HOLE_STEPS = int(0.8 * STEPS_PER_BEAT)
+_HOLE_STEPS = int(0.8 * STEPS_PER_BEAT)
 """A rest of one pitch of at most so many steps is a hole."""
-NEAR_SEMITONES = 12
+_NEAR_SEMITONES = 12
 """A bass that moves farther has stopped: what is lowest now is another voice."""
-LEAP_SEMITONES = 7
+_LEAP_SEMITONES = 7
 """A bass that moves farther than a fifth leaps."""
-LEAST_STEPS = STEPS_PER_BEAT // 4
+_LEAST_STEPS = STEPS_PER_BEAT // 4
 """A pitch counts in a beat where it sounds for so many of its steps."""
 
 
@@ -40,7 +40,7 @@ class Heard:
     basses: list[int | None]
 
 
-def listen_to(pair: Pair, scale: NDArray[np.bool_], bars: Sequence[int], low: int) -> Heard:
+def _listen_to(pair: Pair, scale: NDArray[np.bool_], bars: Sequence[int], low: int) -> Heard:
     """Work out what several measures share."""
     played = sounding_of(pair, scale, low)
     voicings = voicings_of(played.sounding, low)
@@ -51,7 +51,7 @@ def voicings_of(sounding: NDArray[np.bool_], low: int) -> list[NDArray[np.int64]
     """Pitches that sound for a quarter or more of each beat of bool[K, S], rising."""
     beats = np.arange(0, sounding.shape[1], STEPS_PER_BEAT)
     steps = np.add.reduceat(sounding, beats, axis=1, dtype=np.int64)
-    return [np.flatnonzero(beat >= LEAST_STEPS) + low for beat in steps.T]
+    return [np.flatnonzero(beat >= _LEAST_STEPS) + low for beat in steps.T]
 
 
 def basses_of(voicings: Sequence[NDArray[np.int64]]) -> list[int | None]:
@@ -79,14 +79,14 @@ def _jaccard(one: set[int], other: set[int]) -> float | None:
 
 def _bass_continuity(window: Heard) -> Floats:
     return _sums(
-        None if one is None else other is not None and abs(other - one) <= NEAR_SEMITONES
+        None if one is None else other is not None and abs(other - one) <= _NEAR_SEMITONES
         for one, other in pairwise(window.basses)
     )
 
 
 def _bass_leaps(window: Heard) -> Floats:
     return _sums(
-        None if one is None or other in (None, one) else abs(other - one) > LEAP_SEMITONES
+        None if one is None or other in (None, one) else abs(other - one) > _LEAP_SEMITONES
         for one, other in pairwise(window.basses)
     )
 
@@ -142,7 +142,7 @@ def _restrikes(window: Heard) -> Floats:
 
 def _holes(window: Heard) -> Floats:
     rests = _rests_before(window.played)
-    return np.array([((rests > 0) & (rests <= HOLE_STEPS)).sum(), len(rests)], np.float64)
+    return np.array([((rests > 0) & (rests <= _HOLE_STEPS)).sum(), len(rests)], np.float64)
 
 
 def _rests_before(played: Played) -> NDArray[np.int64]:
@@ -187,5 +187,5 @@ def count(
     low: int,
 ) -> Counts:
     """Every measure's sums [N, (part, whole)]; scales and bar lines of each window."""
-    windows = [listen_to(*each, low) for each in zip(pairs, scales, bars, strict=True)]
+    windows = [_listen_to(*each, low) for each in zip(pairs, scales, bars, strict=True)]
     return {name: np.stack([of(window) for window in windows]) for name, of in BY_EAR.items()}

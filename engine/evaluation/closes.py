@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from engine.evaluation.chords import NO_CHORD, QUALITIES
 from engine.music.grid import ONSET, STEPS_PER_BEAT
 
-LONG_STEPS = 2 * STEPS_PER_BEAT
-TIMES_MEDIAN = 2
+_LONG_STEPS = 2 * STEPS_PER_BEAT
+_TIMES_MEDIAN = 2
 """A long note lasts two beats or more, and twice the median of the melody's notes or more."""
 _FIFTH = 7
 _RELATIVE_MINOR = 9
@@ -44,7 +44,7 @@ def long_notes(lead: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[rang
     if not len(lengths):
         return []
     onsets = np.nonzero(lead[ONSET])[1]
-    long = lengths >= max(LONG_STEPS, TIMES_MEDIAN * float(np.median(lengths)))
+    long = lengths >= max(_LONG_STEPS, _TIMES_MEDIAN * float(np.median(lengths)))
     firsts = onsets[long] // STEPS_PER_BEAT
     ends = -(-(onsets + lengths)[long] // STEPS_PER_BEAT)
     found = {(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)}

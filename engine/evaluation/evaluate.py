@@ -48,7 +48,6 @@ __all__ = [
     "draw_windows",
     "evaluate",
     "fill_replies",
-    "harmony",
     "meters_of",
     "task_mask",
 ]
@@ -108,7 +107,7 @@ REPLIERS: dict[str, Replier] = {
 """Who answers in each task whose replies can be set beside the composer's."""
 
 
-RULES: dict[str, Callable[[Batch], list[Cells]]] = {"harmonize": rule_replies}
+_RULES: dict[str, Callable[[Batch], list[Cells]]] = {"harmonize": rule_replies}
 """What the rule baseline replies, in tasks in which it knows what the models know."""
 
 
@@ -123,7 +122,7 @@ def common_pitches(candidates: Mapping[str, Candidate]) -> PitchRange:
     return PitchRange(max(each.low for each in ranges), min(each.high for each in ranges))
 
 
-def harmony(
+def _harmony(
     candidates: Mapping[str, Candidate], pack: Pack, wanted: EvaluateSettings, report: Report
 ) -> dict[str, Any]:
     """What each candidate replies to the same windows, beside the composer's (`compare`).
@@ -145,7 +144,7 @@ def harmony(
         settings = replace(each.settings, low=low, high=high)
         rolls = REPLIERS[wanted.task](each.generator, batch, settings, named(report, name))
         replies[name] = [pair(cells) for cells in rolls]
-    rules = RULES.get(wanted.task)
+    rules = _RULES.get(wanted.task)
     if rules is not None:
         replies[RULE] = [pair(cells) for cells in rules(batch)]
     human, bars = [pair(cells) for cells in batch.target], bar_lines_of(batch, steps.start)
@@ -209,5 +208,5 @@ def evaluate(
         "nll": likelihood(generators, pack, wanted, report),
     }
     if replies and wanted.task in REPLIERS:
-        found["harmony"] = harmony(candidates, pack, wanted, report)
+        found["harmony"] = _harmony(candidates, pack, wanted, report)
     return found

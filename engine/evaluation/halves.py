@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-SPLITS = 50
+_SPLITS = 50
 _SEED = 0
 _FEWEST_PAIRED = 4
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Partition:
     b: Floats
 
     @classmethod
-    def by_windows(cls, windows: int, splits: int = SPLITS) -> Partition:
+    def by_windows(cls, windows: int, splits: int = _SPLITS) -> Partition:
         """Each window for itself. Windows 0 and 1, 2 and 3, ... are partners; an odd last has 0.
 
         Halves are of equal size; up to three windows stand aside. Raises ValueError for fewer than
@@ -54,7 +54,7 @@ class Partition:
 
     @classmethod
     def by_pieces(
-        cls, pieces: Sequence[int] | NDArray[np.int64], splits: int = SPLITS
+        cls, pieces: Sequence[int] | NDArray[np.int64], splits: int = _SPLITS
     ) -> Partition:
         """Windows of one piece stay together. pieces: the piece of each window.
 

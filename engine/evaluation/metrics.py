@@ -26,9 +26,9 @@ Counts = Mapping[str, Floats]
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _LENGTH_EDGES = (1, 3, 6, 12, 24, 48, 96)
-MOST_NOTES = 8
-MOST_ONSETS = 12
-NEAR_STEPS = 3
+_MOST_NOTES = 8
+_MOST_ONSETS = 12
+_NEAR_STEPS = 3
 """Onsets so close, half a sixteenth, count as the same in `note_f1`."""
 
 
@@ -62,13 +62,13 @@ def _pitch_classes(window: Played) -> Floats:
 
 
 def _notes_per_frame(window: Played) -> Floats:
-    return _histogram(window.sounding.sum(axis=0), MOST_NOTES)
+    return _histogram(window.sounding.sum(axis=0), _MOST_NOTES)
 
 
 def _onsets_per_beat(window: Played) -> Floats:
     onsets = window.reply[ONSET].sum(axis=0)
     beats = np.add.reduceat(onsets, np.arange(0, len(onsets), STEPS_PER_BEAT))
-    return _histogram(beats, MOST_ONSETS)
+    return _histogram(beats, _MOST_ONSETS)
 
 
 def _lengths(window: Played) -> Floats:
@@ -76,7 +76,7 @@ def _lengths(window: Played) -> Floats:
 
 
 def _dissonant(window: Played) -> Floats:
-    return np.array(dissonance(np.asarray(window.lead.any(axis=0)), window.sounding))
+    return np.array(_dissonance(np.asarray(window.lead.any(axis=0)), window.sounding))
 
 
 def _out_of_scale(window: Played) -> Floats:
@@ -171,7 +171,7 @@ def rate(sums: Floats) -> Floats:
     return np.asarray(sums[..., 0] / np.where(sums[..., 1] > 0, sums[..., 1], np.inf))
 
 
-def dissonance(lead: NDArray[np.bool_], reply: NDArray[np.bool_]) -> tuple[float, float]:
+def _dissonance(lead: NDArray[np.bool_], reply: NDArray[np.bool_]) -> tuple[float, float]:
     """Dissonant and all pairs of sounding notes with at least one of the reply; bool[K, S] each.
 
     Semitones apart are counted as pitch classes: 1, 2 and 6 (so 10 and 11 too) are dissonant.
@@ -212,7 +212,7 @@ def note_f1(reply: Cells2, truth: Cells2) -> tuple[int, int, int]:
         ours, theirs = np.flatnonzero(reply[ONSET, row]), np.flatnonzero(truth[ONSET, row])
         i = j = 0
         while i < len(ours) and j < len(theirs):
-            if abs(int(ours[i]) - int(theirs[j])) <= NEAR_STEPS:
+            if abs(int(ours[i]) - int(theirs[j])) <= _NEAR_STEPS:
                 matched, i, j = matched + 1, i + 1, j + 1
             elif ours[i] < theirs[j]:
                 i += 1

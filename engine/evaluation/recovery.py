@@ -27,10 +27,10 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT
 from engine.music.roll import Note, notes_to_roll
 from engine.training.dataset import Pack, PackError
 
-TRITONE = 6
-BACK_SHARE = 0.9
+_TRITONE = 6
+_BACK_SHARE = 0.9
 """Of note-in-chord before the turn: so much, over so many beats together, is back."""
-BACK_BEATS = 4
+_BACK_BEATS = 4
 
 
 def recovery(
@@ -48,8 +48,8 @@ def recovery(
     Raises PackError where windows are too short, or fewer than four are answered in time.
     """
     turn = (LEAD_IN_BEATS + wanted.beats) // 2
-    if wanted.beats - turn < BACK_BEATS:
-        shortest = LEAD_IN_BEATS + 2 * BACK_BEATS
+    if wanted.beats - turn < _BACK_BEATS:
+        shortest = LEAD_IN_BEATS + 2 * _BACK_BEATS
         raise PackError(f"recovery wants windows of {shortest} beats or more, not {wanted.beats}")
     stage = set_up(pack, wanted, LiveSettings(), max(horizons_beats), candidates)
     turned = [
@@ -76,8 +76,8 @@ def turned_away(lead: Sequence[Note], turn_step: int) -> tuple[Note, ...]:
 
     Up, where all of it stays on the keyboard; else down.
     """
-    up = max((note.pitch for note in lead), default=0) + TRITONE <= PIANO.high
-    move = TRITONE if up else -TRITONE
+    up = max((note.pitch for note in lead), default=0) + _TRITONE <= PIANO.high
+    move = _TRITONE if up else -_TRITONE
     before = (
         replace(note, length_steps=min(note.end_step, turn_step) - note.onset_step)
         for note in lead
@@ -109,12 +109,12 @@ def beats_until_back(before: float, sums: Floats) -> int | None:
 
     sums: of each beat after the turn, [beats, (in chord, both)]. None where that never comes.
     """
-    starts = range(len(sums) - BACK_BEATS + 1)
+    starts = range(len(sums) - _BACK_BEATS + 1)
     return next(
         (
             start
             for start in starts
-            if rate(sums[start : start + BACK_BEATS].sum(axis=0)) >= BACK_SHARE * before
+            if rate(sums[start : start + _BACK_BEATS].sum(axis=0)) >= _BACK_SHARE * before
         ),
         None,
     )

@@ -94,13 +94,13 @@ def _answered(
             played = perform(candidate, stage.rollouts, steps_of(beats), named(report, player))
             players[player] = stage.scored(stage.with_leads([one.notes for one in played]))
             row = {"model": name, "player": player, "horizon_beats": beats}
-            rows.append(row | {"flicker": flicker(played)})
+            rows.append(row | {"flicker": _flicker(played)})
     players[RULE] = stage.scored(stage.with_leads([rule_live(each) for each in stage.rollouts]))
     players[all_known(RULE)] = stage.scored(rule_replies(stage.batch))
     return players, rows
 
 
-def flicker(played: Sequence[Performance]) -> float:
+def _flicker(played: Sequence[Performance]) -> float:
     """Share of planned notes that the next plan took back, over all windows."""
     return sum(one.taken_back for one in played) / max(sum(one.planned for one in played), 1)
 

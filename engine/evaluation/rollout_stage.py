@@ -22,7 +22,7 @@ from engine.training.dataset import Pack, PackError
 
 LEAD_IN_BEATS = 8
 """Not scored: in them the player is listened to. Who is answered later than that is left out."""
-FEWEST_WINDOWS = 4
+_FEWEST_WINDOWS = 4
 """Of those drawn, so many must be answered after the lead-in at every horizon."""
 
 
@@ -73,7 +73,7 @@ def set_up(
     rows = [
         row for row, rollout in enumerate(rollouts) if _in_time(rollout, steps_of(longest_beats))
     ]
-    if len(rows) < FEWEST_WINDOWS:
+    if len(rows) < _FEWEST_WINDOWS:
         raise PackError(
             f"only {len(rows)} of {len(rollouts)} windows of {wanted.beats} beats are answered by "
             f"beat {LEAD_IN_BEATS} and last longer; want more or longer windows"

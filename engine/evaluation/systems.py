@@ -39,8 +39,8 @@ from engine.systems.ziko_munim.process import ANTICIPATION
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack
 
-TASKS = ("harmonize", "continue")
-AHEAD = (0, 1, 4)
+_TASKS = ("harmonize", "continue")
+_AHEAD = (0, 1, 4)
 CHAIN, COMPOSER = "markov chain", "composer"
 _BEATS_OF_A_BAR = 4
 _TIMED_BARS = 8
@@ -61,14 +61,14 @@ class Entry:
 
 
 def with_anticipation(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The entries, and for those that anticipate one more for each k of AHEAD: as they play where
+    """The entries, and for those that anticipate one more for each k of _AHEAD: as they play where
     the melody is known only k beats ahead."""
     found = dict(entries)
     for name, entry in entries.items():
         player = entry.player
         if not isinstance(player, SystemPlayer) or entry.family != "ziko-munim":
             continue
-        for k in AHEAD:
+        for k in _AHEAD:
             facts = {**player.metadata["facts"], ANTICIPATION: k}
             told = SystemPlayer(player.network, {**player.metadata, "facts": facts}, player.device)
             found[f"{name}, k = {k}"] = Entry(told, entry.settings)
@@ -97,11 +97,11 @@ def score(
     batch = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
     fitted = draw_windows(pack, wanted, 0, _FIT_WINDOWS)
     chain = NoteChain.fit([roll_to_notes(PianoRoll(cells)) for cells in fitted.target])
-    tasks = {task: _task(task, entries, batch, chain, wanted, report) for task in TASKS}
+    tasks = {task: _task(task, entries, batch, chain, wanted, report) for task in _TASKS}
     return {
         **{name: getattr(wanted, name) for name in ("split", "windows", "beats", "seed")},
         "tasks": tasks,
-        "models": {name: facts_of(entry, report) for name, entry in entries.items()},
+        "models": {name: _facts_of(entry, report) for name, entry in entries.items()},
     }
 
 
@@ -223,7 +223,7 @@ def _share(replies: Sequence[Reply]) -> float | None:
     return sum(each.mended.mended for each in replies) / made if made else None
 
 
-def facts_of(entry: Entry, report: Report) -> dict[str, Any]:
+def _facts_of(entry: Entry, report: Report) -> dict[str, Any]:
     """Parameters, training, what it can do, and seconds a bar of `generate`."""
     player = entry.player
     network: Any = player.network if isinstance(player, SystemPlayer) else player.sampler
@@ -237,11 +237,11 @@ def facts_of(entry: Entry, report: Report) -> dict[str, Any]:
         "sampler": entry.settings.sampler,
         "can": list(can.tasks),
         "time": can.time,
-        "seconds_a_bar": seconds_a_bar(entry),
+        "seconds_a_bar": _seconds_a_bar(entry),
     }
 
 
-def seconds_a_bar(entry: Entry, bars: int = _TIMED_BARS) -> float:
+def _seconds_a_bar(entry: Entry, bars: int = _TIMED_BARS) -> float:
     """Wall time of `generate` as shipped, over the bars; all else on the machine counts too."""
     roll = PianoRoll.empty(bars * _BEATS_OF_A_BAR * STEPS_PER_BEAT, 0, entry.player.pitches)
     request = FillRequest(roll, generate(roll), settings=entry.settings)

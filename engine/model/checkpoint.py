@@ -38,7 +38,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
 
 
-def squared_error(logits: Tensor, target: Tensor) -> Tensor:
+def _squared_error(logits: Tensor, target: Tensor) -> Tensor:
     """The paper's L2, of each cell."""
     return (torch.sigmoid(logits) - target) ** 2
 
@@ -94,7 +94,7 @@ FAMILIES: dict[str, Family] = {
         PaperUnetConfig,
         PaperUnet,
         "linear",
-        squared_error,
+        _squared_error,
         pitches=PAPER,
         merged=True,
         levels=100,

@@ -23,7 +23,7 @@ from engine.requests.request import FillRequest
 Densities = Sequence[Sequence[float]]
 """Row: the melody's bucket, 1 to 12, or 0 for any. Column: the accompaniment's, less one. Rows sum
 to 1."""
-ANY = 0
+_ANY = 0
 _BATCH, _BEATS = 16, 8
 _NEAR = 1.0
 """A row also takes of its neighbours, e times less of each further one: windows are few."""
@@ -64,14 +64,14 @@ def with_density(request: FillRequest, densities: Densities) -> FillRequest:
     if settings.density is not None or settings.variation < 1.0 or not densities or not whole:
         return request
     lead = float(_onsets_per_beat(request.roll.cells[LEAD][None])[0])
-    drawn = draw_density(densities, density_bucket(lead) if lead_known else ANY, settings.seed)
+    drawn = draw_density(densities, density_bucket(lead) if lead_known else _ANY, settings.seed)
     return replace(request, settings=replace(settings, density=drawn))
 
 
 def draw_density(densities: Densities, lead_bucket: int, seed: int) -> float:
     """Onsets a beat for the accompaniment of a melody in that bucket, decided by the seed."""
     row = np.cumsum(densities[lead_bucket])
-    low, high = _OF_NOTHING if lead_bucket == ANY else _UNDER_A_MELODY
+    low, high = _OF_NOTHING if lead_bucket == _ANY else _UNDER_A_MELODY
     u = low + (high - low) * np.random.default_rng((seed % 2**64, _KEY)).random()
     return onsets_per_beat(1 + int(np.searchsorted(row, u * row[-1], side="right")))
 

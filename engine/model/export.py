@@ -26,7 +26,7 @@ from engine.model import checkpoint
 
 EXPORT_FORMAT = 3
 _METADATA = "midi-diffuse.json"
-PLANNER = "harmony"
+_PLANNER = "harmony"
 """The family that draws harmony plans."""
 
 
@@ -58,18 +58,18 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
     return Sampler(network.eval(), state["prior"].float(), state["schedule"], pitches.low, exact)
 
 
-def planner_of(state: dict[str, Any]) -> HarmonySampler:
+def _planner_of(state: dict[str, Any]) -> HarmonySampler:
     """What draws harmony plans, from a checkpoint. Raises CheckpointError for another family."""
-    if state["family"] != PLANNER:
+    if state["family"] != _PLANNER:
         raise checkpoint.CheckpointError(
-            f"a {state['family']} draws no harmony plans; want a checkpoint of `{PLANNER}`"
+            f"a {state['family']} draws no harmony plans; want a checkpoint of `{_PLANNER}`"
         )
-    network = checkpoint.build(PLANNER, state["sizes"])
+    network = checkpoint.build(_PLANNER, state["sizes"])
     checkpoint.load_weights(network, state["averaged"])
     return HarmonySampler(network.eval(), state["prior"].float(), state["schedule"])
 
 
-def planner_metadata(state: dict[str, Any]) -> dict[str, object]:
+def _planner_metadata(state: dict[str, Any]) -> dict[str, object]:
     """What a file tells of its planner."""
     return {
         "sizes": state["sizes"],
@@ -80,7 +80,7 @@ def planner_metadata(state: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
+def _metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
     """What a player must know about the model, as plain JSON values."""
     family = checkpoint.family_of(state["family"])
     pitches = family.pitches
@@ -125,17 +125,17 @@ def export(
                 f"{path} knows frames of a beat and cannot play; "
                 "score it with `midi-diffuse bench jsb`"
             )
-        if state["family"] == PLANNER:
+        if state["family"] == _PLANNER:
             raise checkpoint.CheckpointError(
                 f"{path} draws harmony plans and cannot play alone; "
                 "export a texture model with `--harmony` and this"
             )
-        sampler, metadata = sampler_of(state), metadata_of(state, name or out.stem)
+        sampler, metadata = sampler_of(state), _metadata_of(state, name or out.stem)
     if planner is not None:
         if not metadata.get("sizes", {}).get("plan"):
             raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
-        sampler.harmony = planner_of(planner)
-        metadata["harmony"] = planner_metadata(planner)
+        sampler.harmony = _planner_of(planner)
+        metadata["harmony"] = _planner_metadata(planner)
     write(sampler, metadata, out)
     return metadata
 
@@ -162,8 +162,8 @@ def rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
     planner = None
     if planner_facts := metadata.get("harmony"):
         weights = _weights_under("harmony.network.", scripted)
-        planner = planner_of(
-            planner_facts | {"family": PLANNER, "averaged": weights, "prior": old.harmony.prior}
+        planner = _planner_of(
+            planner_facts | {"family": _PLANNER, "averaged": weights, "prior": old.harmony.prior}
         )
     sampler = Sampler(
         network.eval(), old.prior, metadata["schedule"], low_pitch, exact, harmony=planner

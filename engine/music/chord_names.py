@@ -15,7 +15,7 @@ FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 MIXED = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """Names of the pitch classes: in sharp keys, in flat keys, and where no key is known."""
 
-NO_CHORD = "N.C."
+_NO_CHORD = "N.C."
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = re.compile(r"([A-G])([#b]?)")
 _QUALITY = re.compile(
@@ -199,7 +199,7 @@ the bass, and that it comes later in the list."""
 @lru_cache(maxsize=4096)
 def _name(classes: frozenset[int], bass: int | None, names: tuple[str, ...]) -> str:
     if not classes:
-        return NO_CHORD
+        return _NO_CHORD
     if len(classes) == 1:
         return f"({names[next(iter(classes))]})"
     _, root, quality = min(_costs(classes, bass))

@@ -19,7 +19,7 @@ _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17
 _FLAT_MAJORS = frozenset({5, 10, 3, 8, 1, 6})
 _SCALES = {False: (0, 2, 4, 5, 7, 9, 11), True: (0, 2, 3, 5, 7, 8, 10, 11)}
 """By `minor`: a minor key has its leading tone beside the natural seventh."""
-FEWEST_CLASSES = 3
+_FEWEST_CLASSES = 3
 """Fewer different notes say nothing of the key."""
 
 
@@ -71,10 +71,10 @@ def read_key(
 ) -> Key | None:
     """The key that fits best; `before` where it fits less than `margin` (of correlation) worse.
 
-    None, or `before`, where fewer than FEWEST_CLASSES pitch classes sound.
+    None, or `before`, where fewer than _FEWEST_CLASSES pitch classes sound.
     """
     centred = weights - weights.mean()
-    if np.count_nonzero(weights) < FEWEST_CLASSES or not centred.any():
+    if np.count_nonzero(weights) < _FEWEST_CLASSES or not centred.any():
         return before
     fits = _PROFILES @ (centred / np.linalg.norm(centred))
     best = int(np.argmax(fits))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.music.grid import ONSET, PIANO, SUSTAIN, GridError, PitchRange
 
-T = TypeVar("T", bound=np.generic)
+_T = TypeVar("_T", bound=np.generic)
 Cells = NDArray[np.bool_]
 """bool[voice, plane, pitch, step]"""
 Mask = NDArray[np.bool_]
@@ -159,7 +159,7 @@ def fold_into(notes: Iterable[Note], pitches: PitchRange) -> tuple[list[Note], i
     return folded, moved
 
 
-def shifted(cells: NDArray[T], semitones: int) -> NDArray[T]:
+def shifted(cells: NDArray[_T], semitones: int) -> NDArray[_T]:
     """Cells [V, P, K, S] that much higher; what comes in from beyond the edge is 0."""
     if not semitones:
         return cells

@@ -53,7 +53,7 @@ def allowed_cells(
     return allowed
 
 
-def drop_specks(cells: Cells, known: Mask) -> Cells:
+def _drop_specks(cells: Cells, known: Mask) -> Cells:
     """Without the notes shorter than LEAST_STEPS that nobody gave; leaves orphans.
 
     Few calls of the sampler leave them behind; composers hardly write them. What the end of the
@@ -77,7 +77,7 @@ def whole_notes(request: FillRequest, cells: Cells) -> Cells:
     cells[:, SUSTAIN] &= ~cells[:, ONSET]
     # Nothing sounds already where nobody said so; it would take a real note's place.
     cells[:, SUSTAIN, :, 0] &= known[:, SUSTAIN, :, 0]
-    cells = drop_specks(cells, known)
+    cells = _drop_specks(cells, known)
     cells[LEAD:ACCOMPANIMENT] = drop_orphans(cells[LEAD:ACCOMPANIMENT])
     if settings.doubling == "avoid":
         cells[ACCOMPANIMENT] &= ~np.asarray(cells[LEAD].any(axis=0)) | known[ACCOMPANIMENT]

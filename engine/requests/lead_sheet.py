@@ -21,9 +21,9 @@ from engine.music.chord_names import Chord, ChordError
 from engine.music.grid import STEPS_PER_BEAT, GridError, Meter
 from engine.requests.request import ChordCell
 
-MOST_BARS = 2000
-MOST_CHARACTERS = 200_000
-HELD = "."
+_MOST_BARS = 2000
+_MOST_CHARACTERS = 200_000
+_HELD = "."
 _NUMBER = re.compile(r"\s*(\d{1,6})\s*:(?!\|)")
 _COMMENT = re.compile(r"(^|\s)#(?![A-G]).*$")
 
@@ -64,8 +64,8 @@ class Placed:
 
 def read(text: str) -> list[SheetBar]:
     """The bars that are written, empty ones left out. Raises LeadSheetError."""
-    if len(text) > MOST_CHARACTERS:
-        raise LeadSheetError(f"a lead sheet of {len(text)} characters; at most {MOST_CHARACTERS}")
+    if len(text) > _MOST_CHARACTERS:
+        raise LeadSheetError(f"a lead sheet of {len(text)} characters; at most {_MOST_CHARACTERS}")
     bars: dict[int, SheetBar] = {}
     number, before = 1, tuple[str, ...]()
     for line, content in enumerate(text.lstrip("\ufeff").splitlines(), 1):
@@ -78,8 +78,8 @@ def read(text: str) -> list[SheetBar]:
                 raise LeadSheetError(
                     f"line {line}: bar {number} is written already, on line {bars[number].line}"
                 )
-            if not 1 <= number <= MOST_BARS:
-                raise LeadSheetError(f"line {line}: bar {number}; want 1 to {MOST_BARS}")
+            if not 1 <= number <= _MOST_BARS:
+                raise LeadSheetError(f"line {line}: bar {number}; want 1 to {_MOST_BARS}")
             shares = before if words == ["%"] else tuple(_share(word, line) for word in words)
             if words == ["%"] and not shares:
                 raise LeadSheetError(f"line {line}: % has no bar before it to repeat")
@@ -99,7 +99,7 @@ def place(bars: Sequence[SheetBar], meter_of: Callable[[int], Meter]) -> list[Pl
         meter = meter_of(bar.number)
         length = _share_steps(bar, meter)
         for index, symbol in enumerate(bar.shares):
-            held = symbol == HELD
+            held = symbol == _HELD
             if held:
                 symbol = _held(sounding, bar)
             placed.append(Placed(bar.number, index * length, symbol, held))
@@ -147,7 +147,7 @@ def _bars(content: str, line: int) -> Iterator[list[str]]:
 
 def _share(word: str, line: int) -> str:
     """The word, if it is a share. Raises LeadSheetError."""
-    if word == HELD:
+    if word == _HELD:
         return word
     try:
         Chord.parse(word)

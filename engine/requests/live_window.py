@@ -14,9 +14,9 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.request import Span
 
-AHEAD_STEPS = 8 * STEPS_PER_BEAT
+_AHEAD_STEPS = 8 * STEPS_PER_BEAT
 LONGEST_AHEAD_STEPS = 16 * STEPS_PER_BEAT
-RESTART_S = 4.0
+_RESTART_S = 4.0
 WINDOW_STEPS = 32 * STEPS_PER_BEAT
 """The longest window the model is trained on."""
 
@@ -45,8 +45,8 @@ def ahead_steps(reach_steps: int, bpm: float) -> int:
 
     Past the next plans, and long enough to restart an engine that died.
     """
-    restart = (math.ceil(RESTART_S * bpm / 60) + 1) * STEPS_PER_BEAT
-    wanted = max(AHEAD_STEPS, restart, 3 * reach_steps + STEPS_PER_BEAT)
+    restart = (math.ceil(_RESTART_S * bpm / 60) + 1) * STEPS_PER_BEAT
+    wanted = max(_AHEAD_STEPS, restart, 3 * reach_steps + STEPS_PER_BEAT)
     return min(LONGEST_AHEAD_STEPS, wanted)
 
 

@@ -13,7 +13,7 @@ _WIDTH, _TITLE, _GAP = 1152, 18, 8
 _LEAST_HEIGHT, _MOST_HEIGHT = 96, 400
 
 
-def heat(arrays: Sequence[NDArray[np.float32]], titles: Sequence[str]) -> Image.Image:
+def _heat(arrays: Sequence[NDArray[np.float32]], titles: Sequence[str]) -> Image.Image:
     """Each array [row, column] from its least (black) to its most (white), row 0 at the bottom."""
     strips = [_strip(array) for array in arrays]
     height = sum(strip.height + _TITLE + _GAP for strip in strips)
@@ -28,7 +28,7 @@ def heat(arrays: Sequence[NDArray[np.float32]], titles: Sequence[str]) -> Image.
 
 def save_heat(arrays: Sequence[NDArray[np.float32]], titles: Sequence[str], path: Path) -> None:
     """Write `heat` as a PNG."""
-    heat(arrays, titles).save(path)
+    _heat(arrays, titles).save(path)
 
 
 def _strip(array: NDArray[np.float32]) -> Image.Image:

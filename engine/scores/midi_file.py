@@ -35,11 +35,11 @@ from engine.scores.stray_offs import hung_onsets, stray_offs
 DRUM_CHANNEL = 9
 SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
 LONGEST_BEATS = 20_000
-LONGEST_SECONDS = 4 * 3600.0
+_LONGEST_SECONDS = 4 * 3600.0
 LARGEST_BYTES = 16_000_000
 MOST_EVENTS = 1_000_000
 """An event may be three bytes in the file; it is up to 360 while it is read."""
-DEFAULT_TEMPO_US = 500_000
+_DEFAULT_TEMPO_US = 500_000
 MINUTE_US = 60_000_000
 
 
@@ -91,7 +91,7 @@ class Score:
 
     ticks_per_beat: int
     tracks: tuple[Track, ...]
-    tempos: tuple[tuple[int, int], ...] = ((0, DEFAULT_TEMPO_US),)
+    tempos: tuple[tuple[int, int], ...] = ((0, _DEFAULT_TEMPO_US),)
     meters: tuple[tuple[int, Meter], ...] = ((0, Meter(4, 4)),)
     chunks: tuple[Chunk, ...] = ()
     channels: frozenset[int] = frozenset()
@@ -201,7 +201,7 @@ def parse(data: bytes) -> Score:
     score = Score(
         ticks_per_beat,
         tuple(_with_program(track, programs) for track in tracks),
-        tuple(sorted({0: DEFAULT_TEMPO_US, **tempos}.items())),
+        tuple(sorted({0: _DEFAULT_TEMPO_US, **tempos}.items())),
         tuple(sorted({0: Meter(4, 4), **meters}.items())),
         chunks,
         frozenset(channels),
@@ -337,8 +337,8 @@ def _decode(name: bytes) -> str:
 def _check_length(score: Score) -> None:
     last = max(note.end_tick for track in score.tracks for note in track.notes)
     beats, seconds = last / score.ticks_per_beat, score.seconds_at(last)
-    if beats > LONGEST_BEATS or seconds > LONGEST_SECONDS:
+    if beats > LONGEST_BEATS or seconds > _LONGEST_SECONDS:
         raise MidiFileError(
             f"is absurdly long: {beats:,.0f} beats, {seconds / 3600:.1f} hours; "
-            f"want at most {LONGEST_BEATS:,} beats and {LONGEST_SECONDS / 3600:g} hours"
+            f"want at most {LONGEST_BEATS:,} beats and {_LONGEST_SECONDS / 3600:g} hours"
         )

@@ -21,8 +21,8 @@ from engine.scores.midi_file import MidiFileError, Score
 from engine.scores.parts import is_reply
 
 MELODY, REPLY, OTHER, BACKING = "melody", "reply", "other tracks", "accompaniment"
-FEWEST_ROWS = 25
-MOST_SYSTEMS = 24
+_FEWEST_ROWS = 25
+_MOST_SYSTEMS = 24
 WISHED_STEPS, MOST_STEPS = 840, 3400
 """Steps in one system: what looks good, and what can just be made out."""
 
@@ -67,14 +67,14 @@ class Picture:
         """Lowest and highest row: two beyond the notes, and a decent height at least."""
         pitches = [note.pitch for layer in self.layers for note in layer.notes]
         low, high = min(pitches) - 2, max(pitches) + 2
-        while high - low + 1 < FEWEST_ROWS:
+        while high - low + 1 < _FEWEST_ROWS:
             low, high = low - 1, high + 1
         return max(low, 0), min(high, 127)
 
     def systems(self) -> list[tuple[int, int]]:
         """The bars [first, end), by index in `lines`, of each system; the last may be shorter."""
         start, total = self.lines[0], self.lines[-1] - self.lines[0]
-        count = min(-(-total // WISHED_STEPS), MOST_SYSTEMS)
+        count = min(-(-total // WISHED_STEPS), _MOST_SYSTEMS)
         longest = self.lines[bisect_left(self.lines, start + -(-total // count))] - start
         systems, first = list[tuple[int, int]](), 0
         while first < self.bars:
@@ -110,7 +110,7 @@ def picture(
         min(0, *(note.onset_step for note in notes)), max(note.end_step for note in notes)
     )
     warnings: tuple[str, ...] = ()
-    fitting = bisect_left(lines, lines[0] + MOST_SYSTEMS * MOST_STEPS)
+    fitting = bisect_left(lines, lines[0] + _MOST_SYSTEMS * MOST_STEPS)
     if fitting < len(lines) - 1:
         warnings = (f"only the first {fitting} of {len(lines) - 1} bars are drawn",)
         lines = lines[: fitting + 1]
@@ -150,11 +150,11 @@ def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
         subtitle=f"{bars} bars  ·  {meter}  ·  {score.bpm:.4g} bpm",
         generated=_shaded(lead, reply, meters),
     )
-    chords = _marked_chords(score) or chord_names(reply or others, lead)
+    chords = _marked_chords(score) or _chord_names(reply or others, lead)
     return replace(made, warnings=(*score.warnings, *made.warnings), chords=tuple(chords))
 
 
-def chord_names(notes: Sequence[Note], lead: Sequence[Note]) -> list[tuple[int, str]]:
+def _chord_names(notes: Sequence[Note], lead: Sequence[Note]) -> list[tuple[int, str]]:
     """(step, name) of each change of chord, read off an accompaniment and the melody over it."""
     if not notes:
         return []

@@ -30,8 +30,8 @@ COLOURS: dict[str, Colour] = {
 }
 """Orange and blue stay apart for every kind of colour vision, and in print."""
 
-SCALE = 3
-WIDTH = 1600
+_SCALE = 3
+_WIDTH = 1600
 MARGIN, KEYS = 44, 58
 HEADER, STRIP, CHORDS, GAP = 104, 24, 24, 26
 ROW, SMALL_ROW = 12, 8
@@ -65,11 +65,11 @@ class _System:
         return (self.high - self.low + 1) * self.row
 
     def x(self, step: float) -> float:
-        return (KEYS + (step - self.steps[0]) * self.per_step) * SCALE
+        return (KEYS + (step - self.steps[0]) * self.per_step) * _SCALE
 
     def y(self, pitch: int) -> float:
         """The upper edge of a pitch's row."""
-        return (self.high - pitch) * self.row * SCALE
+        return (self.high - pitch) * self.row * _SCALE
 
 
 def draw(picture: Picture) -> Image.Image:
@@ -78,11 +78,11 @@ def draw(picture: Picture) -> Image.Image:
     row = ROW if high - low < _MANY_ROWS else SMALL_ROW
     bars = picture.systems()
     longest = max(picture.lines[end] - picture.lines[first] for first, end in bars)
-    per_step = (WIDTH - 2 * MARGIN - KEYS) / longest
+    per_step = (_WIDTH - 2 * MARGIN - KEYS) / longest
     systems = [_System(picture, *span, per_step, row, low, high) for span in bars]
     strip = STRIP + (CHORDS if picture.chords else 0)
     height = HEADER + sum(strip + system.height + GAP for system in systems) + MARGIN - GAP
-    image = Image.new("RGB", (WIDTH, height), PAPER)
+    image = Image.new("RGB", (_WIDTH, height), PAPER)
     _draw_header(image, picture)
     top = HEADER
     for system in systems:
@@ -92,7 +92,7 @@ def draw(picture: Picture) -> Image.Image:
     return image
 
 
-def png(image: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     """The bytes of a PNG file."""
     buffer = BytesIO()
     image.save(buffer, "PNG", optimize=True)
@@ -101,7 +101,7 @@ def png(image: Image.Image) -> bytes:
 
 def save(image: Image.Image, path: Path) -> None:
     """Write a PNG as one piece. Raises MidiFileError when the disk says no."""
-    midi_write.write(png(image), path)
+    midi_write.write(_png(image), path)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
@@ -120,7 +120,7 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 def _draw_header(image: Image.Image, picture: Picture) -> None:
     pen = ImageDraw.Draw(image)
     names = [layer.name for layer in reversed(picture.layers)]
-    right = WIDTH - MARGIN
+    right = _WIDTH - MARGIN
     for name in reversed(names):
         right -= round(pen.textlength(name, _font(18)))
         pen.text((right, 62), name, INK, _font(18), anchor="lm")
@@ -128,7 +128,7 @@ def _draw_header(image: Image.Image, picture: Picture) -> None:
         _swatch(image, (right, 55), COLOURS[name])
         right -= 28
     title = picture.title
-    while len(title) > 4 and pen.textlength(title, _font(32)) > WIDTH - 2 * MARGIN - 260:
+    while len(title) > 4 and pen.textlength(title, _font(32)) > _WIDTH - 2 * MARGIN - 260:
         title = title[:-2].rstrip() + "…" if not title.endswith("…") else title[:-2] + "…"
     pen.text((MARGIN, 38), title, INK, _font(32), anchor="lm")
     pen.text((MARGIN, 74), picture.subtitle, FAINT_INK, _font(17), anchor="lm")
@@ -136,17 +136,17 @@ def _draw_header(image: Image.Image, picture: Picture) -> None:
 
 def _swatch(image: Image.Image, at: tuple[int, int], colour: Colour) -> None:
     width, height = 26, 14
-    big = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
-    box = (0, 0, width * SCALE - 1, height * SCALE - 1)
+    big = Image.new("RGB", (width * _SCALE, height * _SCALE), PAPER)
+    box = (0, 0, width * _SCALE - 1, height * _SCALE - 1)
     ImageDraw.Draw(big).rounded_rectangle(
-        box, radius=4 * SCALE, fill=colour, outline=_mix(colour, INK, 0.3), width=SCALE
+        box, radius=4 * _SCALE, fill=colour, outline=_mix(colour, INK, 0.3), width=_SCALE
     )
-    image.paste(big.reduce(SCALE), at)
+    image.paste(big.reduce(_SCALE), at)
 
 
 def _draw_system(system: _System) -> Image.Image:
     """Rows, lines, keys and notes of one system; text comes later, at its own size."""
-    big = Image.new("RGB", (system.width * SCALE, system.height * SCALE), WHITE_ROW)
+    big = Image.new("RGB", (system.width * _SCALE, system.height * _SCALE), WHITE_ROW)
     pen = ImageDraw.Draw(big)
     _draw_rows(pen, system)
     _draw_lines(pen, system)
@@ -154,8 +154,8 @@ def _draw_system(system: _System) -> Image.Image:
         for note in layer.notes:
             _draw_note(pen, system, note, COLOURS[layer.name])
     _draw_keys(pen, system)
-    pen.rectangle((0, 0, big.width - 1, big.height - 1), outline=BAR_LINE, width=SCALE)
-    return big.reduce(SCALE)
+    pen.rectangle((0, 0, big.width - 1, big.height - 1), outline=BAR_LINE, width=_SCALE)
+    return big.reduce(_SCALE)
 
 
 def _draw_rows(pen: ImageDraw.ImageDraw, system: _System) -> None:
@@ -173,16 +173,16 @@ def _draw_rows(pen: ImageDraw.ImageDraw, system: _System) -> None:
 
 def _draw_lines(pen: ImageDraw.ImageDraw, system: _System) -> None:
     start, end = system.steps
-    bottom = system.height * SCALE
+    bottom = system.height * _SCALE
     for pitch in range(system.low, system.high + 1):
         if pitch % 12 == 0:
             y = system.y(pitch - 1)
-            pen.line((0, y, system.x(end), y), OCTAVE_LINE, SCALE)
+            pen.line((0, y, system.x(end), y), OCTAVE_LINE, _SCALE)
     for beat in system.picture.beats:
         if start < beat < end and system.per_step * 24 > 9:
-            pen.line((system.x(beat), 0, system.x(beat), bottom), BEAT_LINE, SCALE)
+            pen.line((system.x(beat), 0, system.x(beat), bottom), BEAT_LINE, _SCALE)
     for line in system.picture.lines[system.first : system.end + 1]:
-        pen.line((system.x(line), 0, system.x(line), bottom), BAR_LINE, SCALE)
+        pen.line((system.x(line), 0, system.x(line), bottom), BAR_LINE, _SCALE)
 
 
 def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Colour) -> None:
@@ -190,31 +190,31 @@ def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Co
     start, end = system.steps
     if note.end_step <= start or note.onset_step >= end:
         return
-    left = system.x(max(note.onset_step, start)) + SCALE
-    right = max(system.x(min(note.end_step, end)) - SCALE, left + 2 * SCALE)
-    top, bottom = system.y(note.pitch) + SCALE, system.y(note.pitch - 1) - SCALE
+    left = system.x(max(note.onset_step, start)) + _SCALE
+    right = max(system.x(min(note.end_step, end)) - _SCALE, left + 2 * _SCALE)
+    top, bottom = system.y(note.pitch) + _SCALE, system.y(note.pitch - 1) - _SCALE
     fill = _mix(colour, WHITE_ROW, 0.32 * (1 - min(note.velocity, 110) / 110))
-    radius = min(4 * SCALE, (right - left) / 2, (bottom - top) / 2)
+    radius = min(4 * _SCALE, (right - left) / 2, (bottom - top) / 2)
     pen.rounded_rectangle(
-        (left, top, right, bottom), radius, fill, outline=_mix(colour, INK, 0.3), width=SCALE
+        (left, top, right, bottom), radius, fill, outline=_mix(colour, INK, 0.3), width=_SCALE
     )
 
 
 def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
     """A keyboard on its side: black keys two thirds long, white ones meeting behind them."""
-    width, reach = KEYS * SCALE, 0.6 * KEYS * SCALE
-    pen.rectangle((0, 0, width, system.height * SCALE), WHITE_KEY)
+    width, reach = KEYS * _SCALE, 0.6 * KEYS * _SCALE
+    pen.rectangle((0, 0, width, system.height * _SCALE), WHITE_KEY)
     for pitch in range(system.low, system.high + 1):
         top, bottom = system.y(pitch), system.y(pitch - 1)
         if pitch % 12 in (4, 11):
-            pen.line((0, top, width, top), KEY_EDGE, SCALE)
+            pen.line((0, top, width, top), KEY_EDGE, _SCALE)
         if pitch % 12 in _BLACK_PITCHES:
             middle = (top + bottom) / 2
-            pen.line((reach, middle, width, middle), KEY_EDGE, SCALE)
+            pen.line((reach, middle, width, middle), KEY_EDGE, _SCALE)
             pen.rounded_rectangle(
-                (-9 * SCALE, top + SCALE / 2, reach, bottom - SCALE / 2), 2 * SCALE, BLACK_KEY
+                (-9 * _SCALE, top + _SCALE / 2, reach, bottom - _SCALE / 2), 2 * _SCALE, BLACK_KEY
             )
-    pen.line((width, 0, width, system.height * SCALE), BAR_LINE, SCALE)
+    pen.line((width, 0, width, system.height * _SCALE), BAR_LINE, _SCALE)
 
 
 def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
@@ -227,11 +227,11 @@ def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
     for offset, line in enumerate(lines[:-1]):
         number = system.picture.first_bar + system.first + offset
         if offset == 0 or number % every == 0:
-            x = MARGIN + system.x(line) / SCALE
+            x = MARGIN + system.x(line) / _SCALE
             pen.text((x + 1, over - 5), str(number), FAINT_INK, _font(14), anchor="ls")
     for pitch in range(system.low, system.high + 1):
         if pitch % 12 == 0:
-            y = top + system.y(pitch) / SCALE + system.row / 2
+            y = top + system.y(pitch) / _SCALE + system.row / 2
             name = f"C{pitch // 12 - 1}"
             pen.text((MARGIN + KEYS - 4, y), name, INK, _font(11), anchor="rm")
     _mark_generated(pen, system, top)
@@ -246,9 +246,9 @@ def _label_chords(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
     if len(shown) > 1 and shown[0][0] == shown[1][0]:
         shown = shown[1:]
     for index, (step, name) in enumerate(shown):
-        x = MARGIN + system.x(step) / SCALE + 1
+        x = MARGIN + system.x(step) / _SCALE + 1
         last = index + 1 == len(shown)
-        room = MARGIN + system.x(end if last else shown[index + 1][0]) / SCALE - x
+        room = MARGIN + system.x(end if last else shown[index + 1][0]) / _SCALE - x
         fitting = [f for f in map(_font, (17, 14, 11)) if pen.textlength(name, f) + 5 < room]
         for font in fitting[:1]:
             pen.text((x, top - 6), name, INK, font, anchor="ls")
@@ -261,7 +261,7 @@ def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None
     left, right = max(system.picture.generated[0], start), min(system.picture.generated[1], end)
     if left >= right:
         return
-    x, x_end = (MARGIN + system.x(step) / SCALE for step in (left, right))
+    x, x_end = (MARGIN + system.x(step) / _SCALE for step in (left, right))
     pen.line((x, top - 1, x_end, top - 1), COLOURS[REPLY], 3)
     if x_end - x > 110:
         y = top - 5 - (CHORDS if system.picture.chords else 0)

@@ -26,7 +26,7 @@ from engine.systems.common.autoencoder import ROWS
 from engine.systems.player import SystemPlayer, load_player
 from engine.systems.ziko_munim.network import ALL, Condition
 
-STEPS = 200
+_STEPS = 200
 _RATE = 0.1
 _BEATS = 16
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -87,7 +87,7 @@ def subject_of(path: Path) -> Subject:
 
 
 def maximise(
-    subject: Subject, layer: str, filters: tuple[int, ...], seed: int = 0, steps: int = STEPS
+    subject: Subject, layer: str, filters: tuple[int, ...], seed: int = 0, steps: int = _STEPS
 ) -> Pictures:
     """The input each filter answers most to. Raises ModelError that names the layers."""
     there = subject.layers()

@@ -17,7 +17,7 @@ from engine.model.export import export as export_program
 from engine.systems.registry import SYSTEMS, system_of
 
 
-def export(run: Path, out: Path, name: str) -> dict[str, object]:
+def _export(run: Path, out: Path, name: str) -> dict[str, object]:
     """Write `out` from a run's checkpoint; returns its metadata. Raises CheckpointError."""
     state: dict[str, Any] = checkpoint.load(run)
     system_of(str(state.get("family")))
@@ -44,7 +44,7 @@ def export_any(path: Path, out: Path, name: str | None, harmony: Path | None) ->
         return export_program(path, out, name, harmony)
     if harmony is not None:
         raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
-    return export(path, out, name or out.stem)
+    return _export(path, out, name or out.stem)
 
 
 def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:

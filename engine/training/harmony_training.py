@@ -18,7 +18,7 @@ from engine.training.dataset import Pack
 from engine.training.device_windows import DevicePack
 from engine.training.harmony_windows import HarmonyExample, HarmonyMusic, harmony_example
 
-HARMONY_PRIOR = (0.2, 0.075)
+_HARMONY_PRIOR = (0.2, 0.075)
 """Chance of a redrawn cell of the plan: pitch classes, bass classes (densities of the music)."""
 
 _OWN_FROM = 0.4
@@ -27,11 +27,11 @@ _OWN_FROM = 0.4
 
 def plan_prior(device: torch.device) -> Tensor:
     """[1, 24, 1]."""
-    chroma, bass = HARMONY_PRIOR
+    chroma, bass = _HARMONY_PRIOR
     return torch.tensor([chroma] * 12 + [bass] * 12, device=device).view(1, 24, 1)
 
 
-def harmony_loss(
+def _harmony_loss(
     network: HarmonyTransformer,
     example: HarmonyExample,
     level: Tensor,
@@ -123,7 +123,7 @@ def train_harmony(
         example = harmony_example(drawn, generator, own)
         level = draw_levels(size, generator, device)
         network.train()
-        loss = harmony_loss(network, example, level, prior, generator)
+        loss = _harmony_loss(network, example, level, prior, generator)
         run.update(loss)
         if int(run.share * 8) > scored:
             scored = int(run.share * 8)
@@ -162,7 +162,7 @@ def _harmony_valid(
     for level in LEVELS:
         example = harmony_example(music.batch(size, 32, generator), generator)
         levels = torch.full((size,), level, device=prior.device)
-        total += float(harmony_loss(network, example, levels, prior, generator))
+        total += float(_harmony_loss(network, example, levels, prior, generator))
     return total / len(LEVELS)
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from engine.music.grid import STEPS_PER_BEAT
 
 Raw = Mapping[str, NDArray[np.generic]]
-MOST_BYTES = 2 << 30
+_MOST_BYTES = 2 << 30
 """Of all arrays together, unpacked: some 250 million notes."""
-LONGEST_STEPS = 20_000 * STEPS_PER_BEAT
+_LONGEST_STEPS = 20_000 * STEPS_PER_BEAT
 """No piece has an onset beyond: as long as a MIDI file may be."""
 HIGHEST_PITCH, VOICES, SPLITS = 127, 3, 2
 _COLUMNS = ("onset_step", "length_steps", "pitch", "voice")
@@ -30,8 +30,8 @@ class DamagedPackError(ValueError):
 def check_size(files: Iterable[zipfile.ZipInfo]) -> None:
     """Raise DamagedPackError where unpacking would take too much memory."""
     size = sum(file.file_size for file in files)
-    if size > MOST_BYTES:
-        raise DamagedPackError(f"unpacked it has {size:,} bytes; at most {MOST_BYTES:,}")
+    if size > _MOST_BYTES:
+        raise DamagedPackError(f"unpacked it has {size:,} bytes; at most {_MOST_BYTES:,}")
 
 
 def check_arrays(raw: Raw) -> None:
@@ -54,12 +54,12 @@ def check_arrays(raw: Raw) -> None:
 
 def _check_notes(columns: list[NDArray[np.int64]], counts: NDArray[np.int64]) -> None:
     since, length, pitch, voice = columns
-    _want(_within(since, 0, LONGEST_STEPS), "a note begins before the one before it")
+    _want(_within(since, 0, _LONGEST_STEPS), "a note begins before the one before it")
     running = np.cumsum(since)
     last = np.cumsum(counts) - 1
     before = np.concatenate([[0], running[last[:-1]]])
-    _want(_within(running[last] - before, 0, LONGEST_STEPS), "a piece is absurdly long")
-    _want(_within(length, 1, LONGEST_STEPS), "a note has no length")
+    _want(_within(running[last] - before, 0, _LONGEST_STEPS), "a piece is absurdly long")
+    _want(_within(length, 1, _LONGEST_STEPS), "a note has no length")
     _want(_within(pitch, 0, HIGHEST_PITCH), "a note has no pitch")
     _want(_within(voice, 0, VOICES - 1), "a note is of no voice")
 
@@ -67,9 +67,9 @@ def _check_notes(columns: list[NDArray[np.int64]], counts: NDArray[np.int64]) ->
 def _check_meters(rows: NDArray[np.int64], pieces: int) -> None:
     piece, start, bar = rows.T
     _want(np.array_equal(np.unique(piece), np.arange(pieces)), "a piece has no meter")
-    steps = np.diff(piece) * (2 * LONGEST_STEPS) + np.diff(start)
-    _want(_within(start, 0, LONGEST_STEPS) and bool((steps >= 0).all()), "meters out of order")
-    _want(_within(bar, 1, LONGEST_STEPS), "a bar has no length")
+    steps = np.diff(piece) * (2 * _LONGEST_STEPS) + np.diff(start)
+    _want(_within(start, 0, _LONGEST_STEPS) and bool((steps >= 0).all()), "meters out of order")
+    _want(_within(bar, 1, _LONGEST_STEPS), "a bar has no length")
 
 
 def _rows(array: NDArray[np.generic], name: str) -> NDArray[np.int64]:

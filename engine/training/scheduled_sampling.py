@@ -21,7 +21,7 @@ from engine.diffusion.sampler import Filled, Loop, Request, Sampler, no_chords
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
 from engine.music.roll import drop_orphans
 
-CALLS = 4
+_CALLS = 4
 """Sampler calls: rougher than played, at a fraction of a training step's time."""
 
 
@@ -70,7 +70,7 @@ def with_sampled_past(
             torch.zeros_like(seeds),
             *no_chords(cells),
         )
-        filled: Filled = sampler(asked, Loop(CALLS, "renoise", 0.7))
+        filled: Filled = sampler(asked, Loop(_CALLS, "renoise", 0.7))
     played = filled.cells.cpu().numpy() > 0.5
     context = batch.context.copy()
     for row, new, start in zip(rows, played, starts, strict=True):

@@ -29,7 +29,7 @@ from engine.training.folded_cells import without_orphans
 from engine.training.texture_windows import TextureBatch, TextureMusic, texture_prior
 
 
-def texture_logits(
+def _texture_logits(
     network: FrameTransformer, batch: TextureBatch, noisy: Tensor, known: Tensor, level: Tensor
 ) -> Tensor:
     """One call on folded cells, [B, N, 24, K]."""
@@ -48,7 +48,7 @@ def texture_logits(
         )
 
 
-def texture_loss(
+def _texture_loss(
     network: FrameTransformer,
     batch: TextureBatch,
     level: Tensor,
@@ -63,7 +63,7 @@ def texture_loss(
     noisy = (uniform < alpha * batch.target + (1.0 - alpha) * prior).to(torch.bfloat16)
     noisy = noisy * (1.0 - mask)
     known = batch.context.to(torch.bfloat16) * mask
-    logits = texture_logits(network, batch, noisy, known, level)
+    logits = _texture_logits(network, batch, noisy, known, level)
     cells = F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
     free = (1.0 - batch.mask).amax(dim=2).sum() * 6
     return (cells * (1.0 - mask)).sum() / free.clamp_min(1.0)
@@ -108,7 +108,7 @@ def with_sampled_past(
     x = (torch.rand(shape, generator=generator, device=device) < prior).to(torch.bfloat16)
     for i in range(4):
         level = torch.full((len(rows),), 1.0 - i / 4, device=device)
-        logits = texture_logits(network, part, x * (1.0 - wide), known, level).float()
+        logits = _texture_logits(network, part, x * (1.0 - wide), known, level).float()
         p = torch.sigmoid(_sharpened(logits, 0.7))
         x0 = (torch.rand(shape, generator=generator, device=device) < p).to(torch.bfloat16)
         after = alpha_bar(level - 0.25, "cosine")[:, None, None, None]
@@ -135,7 +135,9 @@ def _sharpened(logits: Tensor, temperature: float) -> Tensor:
 
 
 @torch.no_grad()
-def texture_scores(network: FrameTransformer, music: TextureMusic, prior: Tensor, size: int) -> str:
+def _texture_scores(
+    network: FrameTransformer, music: TextureMusic, prior: Tensor, size: int
+) -> str:
     """Valid loss a step of music, by style, of `size` windows at each level; the lead known."""
     network.eval()
     generator = torch.Generator(prior.device).manual_seed(3)
@@ -150,7 +152,7 @@ def texture_scores(network: FrameTransformer, music: TextureMusic, prior: Tensor
             if len(rows):
                 part = TextureBatch(*(getattr(batch, name)[rows] for name in batch.__slots__))
                 levels = torch.full((len(rows),), level, device=prior.device)
-                found = texture_loss(network, part, levels, prior, generator)
+                found = _texture_loss(network, part, levels, prior, generator)
                 sums.setdefault(STYLES[style], []).append(float(found))
     return " ".join(f"{name} {sum(x) / len(x):.3f}" for name, x in sums.items())
 
@@ -183,7 +185,7 @@ def train_texture(
             size = max(recipe.beats // beats, 1)
             batch, level = music.batch(size, beats, generator), draw_levels(size, generator, device)
             network.zero_grad(set_to_none=True)
-            texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
+            _texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
             total = total + nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         return total
 
@@ -198,13 +200,13 @@ def train_texture(
             batch = with_sampled_past(run.averaged, batch, prior, generator)
         level = draw_levels(size, generator, device)
         network.train()
-        loss = texture_loss(network, batch, level, prior, generator)
+        loss = _texture_loss(network, batch, level, prior, generator)
         run.update(loss)
         if int(run.share * 10) > scored:
             scored = int(run.share * 10)
             report(
                 f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
-                + texture_scores(run.averaged, valid, prior, recipe.scored)
+                + _texture_scores(run.averaged, valid, prior, recipe.scored)
             )
         if kept and run.share > kept[0]:
             kept.pop(0)

@@ -59,15 +59,15 @@ def loss_of(
     cell_loss: Callable[[Tensor, Tensor], Tensor] = checkpoint.cross_entropy,
 ) -> Tensor:
     """Loss of the free cells per step of music that has any; cross-entropy is in nats."""
-    return per_step(cell_loss(logits.float(), target), free)
+    return _per_step(cell_loss(logits.float(), target), free)
 
 
-def per_step(cells: Tensor, free: Tensor) -> Tensor:
+def _per_step(cells: Tensor, free: Tensor) -> Tensor:
     """Sum over the free cells, for each step of music that has any."""
-    return (cells * free).sum() / steps_of(free)
+    return (cells * free).sum() / _steps_of(free)
 
 
-def steps_of(free: Tensor) -> Tensor:
+def _steps_of(free: Tensor) -> Tensor:
     """How many steps of music have free cells; 1 where none has."""
     return (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
 
@@ -182,7 +182,7 @@ class Run:
         loss = self._loss(logits, inputs, target, free)
         # Gradients are averaged over processes, losses are sums over the steps of music: a row
         # weighs the same on whichever process it is.
-        steps = steps_of(free)
+        steps = _steps_of(free)
         loss_sum, steps_sum = self.processes.sums(loss.detach() * steps, steps, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
         weighed = loss * (steps * self.processes.count / steps_sum)
@@ -222,7 +222,7 @@ class Run:
         rate = bound_rate(
             logits.float(), inputs.noisy, target, inputs.level, self.prior, self.schedule
         )
-        return per_step(rate, free)
+        return _per_step(rate, free)
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
         return logits_of(network, inputs, self.prior, self.schedule, self.exact)

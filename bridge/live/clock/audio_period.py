@@ -15,31 +15,31 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-KHZ = (44.1, 48.0)
-FRAMES = (256, 384, 512, 768, 1024, 2048, 4096)
-PERIODS_MS = np.array(sorted(frames / khz for khz in KHZ for frames in FRAMES))
+_KHZ = (44.1, 48.0)
+_FRAMES = (256, 384, 512, 768, 1024, 2048, 4096)
+_PERIODS_MS = np.array(sorted(frames / khz for khz in _KHZ for frames in _FRAMES))
 """The usual ones; twice the rate is half the frames. No clock is so fast that
 shorter ones matter."""
 
 TOGETHER_MS = 1.0
 """What comes this close together came in one period."""
-WOBBLE_MS = 0.5
+_WOBBLE_MS = 0.5
 """How far apart messages may be handed over that came at one point of the grid."""
 FEWEST, MOST = 8, 96
 FITS, KEPT = 0.55, 0.3
 """Share of arrivals that must fit a period, and one found before: a busy machine hands messages
 over later than the period's end. Of arrivals at any time a tenth to a fifth would fit."""
-AS_WELL = 0.15
+_AS_WELL = 0.15
 """A period fits as well as another where so much less does; then the longer one is meant."""
 AGAIN = 4
 """Arrivals after which it is judged anew."""
 
-# For _fitting: each period is cut into bins of about WOBBLE_MS, one row of _WIDTH of them a period.
-_BINS = (PERIODS_MS / WOBBLE_MS).astype(np.int64)[:, None]
+# For _fitting: each period is cut into bins of about _WOBBLE_MS, a row of _WIDTH of them each.
+_BINS = (_PERIODS_MS / _WOBBLE_MS).astype(np.int64)[:, None]
 _WIDTH = int(_BINS.max())
-_FIRST = np.arange(len(PERIODS_MS))[:, None] * _WIDTH
+_FIRST = np.arange(len(_PERIODS_MS))[:, None] * _WIDTH
 _NEXT = _FIRST + (np.arange(_WIDTH) + 1) % _BINS
-_BINS_A_MS = _BINS / PERIODS_MS[:, None]
+_BINS_A_MS = _BINS / _PERIODS_MS[:, None]
 
 
 class AudioPeriods:
@@ -66,19 +66,19 @@ class AudioPeriods:
     def _judge(self) -> None:
         arrivals = np.array(self._arrivals)
         fit = _fitting(arrivals)
-        least = np.where(self.length_ms == PERIODS_MS, KEPT, FITS)
-        fits = (fit >= least) & (fit >= fit.max() - AS_WELL)
-        self.length_ms = float(PERIODS_MS[fits].max(initial=0.0))
+        least = np.where(self.length_ms == _PERIODS_MS, KEPT, FITS)
+        fits = (fit >= least) & (fit >= fit.max() - _AS_WELL)
+        self.length_ms = float(_PERIODS_MS[fits].max(initial=0.0))
 
 
 def _fitting(arrivals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each of PERIODS_MS: the share of arrivals on the points of its best grid, or, where that
+    """Of each of _PERIODS_MS: the share of arrivals on the points of its best grid, or, where that
     is less, the share that came no sooner than a period after the last."""
     bins = (arrivals * _BINS_A_MS).astype(np.int64) % _BINS
     counts = np.bincount((bins + _FIRST).ravel(), minlength=_NEXT.size)
     # A cluster may lie across the border of two bins.
     on_grid = (counts.reshape(_NEXT.shape) + counts.take(_NEXT)).max(axis=1)
     gaps = np.sort(np.diff(arrivals))
-    apart = len(gaps) - gaps.searchsorted(PERIODS_MS - WOBBLE_MS)
+    apart = len(gaps) - gaps.searchsorted(_PERIODS_MS - _WOBBLE_MS)
     fitting: NDArray[np.float64] = np.minimum(on_grid / len(arrivals), apart / len(gaps))
     return fitting

@@ -1,7 +1,7 @@
 """Do two MIDI clocks share one input? Then pulses come in two trains, each of them steady.
 
 They play at nearly one tempo, as two programs do that follow one song; the tempo read from both is
-twice that. What comes within REPEAT_MS is a repeat, and of pulses handed over by the audio period
+twice that. What comes within _REPEAT_MS is a repeat, and of pulses handed over by the audio period
 nothing can be said. Knows nothing of tempo.
 """
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 LOOKED_AT = 96
 """Pulses: two beats of each clock, and as often judged."""
-REPEAT_MS = 2.0
-STEADY = 0.05
+_REPEAT_MS = 2.0
+_STEADY = 0.05
 """Share of their mean by which the times from a pulse to the next but one may differ."""
-APART = 0.75
+_APART = 0.75
 """The shorter of two gaps in turn is at most so much of the longer, else they may be one clock."""
 
 
@@ -29,7 +29,7 @@ class ClockCensus:
 
     def arrived(self, at_ms: float, by_audio_period: bool) -> bool:
         """A pulse came; True when it looks as if there were two clocks, for the first time."""
-        if at_ms - self._last_ms < REPEAT_MS:
+        if at_ms - self._last_ms < _REPEAT_MS:
             return False
         self._last_ms = at_ms
         self._arrivals_ms.append(at_ms)
@@ -44,6 +44,6 @@ class ClockCensus:
 
 def _are_two(arrivals_ms: NDArray[np.float64]) -> bool:
     gaps, rounds = np.diff(arrivals_ms), arrivals_ms[2:] - arrivals_ms[:-2]
-    steady = float(rounds.std()) < STEADY * float(rounds.mean())
+    steady = float(rounds.std()) < _STEADY * float(rounds.mean())
     first, second = np.median(gaps[::2]), np.median(gaps[1::2])
-    return bool(steady and min(first, second) < APART * max(first, second))
+    return bool(steady and min(first, second) < _APART * max(first, second))

@@ -17,7 +17,7 @@ from bridge.live.clock.transport import Transport
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
-GRACE_NS = 50 * NS_PER_MS
+_GRACE_NS = 50 * NS_PER_MS
 """A Start that comes so soon after a bar line was meant for it: messages take their time."""
 
 
@@ -49,7 +49,7 @@ class LinkTransport(Transport):
         if before is None and seen.rolling:  # its bar is under way
             return [*events, self._roll(seen, 0, math.floor)]
         if seen.rolling and before is not None and not before.rolling:
-            return [*events, self._roll(seen, GRACE_NS, math.ceil)]
+            return [*events, self._roll(seen, _GRACE_NS, math.ceil)]
         return events + self._wait()
 
     # -- By hand -----------------------------------------------------------------------------------

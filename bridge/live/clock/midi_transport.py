@@ -15,12 +15,12 @@ from bridge.live.clock.tempo import TempoTracker
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT, Meter
 
-CLOCKS = ("auto", "midi", "internal", "link")
-DROPOUT_NS = NS_PER_S // 2
+_CLOCKS = ("auto", "midi", "internal", "link")
+_DROPOUT_NS = NS_PER_S // 2
 """A clock silent for so long is gone: over four pulses at 20 bpm."""
 
 SIXTEENTH = STEPS_PER_BEAT // 4
-JUMP_STEPS = STEPS_PER_BEAT
+_JUMP_STEPS = STEPS_PER_BEAT
 """A correction of the position beyond this is a jump, not a bend. A jump forgets the plans: pulses
 that a busy machine held up for a quarter of a second must not bring one about."""
 
@@ -62,7 +62,7 @@ class MidiTransport(Playhead):
         events = self.tick(now_ns)
         if self._census.arrived(now_ns / NS_PER_MS, self._tracker.by_audio_period):
             events.append(TransportEvent.TWO_CLOCKS)
-        gap = self._pulse_ns is None or now_ns - self._pulse_ns > DROPOUT_NS
+        gap = self._pulse_ns is None or now_ns - self._pulse_ns > _DROPOUT_NS
         self._pulse_ns = now_ns
         if self._armed is not None:
             return events + self._begin(now_ns, self._armed)
@@ -128,7 +128,7 @@ class MidiTransport(Playhead):
         """Notice a clock that stopped coming, or never came after Start."""
         self._hear(now_ns)
         if self._armed is not None and self._armed_ns is not None:
-            if now_ns - self._armed_ns <= DROPOUT_NS:
+            if now_ns - self._armed_ns <= _DROPOUT_NS:
                 return []
             return self._begin_without_clock(self._armed_ns, self._armed)
         if self._alive(now_ns):
@@ -174,7 +174,7 @@ class MidiTransport(Playhead):
         self._latest_ns = max(self._latest_ns, now_ns)
 
     def _alive(self, now_ns: int) -> bool:
-        return self._pulse_ns is not None and now_ns - self._pulse_ns <= DROPOUT_NS
+        return self._pulse_ns is not None and now_ns - self._pulse_ns <= _DROPOUT_NS
 
     def _arm(self, now_ns: int, step: int, new_song: bool) -> list[TransportEvent]:
         self._hear(now_ns)
@@ -215,7 +215,7 @@ class MidiTransport(Playhead):
         # Bent from the latest instant known: positions up to there may have been used already.
         at_ns = self._latest_ns
         step = self._tracker.pulses_at(at_ns)
-        if abs(step - self._map.position(at_ns)) <= JUMP_STEPS:
+        if abs(step - self._map.position(at_ns)) <= _JUMP_STEPS:
             self._map.bend(at_ns, step, rate)
             return []
         return [self._play_from(at_ns, step, rate, False)]
@@ -251,7 +251,7 @@ class MidiTransport(Playhead):
 
 
 def checked_clock(kind: str) -> str:
-    """The word, if it is one of CLOCKS; else ValueError."""
-    if kind not in CLOCKS:
+    """The word, if it is one of _CLOCKS; else ValueError."""
+    if kind not in _CLOCKS:
         raise ValueError(f"clock {kind!r}: want auto, midi, internal or link")
     return kind

@@ -25,41 +25,41 @@ from engine.music.grid import STEPS_PER_BEAT
 
 Vector = NDArray[np.float64]
 
-MS_PER_MINUTE = 60_000.0
+_MS_PER_MINUTE = 60_000.0
 SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
 """Periods beyond these are not believed."""
 
-EVEN = 0.35
+_EVEN = 0.35
 """Pulses of a clock are no farther from equal distances than this share of one."""
 
 SUSPECTS, SPAN = 4, 4
 """So many are judged, over at least so many coarse audio periods: in one all of them may have come.
 """
-BOOTSTRAP = 4
-LOCKED = 12
+_BOOTSTRAP = 4
+_LOCKED = 12
 """Pulses after which the period is known well enough to tell a doubled pulse from a fast one."""
 
-COARSE = 0.6
+_COARSE = 0.6
 """From this share of a pulse on an audio period is coarse: a pulse more or less in one of them says
 nothing, and the filters must look past it."""
 
-JITTER_MS = (0.2, 1.2, 6.0)
+_JITTER_MS = (0.2, 1.2, 6.0)
 """Standard deviation of a pulse's arrival: least, first guess, most. Learnt while running."""
 
-STAY = 0.995
+_STAY = 0.995
 """Probability that the model in force (steady or ramping) is so at the next pulse too."""
 
-STEADY = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-RAMPING = np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
-MODELS = np.stack([STEADY, RAMPING])
-MODEL_SWITCH = np.array([[STAY, 1 - STAY], [1 - STAY, STAY]])
+_STEADY = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+_RAMPING = np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+_MODELS = np.stack([_STEADY, _RAMPING])
+_MODEL_SWITCH = np.array([[_STAY, 1 - _STAY], [1 - _STAY, _STAY]])
 
-PERIOD_WANDER_MS = 1e-4
-DRIFT_WANDER_MS = 5.5e-3
+_PERIOD_WANDER_MS = 1e-4
+_DRIFT_WANDER_MS = 5.5e-3
 """Per pulse, at 120 bpm: what the steady period and the ramp's slope may wander. With +-2 ms of
 jitter this gives the least p99 over ramps of up to 4 bpm a beat that start and stop at once."""
 
-REFERENCE_MS = MS_PER_MINUTE / 120 / STEPS_PER_BEAT
+_REFERENCE_MS = _MS_PER_MINUTE / 120 / STEPS_PER_BEAT
 
 
 class TempoTracker:
@@ -72,8 +72,8 @@ class TempoTracker:
         self.last_pulse = -1
         self._origin_ns = 0
         self._newest_ms = 0.0
-        self._first_period_ms = MS_PER_MINUTE / bpm / STEPS_PER_BEAT
-        self._jitter_ms2 = JITTER_MS[1] ** 2
+        self._first_period_ms = _MS_PER_MINUTE / bpm / STEPS_PER_BEAT
+        self._jitter_ms2 = _JITTER_MS[1] ** 2
         self._known = False
         self._arrivals = AudioPeriods()
         self._coarse_ms = 0.0
@@ -91,7 +91,7 @@ class TempoTracker:
     @property
     def bpm(self) -> float:
         """Filtered tempo."""
-        return MS_PER_MINUTE / STEPS_PER_BEAT / self._period_ms
+        return _MS_PER_MINUTE / STEPS_PER_BEAT / self._period_ms
 
     @property
     def known(self) -> bool:
@@ -135,7 +135,7 @@ class TempoTracker:
         at_ms = (now_ns - self._origin_ns) / NS_PER_MS
         self._arrivals.arrived(now_ns / NS_PER_MS)
         audio_ms = self._arrivals.length_ms
-        self._coarse_ms = audio_ms if audio_ms > COARSE * self._period_ms else 0.0
+        self._coarse_ms = audio_ms if audio_ms > _COARSE * self._period_ms else 0.0
         error_ms = at_ms - self._foretold(self.last_pulse + 1)
         if self._is_double(at_ms, error_ms):
             return
@@ -158,7 +158,7 @@ class TempoTracker:
         # is the longer one.
         early = error_ms < -0.75 * self._period_ms
         close = at_ms - self._newest_ms < 0.2 * self._period_ms
-        return early and close and self._updates >= LOCKED and not self._coarse_ms
+        return early and close and self._updates >= _LOCKED and not self._coarse_ms
 
     def _bootstrap(self, at_ms: float) -> None:
         """Take the tempo from the first few pulses, whatever it was guessed to be."""
@@ -168,7 +168,7 @@ class TempoTracker:
         self._begin(self.last_pulse, at_ms, period_ms, 0.3)
         # Pulses that come in pairs say little of the tempo until there are many.
         together = any(b - a < TOGETHER_MS for (_, a), (_, b) in pairwise(self._heard))
-        if len(self._heard) > (STEPS_PER_BEAT if together else BOOTSTRAP):
+        if len(self._heard) > (STEPS_PER_BEAT if together else _BOOTSTRAP):
             self._known = True
             self._replay(self._heard, period_ms)
 
@@ -205,7 +205,7 @@ class TempoTracker:
             return
         late_ms = float(np.mean([at_ms - self._foretold(index) for index, at_ms in pulses]))
         lost = round(late_ms / period_ms)
-        if lost and self._updates >= LOCKED and abs(late_ms - lost * period_ms) < 0.3 * period_ms:
+        if lost and self._updates >= _LOCKED and abs(late_ms - lost * period_ms) < 0.3 * period_ms:
             # `lost` pulses never came, or (negative) some came twice: the phase is right as it is.
             self._jitter_ms2 = self._calm_ms2
             self.last_pulse += lost
@@ -216,11 +216,11 @@ class TempoTracker:
 
     def _even(self, pulses: list[tuple[int, float]], apart_ms: float) -> bool:
         """Do they come as a clock sends them? What was held up comes all at once, or by and by."""
-        if apart_ms < MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+        if apart_ms < _MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
             return False
         begun_ms = pulses[0][1]
         off_ms = [abs(at_ms - begun_ms - k * apart_ms) for k, (_, at_ms) in enumerate(pulses)]
-        return max(off_ms) <= max(EVEN * apart_ms, 1.15 * self._coarse_ms)
+        return max(off_ms) <= max(_EVEN * apart_ms, 1.15 * self._coarse_ms)
 
     # -- The filters: ms since the origin; arrays [model, state] and [model, state, state] --------
 
@@ -228,7 +228,7 @@ class TempoTracker:
         """Start both filters on a pulse; `spread`: standard deviation of the period, relative."""
         self._index = index
         self._updates = 0
-        slope_ms = period_ms * period_ms / MS_PER_MINUTE * 4  # a ramp of 4 bpm a beat, per pulse
+        slope_ms = period_ms * period_ms / _MS_PER_MINUTE * 4  # a ramp of 4 bpm a beat, per pulse
         start = np.array([at_ms, period_ms, 0.0])
         spreads = np.array([self._jitter_ms2, (spread * period_ms) ** 2, slope_ms**2])
         self._states: Vector = np.tile(start, (2, 1))
@@ -255,13 +255,13 @@ class TempoTracker:
         seen = min(error_ms**2, (0.5 * self._period_ms) ** 2)
         foretold = float(self._weights @ self._covariances[:, 0, 0])
         learnt = self._jitter_ms2 + (seen - foretold - self._jitter_ms2) / 64
-        least = max(JITTER_MS[0] ** 2, self._coarse_ms**2 / 12)  # evenly spread over the period
-        self._jitter_ms2 = float(np.clip(learnt, least, max(least, JITTER_MS[2] ** 2)))
+        least = max(_JITTER_MS[0] ** 2, self._coarse_ms**2 / 12)  # evenly spread over the period
+        self._jitter_ms2 = float(np.clip(learnt, least, max(least, _JITTER_MS[2] ** 2)))
 
     def _interact(self) -> None:
         """Start each model from the mixture of both that its being in force now implies."""
-        prior = self._weights @ MODEL_SWITCH
-        share = MODEL_SWITCH * self._weights[:, None] / prior  # [from, to]
+        prior = self._weights @ _MODEL_SWITCH
+        share = _MODEL_SWITCH * self._weights[:, None] / prior  # [from, to]
         mixed = share.T @ self._states
         apart = self._states[:, None, :] - mixed[None, :, :]  # [from, to, state]
         spread = np.einsum("ft,fti,ftj->tij", share, apart, apart)
@@ -271,12 +271,12 @@ class TempoTracker:
     def _update(self, index: int, at_ms: float) -> None:
         """Move both filters on to pulse `index` and correct them by its time."""
         self._interact()
-        scale = (self._period_ms / REFERENCE_MS) ** 2  # a slope in bpm per beat goes with period^2
+        scale = (self._period_ms / _REFERENCE_MS) ** 2  # a slope in bpm per beat goes with period^2
         for _ in range(max(index - self._index, 1)):
-            self._states = np.einsum("mij,mj->mi", MODELS, self._states)
-            self._covariances = MODELS @ self._covariances @ MODELS.transpose(0, 2, 1)
-            self._covariances[0, 1, 1] += PERIOD_WANDER_MS**2
-            self._covariances[1, 2, 2] += (DRIFT_WANDER_MS * scale) ** 2
+            self._states = np.einsum("mij,mj->mi", _MODELS, self._states)
+            self._covariances = _MODELS @ self._covariances @ _MODELS.transpose(0, 2, 1)
+            self._covariances[0, 1, 1] += _PERIOD_WANDER_MS**2
+            self._covariances[1, 2, 2] += (_DRIFT_WANDER_MS * scale) ** 2
         self._index = index
         self._updates += 1
         errors = at_ms - self._states[:, 0]
@@ -303,5 +303,5 @@ def _on_line(pulses: list[tuple[int, float]], line: tuple[int, float, float]) ->
 
 
 def _believable(period_ms: float) -> float:
-    slowest, fastest = (MS_PER_MINUTE / STEPS_PER_BEAT / bpm for bpm in (SLOWEST_BPM, FASTEST_BPM))
+    slowest, fastest = (_MS_PER_MINUTE / STEPS_PER_BEAT / bpm for bpm in (SLOWEST_BPM, FASTEST_BPM))
     return min(max(period_ms, fastest), slowest)

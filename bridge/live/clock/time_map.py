@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-HISTORY = 512
+_HISTORY = 512
 """Corners kept, two a pulse: how far back a late stamp still finds the position it had."""
 
 
@@ -78,6 +78,6 @@ class TimeMap:
     def _corner(self, at_ns: int, step: float) -> None:
         self._ns.append(at_ns)
         self._steps.append(step)
-        if len(self._ns) > HISTORY:
+        if len(self._ns) > _HISTORY:
             self._before = self._rate(0)
             del self._ns[0], self._steps[0]

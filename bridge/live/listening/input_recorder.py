@@ -17,10 +17,10 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT, MeterM
 PREROLL_NS = 150 * NS_PER_MS
 """A DAW's notes lead its clock: those this long before Start belong to the first beat."""
 
-SETTLED_STEPS = STEPS_PER_BEAT // 2
+_SETTLED_STEPS = STEPS_PER_BEAT // 2
 """A note that ended so long ago keeps its voice."""
 
-GRACE_STEPS = STEPS_PER_BEAT // 4
+_GRACE_STEPS = STEPS_PER_BEAT // 4
 """A note shorter than a sixteenth does not hide the longer one that begins with it."""
 _RECENT = 24
 """Notes looked at when the lead is separated from the rest."""
@@ -193,7 +193,7 @@ class InputRecorder:
             return
         spans = [(p.entry, _end(p, now_step)) for p in self._recent]
         for entry, end in spans:
-            if end < now_step - SETTLED_STEPS:
+            if end < now_step - _SETTLED_STEPS:
                 continue
             above = [
                 (max(other.onset_step, entry.onset_step), min(other_end, end))
@@ -229,7 +229,7 @@ class InputRecorder:
 
 
 def _is_short(entry: RememberedNote) -> bool:
-    return entry.end_step is not None and entry.end_step - entry.onset_step < GRACE_STEPS
+    return entry.end_step is not None and entry.end_step - entry.onset_step < _GRACE_STEPS
 
 
 def _end(playing: _Playing, now_step: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bridge.live.listening.note_gate import Change, Key, NoteEvent
 from engine.music.chord_names import Chord
 
-FEWEST_CLASSES = 2
+_FEWEST_CLASSES = 2
 """One key alone is no chord; the one before stays."""
 
 
@@ -43,7 +43,7 @@ class LeftHand:
         self._held.add(key)
         pitches = sorted(pitch for _, pitch in self._held)
         classes = frozenset(pitch % 12 for pitch in pitches)
-        if len(classes) < FEWEST_CLASSES:
+        if len(classes) < _FEWEST_CLASSES:
             return False
         before, self.chord = self.chord, Chord(classes, pitches[0] % 12)
         return self.chord != before

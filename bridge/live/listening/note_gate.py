@@ -23,7 +23,7 @@ Key = tuple[int, int]
 """Channel 0..15 and pitch."""
 
 
-MASTER = 0
+_MASTER = 0
 """Channel 1: the master of MPE's lower zone, whose pedal is for all of its channels."""
 ECHO_NS = 100 * NS_PER_MS
 """A note we sent that comes back on its channel and pitch within this time is an echo. A DAW's
@@ -151,7 +151,7 @@ class NoteGate:
         return [NoteEvent(Change.OFF, at_ns, *key) for key in keys]
 
     def _pedalled(self, channel: int) -> bool:
-        master = MASTER in self._pedals and MASTER not in self._with_notes
+        master = _MASTER in self._pedals and _MASTER not in self._with_notes
         return channel in self._pedals or master
 
     def _is_echo_on(self, event: NoteEvent) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from engine.music.grid import LEAD
 from engine.music.roll import Note
 
-BUCKET_STEPS = 96
-LOOKBACK_STEPS = 4 * BUCKET_STEPS
+_BUCKET_STEPS = 96
+_LOOKBACK_STEPS = 4 * _BUCKET_STEPS
 """A finished note longer than this (16 beats) is not seen by windows that begin after it did."""
 SEAM_STEPS = 6
 """A jump this close to the loop's seam goes around the loop: clocks and seeks are not exact."""
@@ -80,7 +80,7 @@ class NoteMemory:
     def add(self, entry: RememberedNote) -> RememberedNote:
         """Remember a note from now on."""
         entry.sweep = self.sweep
-        self._buckets.setdefault(self._folded(entry.onset_step) // BUCKET_STEPS, []).append(entry)
+        self._buckets.setdefault(self._folded(entry.onset_step) // _BUCKET_STEPS, []).append(entry)
         self._count += 1
         if self._count > MOST_ENTRIES:
             self._forget_farthest()
@@ -88,7 +88,7 @@ class NoteMemory:
 
     def remove(self, entry: RememberedNote) -> None:
         """Forget one note."""
-        bucket = self._buckets.get(self._folded(entry.onset_step) // BUCKET_STEPS, [])
+        bucket = self._buckets.get(self._folded(entry.onset_step) // _BUCKET_STEPS, [])
         kept = [other for other in bucket if other is not entry]
         self._count -= len(bucket) - len(kept)
         bucket[:] = kept
@@ -99,7 +99,7 @@ class NoteMemory:
         if self.region is not None:
             start = max(start, to_step - self.region.length_steps)
         for low, high, _ in self._segments(start, to_step):
-            for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
+            for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
                 bucket = self._buckets.get(key)
                 if not bucket:
                     continue
@@ -111,7 +111,7 @@ class NoteMemory:
         """Put the present elsewhere. Memory stays, but nothing sounds across the new place."""
         self.sweep += 1
         self.cursor = to_step
-        for _, entry in self._entries(to_step - LOOKBACK_STEPS, to_step):
+        for _, entry in self._entries(to_step - _LOOKBACK_STEPS, to_step):
             if self.region is None and entry.end_at(to_step) > to_step:
                 entry.end_step = to_step
 
@@ -136,7 +136,7 @@ class NoteMemory:
     def notes(self, first_step: int, end_step: int, now_step: int) -> list[Note]:
         """Notes that sound in [first_step, end_step); open ones last until `now_step`."""
         found = []
-        for onset, entry in self._entries(first_step - LOOKBACK_STEPS, end_step):
+        for onset, entry in self._entries(first_step - _LOOKBACK_STEPS, end_step):
             length = entry.end_at(now_step) - entry.onset_step
             if onset + length > first_step:
                 found.append(Note(onset, entry.pitch, length, entry.voice, entry.velocity))
@@ -162,7 +162,7 @@ class NoteMemory:
     def _entries(self, first_step: int, end_step: int) -> Iterator[tuple[int, RememberedNote]]:
         """(onset, entry) of the onsets in [first_step, end_step)."""
         for low, high, shift in self._segments(first_step, end_step):
-            for key in range(low // BUCKET_STEPS, (high - 1) // BUCKET_STEPS + 1):
+            for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
                 for entry in self._buckets.get(key, ()):
                     onset = self._folded(entry.onset_step)
                     if low <= onset < high:
@@ -174,7 +174,7 @@ class NoteMemory:
         return entry.sweep < self.sweep or entry.onset_step < start
 
     def _forget_farthest(self) -> None:
-        here = self._folded(self.cursor) // BUCKET_STEPS
+        here = self._folded(self.cursor) // _BUCKET_STEPS
         for key in sorted(self._buckets, key=lambda key: -abs(key - here)):
             if self._count <= MOST_ENTRIES * 3 // 4:
                 return

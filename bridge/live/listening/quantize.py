@@ -17,11 +17,11 @@ GRIDS: dict[str, tuple[int, ...]] = {
 }
 """Grid lines within one beat, for every choice of the parameter `input_quantize`."""
 
-EARLY_MS = 45.0
+_EARLY_MS = 45.0
 """An onset at most this long before a bar line belongs to the new bar: real DAWs send their notes
 ahead of their clock (Ardour 7.3: two periods, 21 to 43 ms)."""
 
-EARLY_CAP_STEPS = 5.0
+_EARLY_CAP_STEPS = 5.0
 """... but never a whole sixteenth: above 278 bpm that would swallow the bar's last one."""
 
 LEGATO_STEPS = 4.0
@@ -45,7 +45,7 @@ def quantize_in_bar(step: float, grid: str, meters: MeterMap) -> int:
 
 def early_steps(bpm: float) -> float:
     """How many steps before a bar line still count as the new bar."""
-    return min(EARLY_MS / 60_000 * bpm * STEPS_PER_BEAT, EARLY_CAP_STEPS)
+    return min(_EARLY_MS / 60_000 * bpm * STEPS_PER_BEAT, _EARLY_CAP_STEPS)
 
 
 def quantize_onset(step: float, grid: str, meters: MeterMap, bpm: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import Enum
 
-FRESH_STEPS = 4 * 24
+_FRESH_STEPS = 4 * 24
 """A plan decided at most four beats before a beat is fresh there."""
 
 
@@ -71,7 +71,7 @@ class BeatTally:
             how = "late"
         elif not sounded:
             how = "rest" if origin is Origin.NOTHING or without else "silent"
-        elif origin is Origin.PLAN and beat_step - decided <= FRESH_STEPS:
+        elif origin is Origin.PLAN and beat_step - decided <= _FRESH_STEPS:
             how = "fresh"
         else:
             how = "stale"

@@ -8,16 +8,16 @@ from collections import deque
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT
 
-GRID_STEPS = 6
+_GRID_STEPS = 6
 """The commit horizon is a whole number of sixteenths, one at least."""
 LONGEST_HORIZON_STEPS = 12 * STEPS_PER_BEAT
-WAKE_NS = 20 * NS_PER_MS
+_WAKE_NS = 20 * NS_PER_MS
 """Time for the way to the engine and back and for a late wake-up."""
-UNKNOWN_NS = 250 * NS_PER_MS
+_UNKNOWN_NS = 250 * NS_PER_MS
 """What a plan is taken to need before one was measured."""
 SAMPLES, FEW = 32, 3
-FEWEST_CALLS = 2
-BEAT_SHARE = 0.75
+_FEWEST_CALLS = 2
+_BEAT_SHARE = 0.75
 """Of the time between two decisions, what the engine may use."""
 
 
@@ -59,7 +59,7 @@ class EngineTiming:
         """
         samples = self._samples or self._expected
         if not samples:
-            return UNKNOWN_NS
+            return _UNKNOWN_NS
         per_call = self._line()[1]
         ordered = sorted(ns + per_call * (calls - asked) for asked, ns in samples)
         return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > FEW else 1)])
@@ -76,10 +76,10 @@ class EngineTiming:
         off: each number of calls draws its own noise, so a change is audible.
         """
         fixed, per_call = self._line()
-        spare = BEAT_SHARE * 60 * NS_PER_S / bpm - fixed
+        spare = _BEAT_SHARE * 60 * NS_PER_S / bpm - fixed
         fit = wanted
         if spare > 0 and wanted * per_call > spare:
-            fit = min(wanted, max(FEWEST_CALLS, int(spare / per_call)))
+            fit = min(wanted, max(_FEWEST_CALLS, int(spare / per_call)))
         keep = 0 < self._calls <= wanted and abs(fit - self._calls) * 5 <= self._calls
         if not keep or fit == wanted:
             self._calls = fit
@@ -87,9 +87,9 @@ class EngineTiming:
 
     def horizon_steps(self, calls: int, bpm: float) -> int:
         """Song steps from a decision to where its plan can take over, a multiple of a sixteenth."""
-        needed_ns = 1.1 * self.p95_ns(calls) + WAKE_NS
+        needed_ns = 1.1 * self.p95_ns(calls) + _WAKE_NS
         needed = needed_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
-        return min(LONGEST_HORIZON_STEPS, max(1, math.ceil(needed / GRID_STEPS)) * GRID_STEPS)
+        return min(LONGEST_HORIZON_STEPS, max(1, math.ceil(needed / _GRID_STEPS)) * _GRID_STEPS)
 
     def _line(self) -> tuple[float, float]:
         """Fixed time and time per call, in ns, by the medians of the fewest and the most calls."""

@@ -15,11 +15,11 @@ from engine.music.grid import LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.request import SampleSettings
 
-REPEATED_BARS = (2, 1)
+_REPEATED_BARS = (2, 1)
 """So many bars are repeated, or fewer where there were not so many."""
-CLASHES = (1, 11)
+_CLASHES = (1, 11)
 """Semitones, modulo the octave, that no repeated note may have to the melody."""
-HELD_STEPS = 16 * STEPS_PER_BEAT
+_HELD_STEPS = 16 * STEPS_PER_BEAT
 """How long ago a note of the melody that is still held may have begun."""
 
 
@@ -36,7 +36,7 @@ def repeated(
     As the locks, the register and the melody allow; where the melody allows none, all others.
     """
     line = bars.bar(first_step)[0]
-    for count in REPEATED_BARS:
+    for count in _REPEATED_BARS:
         back = line - bars.plus(line, -count)
         if _reply(line - back, bars.plus(line, 1 - count), 0, turn, song):
             notes = _reply(first_step - back, stop_step - back, back, turn, song)
@@ -66,11 +66,11 @@ def _lead(first: int, stop: int, turn: Turn, song: SongMemory) -> set[int]:
     """Pitches of the melody that are answered here: bars ago, or held now."""
     shift = turn.shift_steps
     here = song.input.notes(first - shift, stop - shift, stop - shift)
-    held = [] if shift else song.input.onsets(first - HELD_STEPS, stop)
+    held = [] if shift else song.input.onsets(first - _HELD_STEPS, stop)
     return {note.pitch for note in here if note.voice == LEAD} | {
         entry.pitch for entry in held if entry.voice == LEAD and entry.end_step is None
     }
 
 
 def _clashes(pitch: int, lead: Iterable[int]) -> bool:
-    return any(pitch == other or (pitch - other) % 12 in CLASHES for other in lead)
+    return any(pitch == other or (pitch - other) % 12 in _CLASHES for other in lead)

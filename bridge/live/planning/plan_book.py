@@ -19,11 +19,11 @@ from engine.music.heard_chords import heard_chords
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
-PATIENCE_NS = 4 * NS_PER_S
+_PATIENCE_NS = 4 * NS_PER_S
 """A request unanswered for so long (or four times the usual) is given up."""
-MOST_ASKS = 16
+_MOST_ASKS = 16
 """Requests whose answers are still of use."""
-DETOUR_NS = 100 * NS_PER_MS
+_DETOUR_NS = 100 * NS_PER_MS
 """The most that the way to the engine and back may add to the engine's own time."""
 
 
@@ -115,7 +115,7 @@ class PlanBook:
 
     def gave_up(self, now_ns: int, calls: int) -> bool:
         """Free the slot of a request that was never answered; True if it was."""
-        patience = max(PATIENCE_NS, 4 * self._timing.p95_ns(calls))
+        patience = max(_PATIENCE_NS, 4 * self._timing.p95_ns(calls))
         if self.outstanding is None or now_ns - self.outstanding.asked_ns < patience:
             return False
         self.outstanding = None
@@ -134,7 +134,7 @@ class PlanBook:
         request = replace(request, id=self._last_id)
         ask = Ask(request, turn, decided_step, offset_steps, now_ns)
         self._asks[request.id] = ask
-        if len(self._asks) > MOST_ASKS:
+        if len(self._asks) > _MOST_ASKS:
             del self._asks[next(iter(self._asks))]
         self.outstanding = ask
         return request
@@ -148,7 +148,7 @@ class PlanBook:
             return None
         for old in [asked for asked in self._asks if asked <= plan.id]:
             del self._asks[old]
-        detour = min(DETOUR_NS, max(0, now_ns - ask.asked_ns - plan.elapsed_ns))
+        detour = min(_DETOUR_NS, max(0, now_ns - ask.asked_ns - plan.elapsed_ns))
         self._timing.measured(plan.elapsed_ns + detour, plan.calls)
         if self.in_force is not None and plan.id <= self.in_force.id:
             return None

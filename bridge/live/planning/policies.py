@@ -14,7 +14,7 @@ from bridge.live.planning.request_window import WINDOW_STEPS, Known, Turn
 from bridge.settings.knobs import Knobs
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 
-FIRST_HEARD_STEPS = STEPS_PER_BEAT // 4
+_FIRST_HEARD_STEPS = STEPS_PER_BEAT // 4
 """So much of a melody at least is to be known for the first chord under it."""
 
 
@@ -130,7 +130,7 @@ def _soonest(onset_step: int, scene: Scene) -> int:
     A chord from a plan that knows of no note would be in any key.
     """
     reach = min(scene.horizon_steps, STEPS_PER_BEAT)
-    return scene.bars.next_beat(onset_step + FIRST_HEARD_STEPS + reach - 1)
+    return scene.bars.next_beat(onset_step + _FIRST_HEARD_STEPS + reach - 1)
 
 
 class CallAndResponse:

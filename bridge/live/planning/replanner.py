@@ -26,9 +26,9 @@ from engine.music.keys import Key
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings
 
-SIXTEENTH = STEPS_PER_BEAT // 4
+_SIXTEENTH = STEPS_PER_BEAT // 4
 NEVER = 1 << 60
-UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
+_UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
 
 
 class Replanner:
@@ -49,7 +49,7 @@ class Replanner:
     ) -> None:
         self.engine_up = True
         self.target = NEVER
-        self.horizon_steps = SIXTEENTH
+        self.horizon_steps = _SIXTEENTH
         self.calls = knobs.integer("steps")
         self.given = GivenChords()
         self.heard_key: Key | None = None
@@ -124,7 +124,7 @@ class Replanner:
         Everything before it is then to be committed, and `ask` called.
         """
         self.fit_to_engine(bpm)
-        soonest = -int(-(position + self.horizon_steps - 1) // SIXTEENTH) * SIXTEENTH
+        soonest = -int(-(position + self.horizon_steps - 1) // _SIXTEENTH) * _SIXTEENTH
         horizon = soonest if self._at_once else max(soonest, self.target)
         horizon = max(horizon, self._plan_book.committed_to)
         self._at_once = self._wanted = False
@@ -144,7 +144,7 @@ class Replanner:
     @property
     def _lead_steps(self) -> int:
         """How long before its turn the first plan is asked for; an unknown engine may be slow."""
-        return STEPS_PER_BEAT if self._timing.known else UNKNOWN_LEAD_STEPS
+        return STEPS_PER_BEAT if self._timing.known else _UNKNOWN_LEAD_STEPS
 
     def ask(
         self, now_ns: int, position: float, bpm: float, horizon: int, policy: Policy
@@ -223,7 +223,7 @@ class Replanner:
     def trigger(self, now_ns: int, from_step: int, to_step: int, given: int | None) -> PlanRequest:
         """Make the request for the task of `mode` over [from_step, to_step)."""
         mode = self._knobs.text("mode")
-        quarter = (to_step - from_step) // 4 // SIXTEENTH * SIXTEENTH
+        quarter = (to_step - from_step) // 4 // _SIXTEENTH * _SIXTEENTH
         request = task_request(
             from_step,
             to_step,

@@ -19,7 +19,7 @@ from bridge.settings.knobs import Knobs
 from engine.music.grid import LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
 
-HELD_STEPS = 16 * STEPS_PER_BEAT
+_HELD_STEPS = 16 * STEPS_PER_BEAT
 """A note passed on before its end is known lasts so long, unless it ends before."""
 
 
@@ -145,7 +145,7 @@ class Delivery:
                 self._held.remove((entry, end_at))
         start = max(start, turn.start_step)
         for entry in self._song.input.onsets(start - shift, stop - shift):
-            length = entry.end_at(entry.onset_step + HELD_STEPS) - entry.onset_step
+            length = entry.end_at(entry.onset_step + _HELD_STEPS) - entry.onset_step
             onset = entry.onset_step + shift
             note = Note(onset, entry.pitch, length, entry.voice, entry.velocity)
             end_at = self._performer.pass_on(note, entry.channel)

@@ -23,7 +23,7 @@ from engine.requests.live_window import end_under
 
 LATE_NS = 50 * NS_PER_MS
 """A note that cannot be sent within this time of its moment is not sent at all."""
-FIRST_VELOCITY = 80
+_FIRST_VELOCITY = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Performer:
 
     def __init__(self, sent: Callable[[int, int, int], None]) -> None:
         self.scheduler = Scheduler()
-        self.lead_velocity = float(FIRST_VELOCITY)
+        self.lead_velocity = float(_FIRST_VELOCITY)
         self.onsets: list[float] = []
         self._sent = sent
         self._active: list[_Active] = []

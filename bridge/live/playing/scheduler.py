@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from bridge.midi_messages import CHANNELS, NOTE_ON, note_off
 
-SHORTEST_STEPS = 0.25
+_SHORTEST_STEPS = 0.25
 """A note that would end at or before its onset (humanize, a fast tempo) is given this length."""
 
 MidiMessage = tuple[int, ...]
@@ -75,7 +75,7 @@ class Scheduler:
 
     def add(self, note: ScheduledNote) -> None:
         """Queue a note; of two with the same onset, the one added first sounds first."""
-        end = max(note.end_step, note.onset_step + SHORTEST_STEPS)
+        end = max(note.end_step, note.onset_step + _SHORTEST_STEPS)
         note = note if end == note.end_step else replace(note, end_step=end)
         heapq.heappush(self._ons, (note.onset_step, self._next_serial(), note))
 

@@ -14,11 +14,11 @@ from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import LEAD, STEPS_PER_BEAT
 from engine.music.roll import Note
 
-HUMANIZE_NS = 10 * NS_PER_MS
-HUMANIZE_VELOCITY = 0.2
-REPLY_SHARE = 0.8
+_HUMANIZE_NS = 10 * NS_PER_MS
+_HUMANIZE_VELOCITY = 0.2
+_REPLY_SHARE = 0.8
 """The reply is this much softer than the melody."""
-LATEST_SHARE = 0.5
+_LATEST_SHARE = 0.5
 """A strummed note begins in this part of its length, however slow the strum."""
 _MASK = (1 << 64) - 1
 
@@ -73,7 +73,7 @@ def strum_steps(note: Note, beside: Sequence[Note], knobs: Knobs, bpm: float) ->
     chord = {n.pitch for n in beside if n.onset_step == note.onset_step and n.voice != LEAD}
     before = sum(p < note.pitch if gap_ms > 0 else p > note.pitch for p in chord)
     later = steps_in(before * abs(gap_ms) * NS_PER_MS, bpm)
-    return min(later, LATEST_SHARE * note.length_steps)
+    return min(later, _LATEST_SHARE * note.length_steps)
 
 
 def dress(
@@ -87,13 +87,13 @@ def dress(
     """The note as it is to be sent. beside: what is decided with it, itself among them."""
     fixed, human = knobs.integer("velocity"), knobs.number(part.humanize)
     human = knobs.number("humanize") if human < 0 else human
-    velocity = float(fixed) if fixed else lead_velocity * REPLY_SHARE
+    velocity = float(fixed) if fixed else lead_velocity * _REPLY_SHARE
     onset = note.onset_step + strum_steps(note, beside, knobs, bpm)
     if human:
         place = (note.onset_step, note.pitch, note.voice)
         seed = knobs.integer("seed")
-        velocity *= 1 + human * HUMANIZE_VELOCITY * (2 * chance(seed, *place, 0) - 1)
-        onset += steps_in(human * HUMANIZE_NS * chance(seed, *place, 1), bpm)
+        velocity *= 1 + human * _HUMANIZE_VELOCITY * (2 * chance(seed, *place, 0) - 1)
+        onset += steps_in(human * _HUMANIZE_NS * chance(seed, *place, 1), bpm)
     return ScheduledNote(
         onset_step=onset,
         end_step=float(note.end_step),

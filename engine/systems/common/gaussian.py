@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-LEVELS = 1000
+_LEVELS = 1000
 """Noise levels the networks are trained on: level = t / 1000 for t in 1..1000."""
 _OFFSET = 0.008  # Nichol and Dhariwal 2021: so that the first steps are not too small
 WAYS = ("ddim", "ancestral")
@@ -33,7 +33,7 @@ def alpha_bar(level: Tensor) -> Tensor:
 
 def draw_levels(size: int, generator: torch.Generator) -> Tensor:
     """Levels [size], each of the 1,000 equally often."""
-    return (torch.randint(0, LEVELS, (size,), generator=generator) + 1) / LEVELS
+    return (torch.randint(0, _LEVELS, (size,), generator=generator) + 1) / _LEVELS
 
 
 def _like(level: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,8 @@ from engine.systems.common.note_lists import Lost, held_notes
 Image = NDArray[np.bool_]
 """bool[.., plane, pitch, column]"""
 
-COLUMNS_PER_BEAT = 8
-_STEPS = STEPS_PER_BEAT // COLUMNS_PER_BEAT
+_COLUMNS_PER_BEAT = 8
+_STEPS = STEPS_PER_BEAT // _COLUMNS_PER_BEAT
 
 
 def image_of(cells: NDArray[np.bool_]) -> Image:

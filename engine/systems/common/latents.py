@@ -41,15 +41,15 @@ def codes_of(coder: Coder, images: Tensor) -> Tensor:
     return codes.reshape(-1, 2, *codes.shape[1:])
 
 
-def images_of(coder: Coder, codes: Tensor) -> Tensor:
+def _images_of(coder: Coder, codes: Tensor) -> Tensor:
     """Codes to the chance of each cell, [B, 2, 2, 88, C]."""
     chance = torch.sigmoid(coder.decode(codes.flatten(0, 1)))
     return chance.reshape(-1, 2, *chance.shape[1:])
 
 
-def drawn_image(coder: Coder, codes: Tensor) -> NDArray[np.bool_]:
+def _drawn_image(coder: Coder, codes: Tensor) -> NDArray[np.bool_]:
     """The likelier value of each cell, bool[2, 2, 88, C]; of both planes the likelier one."""
-    chance = images_of(coder, codes)[0].cpu().numpy()
+    chance = _images_of(coder, codes)[0].cpu().numpy()
     image = chance > 0.5
     image[:, SUSTAIN] &= chance[:, SUSTAIN] > chance[:, ONSET]
     image[:, ONSET] &= ~image[:, SUSTAIN]
@@ -61,7 +61,7 @@ def through_code(coder: Coder, roll: PianoRoll) -> PianoRoll:
     device = next(coder.parameters()).device
     image = torch.from_numpy(image_of(roll.cells))[None].float().to(device)
     with torch.inference_mode():
-        cells = cells_of(drawn_image(coder, codes_of(coder, image)))
+        cells = cells_of(_drawn_image(coder, codes_of(coder, image)))
     return PianoRoll(cells, roll.pitches, roll.first_step)
 
 
@@ -81,7 +81,7 @@ def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Samp
                 window = LatentWindow(
                     codes_of(coder, image), known, sheet.first_step + part.start, number
                 )
-                found = drawn_image(coder, sample(window))
+                found = _drawn_image(coder, sample(window))
             wrong += orphans(found)
             sheet.take(part, cells_of(found))
         sheet.done[..., : part.start + half] = True

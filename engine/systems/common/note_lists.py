@@ -87,6 +87,6 @@ def voiced(notes: Iterable[Note], known: Iterable[Note] = ()) -> list[Note]:
     return out
 
 
-def drawn(notes: Iterable[Note], roll: PianoRoll, pitches: PitchRange) -> Cells:
+def _drawn(notes: Iterable[Note], roll: PianoRoll, pitches: PitchRange) -> Cells:
     """Cells of `notes` over the steps of `roll`."""
     return np.asarray(notes_to_roll(notes, roll.first_step, roll.end_step, pitches).cells)

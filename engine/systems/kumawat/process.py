@@ -29,14 +29,14 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
 
     def sample(window: LatentWindow) -> Tensor:
         source = window.codes.flatten(1, 2)
-        known = known_codes(window.known, window.codes).flatten(1, 2)
+        known = _known_codes(window.known, window.codes).flatten(1, 2)
         found = reverse(network, source, known, walk, generator)
         return found.reshape(window.codes.shape)
 
     return fill_by_windows(network.coder, request, network.config.beats, sample)
 
 
-def known_codes(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], codes: Tensor) -> Tensor:
+def _known_codes(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], codes: Tensor) -> Tensor:
     """bool[2, T] as 0/1 of the codes' shape [1, 2, Z, R, T]."""
     beats = torch.from_numpy(known).to(codes)[None, :, None, None, :]
     return beats.expand_as(codes)

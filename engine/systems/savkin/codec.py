@@ -25,9 +25,9 @@ Numbers = NDArray[np.int64]
 """[event], each 0..257"""
 
 OFF, REST, SHIFT = 128, 256, 257
-BPM = 125.0
+_BPM = 125.0
 SHIFTS_PER_STEP = 2
-"""At BPM, of 0.01 s each."""
+"""At _BPM, of 0.01 s each."""
 _SHIFT_S = 0.01
 
 
@@ -55,18 +55,18 @@ class Faults:
         return self.offs + self.ons + self.endless + self.beyond
 
 
-def ticks_of(step: int, bpm: float = BPM) -> int:
+def _ticks_of(step: int, bpm: float = _BPM) -> int:
     """A place in steps, in shifts; rounded where the tempo does not divide."""
     return round(step * 60 / bpm / STEPS_PER_BEAT / _SHIFT_S)
 
 
-def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float = BPM) -> Numbers:
+def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float = _BPM) -> Numbers:
     """The events of notes from `first_step` to `end_step`, where what still sounds goes off."""
-    zero = ticks_of(first_step, bpm)
-    events = [SavkinEvent(ticks_of(n.onset_step, bpm) - zero, True, n.pitch) for n in notes]
+    zero = _ticks_of(first_step, bpm)
+    events = [SavkinEvent(_ticks_of(n.onset_step, bpm) - zero, True, n.pitch) for n in notes]
     ends = (min(n.end_step, end_step) for n in notes)
     pairs = zip(ends, notes, strict=True)
-    events += [SavkinEvent(ticks_of(end, bpm) - zero, False, n.pitch) for end, n in pairs]
+    events += [SavkinEvent(_ticks_of(end, bpm) - zero, False, n.pitch) for end, n in pairs]
     numbers: list[int] = []
     now = 0
     for event in sorted(events):
@@ -77,7 +77,7 @@ def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float
 
 
 def from_numbers(
-    numbers: Iterable[int], first_step: int = 0, bpm: float = BPM
+    numbers: Iterable[int], first_step: int = 0, bpm: float = _BPM
 ) -> tuple[list[Note], Faults]:
     """Notes of any sequence of numbers, however wrong, and what was wrong with it."""
     reader = _NumberReader(first_step, bpm)
@@ -126,7 +126,7 @@ class _NumberReader:
         return sorted(self.notes), Faults(**self.wrong)
 
 
-def encode(roll: PianoRoll, bpm: float = BPM) -> tuple[Numbers, Lost]:
+def encode(roll: PianoRoll, bpm: float = _BPM) -> tuple[Numbers, Lost]:
     """The numbers of a roll, and what they cannot hold: voices are forgotten."""
     notes, lost = listed(roll)
     moved = sum(_moves(n.onset_step - roll.first_step, bpm) for n in notes)
@@ -136,11 +136,11 @@ def encode(roll: PianoRoll, bpm: float = BPM) -> tuple[Numbers, Lost]:
 
 def _moves(step: int, bpm: float) -> bool:
     """Whether a place comes back as another one."""
-    back = ticks_of(step, bpm) * _SHIFT_S * bpm / 60 * STEPS_PER_BEAT
+    back = _ticks_of(step, bpm) * _SHIFT_S * bpm / 60 * STEPS_PER_BEAT
     return round(back) != step
 
 
-def decode(numbers: Numbers, steps: int, first_step: int = 0, bpm: float = BPM) -> PianoRoll:
+def decode(numbers: Numbers, steps: int, first_step: int = 0, bpm: float = _BPM) -> PianoRoll:
     """A roll of `steps` steps; all notes are the accompaniment's."""
     notes, _ = from_numbers(numbers, first_step, bpm)
     return notes_to_roll(notes, first_step, first_step + steps)

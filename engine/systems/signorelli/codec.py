@@ -17,7 +17,7 @@ from engine.systems.common.note_lists import Lost, listed
 Triples = NDArray[np.float64]
 """[note, (pitch, duration, delta)], each 0..1"""
 
-LONGEST_BEATS = 8.0
+_LONGEST_BEATS = 8.0
 """A note that lasts longer is cut."""
 FURTHEST_BEATS = 4.0
 """A longer rest between two onsets is cut to this."""
@@ -47,11 +47,11 @@ def to_triples(notes: Sequence[Note], first_step: int) -> tuple[Triples, Lost]:
     beats = np.diff(onset, prepend=first_step) / STEPS_PER_BEAT
     length = np.array([note.length_steps for note in notes]) / STEPS_PER_BEAT
     pitch = np.array([note.pitch for note in notes])
-    cut = (beats > FURTHEST_BEATS) | (length > LONGEST_BEATS)
+    cut = (beats > FURTHEST_BEATS) | (length > _LONGEST_BEATS)
     triples = np.column_stack(
         [
             hertz(pitch) / _HIGHEST_HZ,
-            np.minimum(length, LONGEST_BEATS) / LONGEST_BEATS,
+            np.minimum(length, _LONGEST_BEATS) / _LONGEST_BEATS,
             np.clip(beats, 0.0, FURTHEST_BEATS) / FURTHEST_BEATS,
         ]
     )
@@ -62,7 +62,7 @@ def from_triples(triples: Triples, first_step: int) -> list[Note]:
     """Notes of triples, rounded to steps; a note lasts one step at least."""
     inside = np.clip(triples, 0.0, 1.0)
     pitch = nearest_pitch(inside[:, PITCH] * _HIGHEST_HZ)
-    length = np.rint(inside[:, DURATION] * LONGEST_BEATS * STEPS_PER_BEAT).astype(np.int64)
+    length = np.rint(inside[:, DURATION] * _LONGEST_BEATS * STEPS_PER_BEAT).astype(np.int64)
     beats = np.cumsum(inside[:, DELTA] * FURTHEST_BEATS)
     onset = first_step + np.rint(beats * STEPS_PER_BEAT).astype(np.int64)
     rows = zip(onset, pitch, np.maximum(length, 1), strict=True)

@@ -54,12 +54,12 @@ class Segments:
             start = int(rng.integers(0, len(piece.onset) - self.length))
             part = piece.part(start, start + self.length).turned(turn(rng, self.augment))
             triples, lost = to_triples(_notes(part), int(piece.onset[max(start - 1, 0)]))
-            if not lost.total and bool(np.isin(part.pitch, PIANO_PITCHES).all()):
+            if not lost.total and bool(np.isin(part.pitch, _PIANO_PITCHES).all()):
                 break
         return triples
 
 
-PIANO_PITCHES = np.arange(PIANO.low, PIANO.high + 1)
+_PIANO_PITCHES = np.arange(PIANO.low, PIANO.high + 1)
 
 
 def _notes(part: Excerpt) -> list[Note]:

@@ -25,9 +25,9 @@ from engine.requests.request import STYLES
 from engine.systems.common.autoencoder import ROWS, Coder
 from engine.systems.common.layers import Level, waves
 
-MOST_AHEAD = 8
+_MOST_AHEAD = 8
 """Beats of the melody that may come before the accompaniment's current one."""
-ALL = MOST_AHEAD + 1
+ALL = _MOST_AHEAD + 1
 _LONGEST_BAR = 16
 
 
