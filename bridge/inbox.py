@@ -16,7 +16,7 @@ from bridge.commands import Act, Command, MidiIn
 _CAPACITY = 1 << 16
 """Commands kept at most; beyond it the oldest is dropped. Ten seconds of a saturated MIDI cable."""
 _PROMPT_ACTS = frozenset({"start", "stop", "panic"})
-FIRST_REALTIME, SONG_POSITION = 0xF8, 0xF2
+_FIRST_REALTIME, _SONG_POSITION = 0xF8, 0xF2
 
 
 class Wake:
@@ -58,7 +58,7 @@ def _is_prompt(command: Command) -> bool:
     """Does it pass others when too many wait? Clock, Start, Stop, song position and panic do."""
     if isinstance(command, MidiIn):
         kind = command.data[0] if command.data else 0
-        return kind >= FIRST_REALTIME or kind == SONG_POSITION
+        return kind >= _FIRST_REALTIME or kind == _SONG_POSITION
     return isinstance(command, Act) and command.name in _PROMPT_ACTS
 
 

@@ -7,6 +7,8 @@ from enum import Enum
 
 NOTE_OFF, NOTE_ON, CONTROL_CHANGE = 0x80, 0x90, 0xB0
 CHANNELS = 16
+ChannelPitch = tuple[int, int]
+"""Channel 0..15 and pitch 0..127."""
 PEDAL, ALL_SOUND_OFF, RESET_CONTROLLERS, ALL_NOTES_OFF = 64, 120, 121, 123
 
 
@@ -43,7 +45,7 @@ class MidiMessage:
     second: int = 0
 
 
-def parse(data: tuple[int, ...]) -> MidiMessage | None:
+def parse_message(data: tuple[int, ...]) -> MidiMessage | None:
     """Read one message; None for what we have no use for and for what is not MIDI.
 
     A note-on of velocity 0 is a note-off.

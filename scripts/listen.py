@@ -25,12 +25,12 @@ from bridge.settings import presets
 from engine.diffusion.batch import Batch
 from engine.evaluation import metrics
 from engine.evaluation.held_out import meters_of, pick
-from engine.evaluation.rollout_stage import whole_notes
+from engine.evaluation.rollout_stage import notes_begun_inside
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, MeterMap
 from engine.music.roll import Note, PianoRoll, roll_to_notes
 from engine.requests.request import STYLES, FillRequest
-from engine.requests.tasks import harmonize
+from engine.requests.tasks import harmonize_mask
 from engine.scores import midi_write, render
 from engine.scores.picture import picture
 from engine.training.corpus import SPLITS
@@ -99,9 +99,9 @@ def harmonized(pack: Pack, style: str, count: int, seed: int) -> Iterator[Harmon
     knobs = knobs_for(preset, {}, mode="harmonize")
     batch = melodies(pack, style, count, seed)
     for index in range(count):
-        composed = PianoRoll(whole_notes(batch.target[index]))
+        composed = PianoRoll(notes_begun_inside(batch.target[index]))
         meters = meters_of(batch.phase[index], batch.bar[index])
-        known = harmonize(composed)
+        known = harmonize_mask(composed)
         settings = replace(knobs.sample_settings(knobs.integer("steps")), seed=seed + index)
         request = FillRequest(
             PianoRoll(composed.cells & known, composed.pitches), known, meters, settings
@@ -116,7 +116,7 @@ def save(one: Harmonized, stem: Path, title: str, wav: bool) -> Image.Image:
     tracks = [midi_write.NewTrack("melody", lead), midi_write.NewTrack("reply", reply)]
     midi_write.write(midi_write.new_file(tracks, BPM, one.meters, title), stem.with_suffix(".mid"))
     drawn = render.draw(picture(title, lead, reply, one.meters))
-    render.save(drawn, stem.with_suffix(".png"))
+    render.save_png(drawn, stem.with_suffix(".png"))
     if wav:
         demo.make_wav(stem.with_suffix(".mid"), stem.with_suffix(".wav"), None)
     return drawn
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told.append({"title": title} | one.told())
         print(json.dumps(told[-1]))
     (given.out / "told.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    render.save(sheet(drawn), given.out / "sheet.png")
+    render.save_png(sheet(drawn), given.out / "sheet.png")
 
 
 if __name__ == "__main__":

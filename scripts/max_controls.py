@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.osc.schema import PARAM_PREFIX, PREFIX
-from bridge.settings.groups import Group, groups, label
+from bridge.settings.groups import Group, groups, row_label
 from bridge.settings.presets import list_presets
 from bridge.settings.rows import Parameter
 from scripts.max_boxes import Patcher, Rect
@@ -116,7 +116,7 @@ def strip(
 ) -> None:
     """A control with its name, and its cables to OSC and back."""
     (x, y), (name_rect, control_rect) = at, show
-    patch.add("comment", label(row), (x, y, 200, 20), name_rect, fontface=1)
+    patch.add("comment", row_label(row), (x, y, 200, 20), name_rect, fontface=1)
     rect = (x, y + 108, 86.0, 22.0)
     join(patch, row, control(patch, row, rect, control_rect), (x, y + 24), ends)
 

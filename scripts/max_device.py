@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 from bridge.osc.schema import PREFIX
-from bridge.settings.groups import ESSENTIAL, label
+from bridge.settings.groups import ESSENTIAL, row_label
 from bridge.settings.parameters import BY_NAME
 from bridge.settings.pitch_locks import KEYS
 from bridge.settings.rows import Parameter
@@ -118,7 +118,7 @@ def _live_controls(patch: Patcher) -> dict[str, list[Any]]:
         y = 240.0 + 300 * (i // 6)
         box = _live_box(patch, row, (x, y + 84, 60, 48), _show(name))
         join(patch, row, box, (x, y), ENDS)
-        found[box] = [label(row), _short(row), 0]
+        found[box] = [row_label(row), _short(row), 0]
     return found
 
 
@@ -135,7 +135,7 @@ def _live_box(patch: Patcher, row: Parameter, rect: Rect, show: Rect) -> str:
     kinds = {"bool": "live.toggle", "choice": "live.menu"}
     maxclass = kinds.get(row.kind, "live.dial")
     if maxclass != "live.dial":
-        _title(patch, label(row), (show[0], show[1] - 17), (rect[0] + 80, rect[1]))
+        _title(patch, row_label(row), (show[0], show[1] - 17), (rect[0] + 80, rect[1]))
     return patch.add(maxclass, "", rect, show, **_live(row.name, _value_of(row)), hint=row.doc)
 
 
@@ -152,12 +152,15 @@ def _live(name: str, valueof: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(row: Parameter) -> str:
-    return label(row).split(" (")[0]
+    return row_label(row).split(" (")[0]
 
 
 def _value_of(row: Parameter) -> dict[str, Any]:
     """A Live parameter by the row: named, ranged, with its default."""
-    found: dict[str, Any] = {"parameter_longname": label(row), "parameter_shortname": _short(row)}
+    found: dict[str, Any] = {
+        "parameter_longname": row_label(row),
+        "parameter_shortname": _short(row),
+    }
     if row.kind in ("float", "int"):
         whole = row.kind == "int"
         found |= {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.osc.server import RENEW_S
-from bridge.settings.groups import Group, groups, label
+from bridge.settings.groups import Group, groups, row_label
 from bridge.settings.rows import Parameter
 from scripts.patch_layout import (
     BUTTONS,
@@ -149,7 +149,7 @@ def _group(top: Canvas, group: Group, x: int, y: int) -> None:
 
 
 def _row(top: Canvas, row: Parameter, x: int, y: int) -> None:
-    top.text(x, y, label(row), 22)
+    top.text(x, y, row_label(row), 22)
     left, name = x + 152, f"md-{row.name}"
     if row.kind == "bool":
         _toggle(top, left, y, row.name)

@@ -29,8 +29,8 @@ from engine.model.generator import Generator
 from engine.music.grid import LEAD, PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN, Meter, MeterMap
 from engine.music.roll import notes_to_roll
 from engine.requests.request import FillRequest, SampleSettings
-from engine.requests.tasks import harmonize
-from engine.training.dataset import draw
+from engine.requests.tasks import harmonize_mask
+from engine.training.dataset import cells_of_rows
 from scripts.hymns import HYMNS, Hymn
 from scripts.make_melodies import TUNES, Tune, notes_of
 
@@ -85,7 +85,7 @@ def sample(hymns: tuple[Hymn, ...] = HYMNS) -> Batch:
         phase, bar = hymn.meters.phase(start + np.arange(0, steps, STEPS_PER_TOKEN))
         phases.append(phase)
         bars.append(bar)
-    cells = draw(np.array(rows, np.int64), len(places), steps)
+    cells = cells_of_rows(np.array(rows, np.int64), len(places), steps)
     mask = np.zeros((len(places), 2, steps), np.bool_)
     mask[:, LEAD] = True
     nothing = np.zeros(len(places), np.int64)
@@ -127,7 +127,7 @@ def harmonies(
         roll = notes_to_roll(notes, 0, -(-end // STEPS_PER_BEAT) * STEPS_PER_BEAT, PIANO)
         meters = MeterMap(((0, Meter.parse(tune.meter)),))
         wanted = replace(settings, seed=seed)
-        lead, reply = generator.fill(FillRequest(roll, harmonize(roll), meters, wanted)).cells
+        lead, reply = generator.fill(FillRequest(roll, harmonize_mask(roll), meters, wanted)).cells
         yield tune, (lead, reply)
 
 

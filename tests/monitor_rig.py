@@ -11,7 +11,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from bridge.osc.wire import OscMessage, decode, encode
+from bridge.osc.wire import OscMessage, decode_packet, encode_packet
 
 
 @dataclass
@@ -26,14 +26,14 @@ class FakeDaemon:
         end_s = time.monotonic() + 5
         while time.monotonic() < end_s:
             packet, self.peer = self.udp.recvfrom(8192)
-            for message in decode(packet):
+            for message in decode_packet(packet):
                 if isinstance(message, OscMessage) and message.address == address:
                     return message.arguments
         raise AssertionError(address)
 
     def say(self, name: str, *arguments: Any) -> None:
         assert self.peer is not None
-        self.udp.sendto(encode(f"/diffuse/out/{name}", arguments), self.peer)
+        self.udp.sendto(encode_packet(f"/diffuse/out/{name}", arguments), self.peer)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from bridge.engine_link.wire import PROTOCOL, Offer, offers_of, pack_ask
 from bridge.engine_server.open_ports import family
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
+from bridge.text import Say
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
 _SATURATED_S = 8.0
@@ -43,7 +44,6 @@ _CUT_S = 5.0
 _SHARE = 0.8
 """Of the capacity, where players are to be served as one is."""
 _SWITCH_S = 0.0005
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

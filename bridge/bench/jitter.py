@@ -34,7 +34,7 @@ from bridge.commands import (
     SendMidi,
     Value,
 )
-from bridge.engine_host.main import FIXTURE, EngineSpec, warm_up_request
+from bridge.engine_host.main import EngineSpec, warm_up_request
 from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.inbox import Inbox
 from bridge.live.session import Session
@@ -45,6 +45,7 @@ from bridge.runtime.daemon import SWITCH_S
 from bridge.runtime.transport_thread import TransportThread
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
+from bridge.settings.presets import FIXTURE
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import ACCOMPANIMENT
 from engine.music.roll import Note

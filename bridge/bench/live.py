@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.bench.stalls import StallMeter
-from bridge.client.peers import Bytes, MidiPeer, OscPeer, PlayedNote, pair_notes
+from bridge.client.peers import Bytes, MidiPeer, OscPeer, PlayedNote, played_notes
 from bridge.client.rig import DaemonProcess, RigError, jack_server, memory_mb
 from bridge.midi.systems import list_ports
 from bridge.text import did_you_mean, one_of
@@ -32,7 +32,7 @@ _GRID = (0, 6, 8, 12, 16, 18)
 _OFF_GRID_NS = 25 * NS_PER_MS
 """Beyond the jitter of two JACK periods of 512 frames, which a recorded note has."""
 
-Score = list[tuple[int, Bytes]]
+MidiScore = list[tuple[int, Bytes]]
 TuneNote = tuple[float, float, int]
 """Onset and length in beats, and pitch."""
 
@@ -97,10 +97,10 @@ def tune(bars: int, mode: str = "live", seed: int = 1) -> list[TuneNote]:
     return notes
 
 
-def clock_score(beats: float, bpm: float, from_beat: float = 0.0) -> Score:
+def clock_score(beats: float, bpm: float, from_beat: float = 0.0) -> MidiScore:
     """Start (or Song Position and Continue), 24 clocks a beat, Stop."""
     pulse_ns = 60e9 / bpm / STEPS_PER_BEAT
-    score: Score = [(0, (0xFA,))]
+    score: MidiScore = [(0, (0xFA,))]
     if from_beat:
         sixteenths = int(from_beat * 4)
         score = [(0, (0xF2, sixteenths & 127, sixteenths >> 7)), (0, (0xFB,))]
@@ -109,17 +109,17 @@ def clock_score(beats: float, bpm: float, from_beat: float = 0.0) -> Score:
     return [*score, (LEAD_IN_NS + round(count * pulse_ns), (0xFC,))]
 
 
-def tune_score(notes: Sequence[TuneNote], bpm: float) -> Score:
+def tune_score(notes: Sequence[TuneNote], bpm: float) -> MidiScore:
     """Note-ons and note-offs, a little detached; beats count from the first clock."""
     beat_ns = 60e9 / bpm
-    score: Score = []
+    score: MidiScore = []
     for beat, length, pitch in notes:
         score.append((LEAD_IN_NS + round(beat * beat_ns), (0x90, pitch, 90)))
         score.append((LEAD_IN_NS + round((beat + 0.95 * length) * beat_ns), (0x80, pitch, 0)))
     return score
 
 
-def merge(*scores: Score) -> Score:
+def merge_messages(*scores: MidiScore) -> MidiScore:
     """All messages in order of time; at equal times those of the first score first."""
     return sorted((event for score in scores for event in score), key=lambda event: event[0])
 
@@ -162,7 +162,7 @@ def _measure(
 ) -> dict[str, Any]:
     notes = tune(plan.bars, plan.mode)
     beats = plan.bars * BEATS_IN_BAR
-    score = merge(tune_score(notes, plan.bpm), clock_score(beats, plan.bpm))
+    score = merge_messages(tune_score(notes, plan.bpm), clock_score(beats, plan.bpm))
     load_before = os.getloadavg()[0]
     cpu_before_s = _cpu_s(daemon, osc)
     start_ns = time.perf_counter_ns() + 200 * NS_PER_MS
@@ -173,7 +173,7 @@ def _measure(
     engines = [int(figures[name]) for name in ("engine_pid", "standby_pid")]
     megabytes = memory_mb([daemon.process.pid, *(pid for pid in engines if pid)])
     cpu_s = _cpu_s(daemon, osc) - cpu_before_s
-    replies = pair_notes(peer.received)
+    replies = played_notes(peer.received)
     code = daemon.end()
     return {
         "mode": plan.mode,

@@ -42,7 +42,7 @@ from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
 
-Report = Callable[[Command], None]
+_Report = Callable[[Command], None]
 _STANDBY_MS = 80
 """What a plan takes the stand-in for a laptop's own engine."""
 
@@ -55,7 +55,7 @@ class StandIn:
 
     _sleepers = ThreadPoolExecutor(1000, initializer=raise_priority, initargs=(HELPER_PRIORITY,))
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: _Report) -> None:
         self.elapsed_ns: deque[int] = deque(maxlen=1)
         self.metadata: dict[str, Any] = {}
         self.restarts, self.refused = 0, ""
@@ -134,7 +134,7 @@ class PlayerResult:
 class SimulatedPlayer:
     """Runs a Session on a thread of its own from `start` until the melody is over."""
 
-    def __init__(self, part: Part, keeper: Callable[[Report], EngineKeeper]) -> None:
+    def __init__(self, part: Part, keeper: Callable[[_Report], EngineKeeper]) -> None:
         self.played = PlayerResult()
         self._part = part
         self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
@@ -232,14 +232,14 @@ class SimulatedPlayer:
         self.played.late_notes = self._session.stage.performer.scheduler.late
 
 
-def through(address: ServerAddress) -> Callable[[Report], EngineKeeper]:
+def through(address: ServerAddress) -> Callable[[_Report], EngineKeeper]:
     """Players of an engine server, each with a stand-in for a laptop's own engine."""
     return lambda report: FailoverEngine(address, report, StandIn)
 
 
 def play_all(
     parts: Sequence[Part],
-    keeper: Callable[[Report], EngineKeeper],
+    keeper: Callable[[_Report], EngineKeeper],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[PlayerResult]:
     """Everybody plays at once, once all are connected; `meanwhile` runs beside, on this thread."""

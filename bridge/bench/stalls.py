@@ -18,9 +18,9 @@ from types import TracebackType
 from bridge.realtime import raise_priority
 from bridge.timebase import NS_PER_MS, NS_PER_S
 
-EVERY_NS = 4 * NS_PER_MS
+WATCH_EVERY_NS = 4 * NS_PER_MS
 """How often a core is looked at; it costs a fiftieth of its time."""
-LEAST_NS = 5 * NS_PER_MS
+LEAST_STALL_NS = 5 * NS_PER_MS
 """Shorter ones are not counted."""
 _NOTED_NS = NS_PER_MS
 """Nor, shorter than this, noted: of those of 1 to 4 ms the watch sees some."""
@@ -82,7 +82,7 @@ class StallMeter:
 
     def figures(self, since_ns: int = 0) -> dict[str, float]:
         """How many there were, and the longest, in ms."""
-        found = self.longer_than(LEAST_NS / NS_PER_MS, since_ns)
+        found = self.longer_than(LEAST_STALL_NS / NS_PER_MS, since_ns)
         return {"count": len(found), "longest": round(max(found, default=0.0), 1)}
 
     def _read(self, watch: subprocess.Popen[str]) -> None:
@@ -100,7 +100,7 @@ def _watch_core(core: int) -> None:
     print("up", flush=True)
     due_ns = time.perf_counter_ns()
     while True:
-        due_ns += EVERY_NS
+        due_ns += WATCH_EVERY_NS
         time.sleep(max(0, due_ns - time.perf_counter_ns()) / NS_PER_S)
         now_ns = time.perf_counter_ns()
         if now_ns - due_ns >= _NOTED_NS:

@@ -83,7 +83,7 @@ def bench_engine(
         "live": live_request(defaults),
         "harmonize 4 bars": bench.harmonize_request(defaults),
     }
-    machine = bench.machine(generator.device)
+    machine = bench.torch_machine(generator.device)
     rows = list(bench.bench(models, requests, steps, plans, longest, progress()))
     if as_json:
         found = {"machine": machine, "rows": [asdict(row) for row in rows]}

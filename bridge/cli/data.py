@@ -35,8 +35,7 @@ def prepare(
 
     The first few are shown; `skipped_list` is where all of them are written, if there are any.
     """
-    from engine.training.corpus import CorpusError, folder_pieces, manifest_pieces
-    from engine.training.corpus import pack as write_pack
+    from engine.training.corpus import CorpusError, folder_pieces, manifest_pieces, write_pack
 
     if not data.is_dir():
         raise CorpusError(f"{data}: no such file or folder")

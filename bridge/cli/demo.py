@@ -92,7 +92,7 @@ def demo(
     extra_bars = 6 if mode == "continue" else int(reply == "next-bar")
     outcome = show.give(tune, words, extra_bars, click.echo)
     picture = output.with_suffix(".png")
-    show.save(tune, outcome, output, picture)
+    show.save_demo(tune, outcome, output, picture)
     if wav:
         show.make_wav(output, output.with_suffix(".wav"), soundfont)
     for line in show.summary(tune, outcome):

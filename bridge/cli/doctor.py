@@ -48,7 +48,7 @@ def doctor(
     the quiet notes of --loop. Exit code 1 when anything fails.
     """
     from bridge.doctor import machine_checks, midi_checks
-    from bridge.event_log.writer import default_folder
+    from bridge.event_log.writer import logs_folder
 
     checks: dict[str, Check] = {
         "versions": machine_checks.versions,
@@ -59,7 +59,7 @@ def doctor(
         "real-time priority": machine_checks.realtime,
         "timers": machine_checks.timers,
         "OSC port": lambda: machine_checks.osc_port(port),
-        "log folder": lambda: machine_checks.folder(default_folder()),
+        "log folder": lambda: machine_checks.folder(logs_folder()),
         "presets": machine_checks.models,
     }
     if ports is not None:

@@ -162,7 +162,7 @@ def train(
         prepare(data, pack, corpora, pack.with_suffix(".skipped.txt"))
         return
     from engine.model.export import pick_device
-    from engine.requests.abilities import SYSTEMS
+    from engine.requests.abilities import SYSTEM_NAMES
     from engine.training.processes import joined
     from engine.training.train import train as run_training
     from engine.training.train_settings import TrainSettings
@@ -170,7 +170,7 @@ def train(
     chosen = str(pick_device(device))
     with joined(chosen) as processes:
         packed = _packed(data, out, corpora, processes)
-        if options["family"] in SYSTEMS:
+        if options["family"] in SYSTEM_NAMES:
             if processes.count > 1:
                 raise click.UsageError(
                     f"{options['family']} trains in one process, not by torchrun"

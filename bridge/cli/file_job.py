@@ -15,11 +15,11 @@ from bridge.files import lead_sheets
 from bridge.files import tasks as file_tasks
 from bridge.files.batch import (
     MIDI_SUFFIXES,
-    Pair,
-    Report,
+    BatchReport,
+    FilePair,
     Where,
     pairs,
-    run,
+    run_batch,
     window_bar,
 )
 from bridge.files.tasks import Job, SourcePiece
@@ -75,7 +75,7 @@ def run_task(
     """Everything that can be wrong with the command line is said before the model is loaded."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
-    sheet = lead_sheets.load(options.pop("chords"))
+    sheet = lead_sheets.load_sheet(options.pop("chords"))
     takes, candidates = int(options.pop("takes")), int(options.pop("best_of"))
     by_part = bool(options.pop("parts"))
     preset, knobs = settings_for(task, options)
@@ -84,7 +84,7 @@ def run_task(
         _job(score, jobs[0], melody_track, make, knobs, PIANO)
     engine = engine_for(preset, knobs, task)
 
-    def work(pair: Pair) -> Report:
+    def work(pair: FilePair) -> BatchReport:
         score = read(pair.source)
         piece, wanted = _job(score, pair, melody_track, make, knobs, engine.pitches)
         if replace:
@@ -105,11 +105,16 @@ def run_task(
         report["warnings"] += file_tasks.overlay_warnings(piece, job, replaced=replace)
         return report
 
-    run(where, jobs, work)
+    run_batch(where, jobs, work)
 
 
 def _job(
-    score: Score, pair: Pair, melody_track: str, make: MakeJob, knobs: Knobs, pitches: PitchRange
+    score: Score,
+    pair: FilePair,
+    melody_track: str,
+    make: MakeJob,
+    knobs: Knobs,
+    pitches: PitchRange,
 ) -> tuple[SourcePiece, Job]:
     """What is to be done with a file. Raises MidiFileError, which names it."""
     try:
@@ -186,8 +191,8 @@ def engine_for(preset: Preset, knobs: Knobs, task: str) -> Filler:
 
 
 def report_of(
-    task: str, pair: Pair, job: Job, notes: list[Note], preset: Preset, knobs: Knobs
-) -> Report:
+    task: str, pair: FilePair, job: Job, notes: list[Note], preset: Preset, knobs: Knobs
+) -> BatchReport:
     """What `--json` prints of one file, with the line for people under `text`."""
     first, last = job.bars
     melody = job.melody

@@ -19,14 +19,14 @@ from bridge.files import lead_sheets
 from bridge.files import tasks as file_tasks
 from bridge.files.batch import (
     MIDI_SUFFIXES,
-    Pair,
-    Report,
+    BatchReport,
+    FilePair,
     Where,
     check_output,
     check_writable,
     file_options,
     pairs,
-    run,
+    run_batch,
 )
 from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.values import file_defaults
@@ -162,13 +162,13 @@ def generate(
     """Make music out of nothing, as a new MIDI file."""
     targets = _targets(output, count)
     _check_bars(bars)
-    sheet, candidates = lead_sheets.load(chords), int(given.pop("best_of"))
+    sheet, candidates = lead_sheets.load_sheet(chords), int(given.pop("best_of"))
     by_part = bool(given.pop("parts"))
     preset, knobs = settings_for("generate", given)
     engine = engine_for(preset, knobs, "generate")
     where = Where((), None if count else output, output if count else None, as_json)
 
-    def work(pair: Pair) -> Report:
+    def work(pair: FilePair) -> BatchReport:
         meters = MeterMap(((0, knobs.meter),))
         settings = knobs.sample_settings(knobs.integer("steps"))
         seed = settings.seed + targets.index(pair.target)
@@ -181,7 +181,7 @@ def generate(
         report = report_of("generate", pair, job, notes, preset, knobs) | {"seed": seed}
         return {key: value for key, value in report.items() if key != "input"}
 
-    run(where, [Pair(target, target) for target in targets], work)
+    run_batch(where, [FilePair(target, target) for target in targets], work)
 
 
 def _targets(output: Path, count: int | None) -> list[Path]:
@@ -210,10 +210,10 @@ def render(melody_track: str, title: str, **options: Any) -> None:
 
     where = Where(**options)
 
-    def work(pair: Pair) -> Report:
+    def work(pair: FilePair) -> BatchReport:
         score = read(pair.source)
         shown = picture.picture_of(score, title or pair.source.stem, melody_track)
-        drawing.save(drawing.draw(shown), pair.target)
+        drawing.save_png(drawing.draw(shown), pair.target)
         return {
             "input": str(pair.source),
             "output": str(pair.target),
@@ -222,7 +222,7 @@ def render(melody_track: str, title: str, **options: Any) -> None:
             "warnings": list(shown.warnings),
         }
 
-    run(where, pairs(where, (".png",), beside=True), work)
+    run_batch(where, pairs(where, (".png",), beside=True), work)
 
 
 def _check_bars(bars: int) -> None:

@@ -191,14 +191,14 @@ def serve(
     settings = read_settings({name: options.pop(name) for name in _ROWS}, assignments)
     preset, settings, remembered = _restored(state, options.pop("preset"), settings)
     from bridge.engine_link.address import server_address
-    from bridge.event_log.writer import default_folder
+    from bridge.event_log.writer import logs_folder
     from bridge.runtime.config import DaemonConfig
 
     config = DaemonConfig(
         preset=preset,
         settings=settings,
         **remembered,
-        log=None if no_log else log or default_folder(),
+        log=None if no_log else log or logs_folder(),
         companion=_monitor(monitor_port, options["takes"]) if monitor else None,
         chords=_given_chords(chords, str(settings.get("meter", ""))),
         server=server_address(engine_url, engine_token_file, engine_ca) if engine_url else None,
@@ -219,7 +219,7 @@ def _restored(
     from bridge.settings import state
 
     file = path if path.name else state.default_path()
-    found = state.load(file)
+    found = state.load_state(file)
     if click.get_current_context().get_parameter_source("preset") is ParameterSource.COMMANDLINE:
         found = found.beside(preset)
     for problem in found.problems:
@@ -251,10 +251,10 @@ def _play(config: DaemonConfig, level: int) -> None:
 
 def _monitor(web_port: int, takes: Path | None) -> Callable[[int], list[str]]:
     """The monitor's command line, from the daemon's port. Raises click.UsageError without it."""
-    from bridge.monitor.main import MISSING, is_installed
+    from bridge.monitor.main import NO_MONITOR, is_installed
 
     if not is_installed():
-        raise click.UsageError(MISSING)
+        raise click.UsageError(NO_MONITOR)
     words = [sys.executable, "-m", "bridge", "monitor", "--web-port", str(web_port)]
     words += ["--takes", str(takes)] if takes else []
     return lambda port: [*words, "--port", str(port)]
@@ -264,12 +264,12 @@ def _given_chords(path: Path | None, meter: str) -> tuple[tuple[int, float, str]
     """(bar, beat, symbol) of a lead sheet in one meter. Raises LeadSheetError."""
     if path is None:
         return ()
-    from bridge.files.lead_sheets import load
+    from bridge.files.lead_sheets import load_sheet
     from engine.music.grid import STEPS_PER_BEAT, Meter
     from engine.requests.lead_sheet import place
 
     here = Meter.parse(meter or str(DEFAULTS["meter"]))
-    placed = place(load(path), lambda bar: here)
+    placed = place(load_sheet(path), lambda bar: here)
     return tuple((p.bar, 1 + p.offset_steps / STEPS_PER_BEAT, p.symbol) for p in placed)
 
 

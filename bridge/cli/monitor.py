@@ -63,9 +63,9 @@ def monitor(
     A process of its own and an OSC client like any other: close it and the music goes on.
     """
     from bridge.monitor.main import MonitorError, run
-    from bridge.takes.keeper import default_folder
+    from bridge.takes.keeper import takes_folder
 
-    folder = takes or default_folder()
+    folder = takes or takes_folder()
     try:
         run((daemon, port), (web_host, web_port), hosts, folder, click.echo, show=show)
     except MonitorError as err:

@@ -10,7 +10,7 @@ import click
 
 from bridge.event_log.lines import STORES
 from bridge.event_log.replay import Replay, replay
-from bridge.event_log.writer import default_folder, parts_of, read_lines
+from bridge.event_log.writer import logs_folder, parts_of, read_lines
 from bridge.timebase import NS_PER_MS
 
 TICKS_PER_BEAT, BEAT_US = 1000, 1_000_000
@@ -34,7 +34,7 @@ def replay_command(log: Path | None, as_json: bool, midi: Path | None) -> None:
     state folder. Nothing is sent and no model is run: the plans are in the log. Exit code 1 when
     the replay differs.
     """
-    parts = parts_of(log or default_folder())
+    parts = parts_of(log or logs_folder())
     found = replay(read_lines(parts))
     if midi is not None:
         from engine.scores.midi_write import write

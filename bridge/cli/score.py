@@ -210,7 +210,7 @@ def evaluate(
     from engine.training.dataset import load_pack
 
     rollouts = {"replay": rollout_scores, "recovery": recovery}
-    check_words("--task", tasks, (*scoring.TASKS, *rollouts))
+    check_words("--task", tasks, (*scoring.SCORED_TASKS, *rollouts))
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}

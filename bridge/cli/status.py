@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from bridge.osc.wire import OscMessage, decode, encode
+from bridge.osc.wire import OscMessage, decode_packet, encode_packet
 from bridge.text import printable
 
 WAIT_S = 2.0
@@ -61,11 +61,11 @@ def ask(host: str, port: int) -> Status:
             raise click.UsageError(f"{host}: {err.strerror or err}") from None
         own_host, own_port = peer.getsockname()
         # Its reply port may be another program's: have the answers come here as well.
-        peer.send(encode("/diffuse/subscribe", (own_host, own_port)))
+        peer.send(encode_packet("/diffuse/subscribe", (own_host, own_port)))
         try:
             for name in ASKED:
-                peer.send(encode(f"/diffuse/{name}", ()))
-            peer.send(encode("/diffuse/stats", ()))
+                peer.send(encode_packet(f"/diffuse/{name}", ()))
+            peer.send(encode_packet("/diffuse/stats", ()))
             return _listen(peer)
         except OSError:  # nobody listens there: the system says so, or nothing comes
             raise click.UsageError(
@@ -73,14 +73,14 @@ def ask(host: str, port: int) -> Status:
                 "`midi-diffuse serve`, or name its port with --port"
             ) from None
         finally:
-            peer.send(encode("/diffuse/unsubscribe", (own_host, own_port)))
+            peer.send(encode_packet("/diffuse/unsubscribe", (own_host, own_port)))
 
 
 def _listen(peer: socket.socket) -> Status:
     found, end_s = Status(), time.monotonic() + WAIT_S
     while True:
         peer.settimeout(max(end_s - time.monotonic(), 1e-3))
-        for message in decode(peer.recv(65536)):
+        for message in decode_packet(peer.recv(65536)):
             if isinstance(message, OscMessage) and _take(message, found):
                 return found
         if time.monotonic() > end_s:

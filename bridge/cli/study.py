@@ -120,7 +120,7 @@ def bench_samplers(
     with packed(data) as path:
         found = {
             "model": generator.metadata["name"],
-            "machine": bench.machine(generator.device),
+            "machine": bench.torch_machine(generator.device),
             **study.study(generator, load_pack(path), wanted, progress()),
         }
     click.echo(json.dumps(found, indent=2) if as_json else table(found, wanted))

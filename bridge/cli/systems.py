@@ -32,7 +32,7 @@ def train_system(
     """Train or resume. Raises CheckpointError or PackError; Ctrl-C saves and exits with 130."""
     from engine.model.export import pick_device
     from engine.systems.train import SystemTrainSettings
-    from engine.systems.train import train as run_training
+    from engine.systems.train import train_system as run_training
 
     ours = {name: options[name] for name in _OURS}
     chosen = str(pick_device(options["device"]))
@@ -114,7 +114,7 @@ def bench_systems(
         wanted = EvaluateSettings(beats=16, **options)
         found = systems.score(entries, load_pack(path), wanted, progress())
     first = next(iter(entries.values())).player
-    found["machine"] = bench.machine(first.device)
+    found["machine"] = bench.torch_machine(first.device)
     click.echo(json.dumps(found, indent=2) if as_json else table(found))
 
 

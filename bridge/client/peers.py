@@ -20,7 +20,7 @@ from bridge.inbox import Wake
 from bridge.midi.ports import Tap
 from bridge.midi.systems import IN_NAME, OUT_NAME
 from bridge.osc.server import RENEW_S
-from bridge.osc.wire import OscMessage, decode, encode
+from bridge.osc.wire import OscMessage, decode_packet, encode_packet
 from bridge.realtime import raise_priority, wait_until
 from bridge.timebase import NS_PER_S
 
@@ -56,7 +56,7 @@ class OscPeer:
         Else what a subscriber did not read would leave no room for the answer.
         """
         self._take_what_is_there()
-        self._socket.sendto(encode(address, arguments), ("127.0.0.1", self.to_port))
+        self._socket.sendto(encode_packet(address, arguments), ("127.0.0.1", self.to_port))
 
     def receive(self, seconds: float) -> OscMessage | None:
         """The next message, or None when none comes in time."""
@@ -70,7 +70,7 @@ class OscPeer:
     def _take_what_is_there(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                found = decode(self._socket.recv(65536))
+                found = decode_packet(self._socket.recv(65536))
                 self._unread.extend(each for each in found if isinstance(each, OscMessage))
 
     def wait(self, address: str, seconds: float = 5.0) -> tuple[Any, ...]:
@@ -177,7 +177,7 @@ class PlayedNote:
     velocity: int
 
 
-def pair_notes(received: Sequence[tuple[int, Bytes]]) -> list[PlayedNote]:
+def played_notes(received: Sequence[tuple[int, Bytes]]) -> list[PlayedNote]:
     """Match note-ons with their note-offs, in order of onset."""
     open_notes: dict[tuple[int, int], tuple[int, int]] = {}
     notes: list[PlayedNote] = []

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from bridge.client.peers import OscPeer
 from bridge.client.rig import DaemonProcess
 from bridge.demo.ways import DemoPeer, MidiWay, OscWay, our_api
 from bridge.settings.presets import shared_dir
-from bridge.text import did_you_mean
+from bridge.text import Say, did_you_mean
 from engine.music.grid import STEPS_PER_BEAT, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores.melody import find_melody
@@ -33,8 +33,6 @@ _SOUNDFONT_FOLDERS = (
     "/usr/share/soundfonts",
     "/usr/local/share/soundfonts",
 )
-
-Say = Callable[[str], None]
 
 
 class DemoError(ValueError):
@@ -111,7 +109,7 @@ def give(tune: Tune, options: Sequence[str], extra_bars: int, say: Say) -> Perfo
         api = "" if others else our_api()
         way: DemoPeer = MidiWay(api) if api else OscWay(peer)
         say(f"playing {tune.name} ({tune.bars} bars, {tune.bpm:.0f} bpm) over {way.name}")
-        perform(tune, way, extra_bars, say)
+        play_tune(tune, way, extra_bars, say)
         last = (tune.bars + extra_bars) * tune.meter.bar_steps
         reply = [
             replace(note, length_steps=min(note.length_steps, last - note.onset_step))
@@ -133,7 +131,7 @@ def _daemon(tune: Tune, options: Sequence[str]) -> Iterator[tuple[DaemonProcess,
         yield daemon, peer
 
 
-def perform(tune: Tune, way: DemoPeer, extra_bars: int, say: Say) -> None:
+def play_tune(tune: Tune, way: DemoPeer, extra_bars: int, say: Say) -> None:
     """Play the tune and `extra_bars` of silence, step by step, and say how it goes."""
     events, bar_steps = tune.events(), tune.meter.bar_steps
     before, last = 0, (tune.bars + extra_bars) * bar_steps
@@ -169,7 +167,7 @@ def _sleep_until(due_ns: int) -> None:
 # -- What it leaves --------------------------------------------------------------------------------
 
 
-def save(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None:
+def save_demo(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None:
     """Write both tracks as MIDI to `path` and as a piano-roll to `picture`."""
     tracks = [NewTrack("melody", tune.notes), NewTrack(REPLY_NAME, outcome.reply, 0, {1: 1})]
     title = tune.name.replace("-", " ")
@@ -177,7 +175,7 @@ def save(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None:
     from engine.scores import picture as pictures
     from engine.scores import render
 
-    render.save(render.draw(pictures.picture_of(read(path), title, "melody")), picture)
+    render.save_png(render.draw(pictures.picture_of(read(path), title, "melody")), picture)
 
 
 def find_soundfont() -> Path | None:

@@ -9,15 +9,15 @@ from typing import Protocol
 
 import rtmidi
 
-from bridge.client.peers import OscPeer, pair_notes
+from bridge.client.peers import OscPeer, played_notes
 from bridge.midi.ports import Tap
 from bridge.midi.systems import IN_NAME, OUT_NAME, list_ports
+from bridge.midi_messages import NOTE_OFF, NOTE_ON
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT
 from engine.music.roll import Note
 
-CLOCK, START, STOP = 0xF8, 0xFA, 0xFC
-NOTE_ON, NOTE_OFF = 0x90, 0x80
+_CLOCK, _START, _STOP = 0xF8, 0xFA, 0xFC
 
 
 _NUMBERS = {
@@ -90,13 +90,13 @@ class MidiWay:
 
     def begin(self) -> int:
         """Send Start; the first clock, 50 ms later, is the first step."""
-        self._out.send_message([START])
+        self._out.send_message([_START])
         self._start_ns = time.perf_counter_ns() + 50 * NS_PER_MS
         return self._start_ns
 
     def pulse(self) -> None:
         """Send a MIDI clock."""
-        self._out.send_message([CLOCK])
+        self._out.send_message([_CLOCK])
 
     def note(self, pitch: int, velocity: int) -> None:
         """Send a note-on or note-off."""
@@ -104,7 +104,7 @@ class MidiWay:
 
     def end(self) -> None:
         """Send Stop, and close the ports when the last note-offs have come."""
-        self._out.send_message([STOP])
+        self._out.send_message([_STOP])
         time.sleep(0.3)
         self._in.close()
         self._out.close_port()
@@ -117,7 +117,7 @@ class MidiWay:
 
     def reply(self, step_ns: float) -> list[Note]:
         """The recording on the grid; JACK's own delay, the same for all notes, is taken out."""
-        played = [note for note in pair_notes(self._received) if note.off_ns is not None]
+        played = [note for note in played_notes(self._received) if note.off_ns is not None]
         onsets = [(note.on_ns - self._start_ns) / step_ns for note in played]
         off_grid = [onset - _SIXTEENTH * round(onset / _SIXTEENTH) for onset in onsets]
         delay = statistics.median(off_grid) if onsets else 0.0

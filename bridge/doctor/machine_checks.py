@@ -21,9 +21,9 @@ from bridge.timebase import NS_PER_MS
 
 _PYTHONS = ((3, 11), (3, 12))
 _PACKAGES = ("torch", "numpy", "python-rtmidi")
-NAPS, NAP_MS = 200, 2
+_NAPS, _NAP_MS = 200, 2
 _LATE_MS = 5.0
-SLOW_MS, TOO_SLOW_MS = 250.0, 1000.0
+_SLOW_MS, _TOO_SLOW_MS = 250.0, 1000.0
 """A plan should take less than half a beat at 120 bpm; more than two, and nothing is fresh."""
 _PLANS = 5
 
@@ -72,8 +72,8 @@ def timers() -> Finding:
 def _naps() -> list[float]:
     raise_priority()
     late = []
-    for _ in range(NAPS):
-        due_ns = time.perf_counter_ns() + NAP_MS * NS_PER_MS
+    for _ in range(_NAPS):
+        due_ns = time.perf_counter_ns() + _NAP_MS * NS_PER_MS
         sleep_until(due_ns)
         late.append((time.perf_counter_ns() - due_ns) / NS_PER_MS)
     return late
@@ -131,5 +131,5 @@ def engine_finding(name: str, device: str, plan_ms: float) -> Finding:
     """What the time of a plan says."""
     text = f"preset {name} on {device}: {plan_ms:.0f} ms a plan"
     fix = "fewer `--steps`, a slower tempo, `--reply next-bar`, or a GPU (`--device cuda`)"
-    level = OK if plan_ms < SLOW_MS else WARN if plan_ms < TOO_SLOW_MS else FAIL
+    level = OK if plan_ms < _SLOW_MS else WARN if plan_ms < _TOO_SLOW_MS else FAIL
     return Finding("engine", level, text, "" if level == OK else fix)

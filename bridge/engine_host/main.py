@@ -29,6 +29,7 @@ from bridge.engine_host.wire import (
     unpack,
     unpack_request,
 )
+from bridge.settings.presets import FIXTURE
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Note
 from engine.requests.abilities import AbilityError
@@ -38,11 +39,10 @@ if TYPE_CHECKING:
     from engine.model.generator import Generator
     from engine.systems.player import SystemPlayer
 
-FIXTURE = "fixture"
-WARM_UPS, WARM_UP_S = 8, 3.0
-WARM, AGREE = 3, 0.2
-"""Warm when WARM calls in a row agree within this share of the slowest; at most WARM_UPS, and on
-a slow machine, which would never be ready, no more than three beyond WARM_UP_S."""
+_WARM_UPS, _WARM_UP_S = 8, 3.0
+_WARM, _AGREE = 3, 0.2
+"""Warm when _WARM calls in a row agree within this share of the slowest; at most _WARM_UPS, and on
+a slow machine, which would never be ready, no more than three beyond _WARM_UP_S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Cue:
     """Begin with `spec`. `calls`: most warm-up calls; fewer when music waits for the engine."""
 
     spec: EngineSpec
-    calls: int = WARM_UPS
+    calls: int = _WARM_UPS
 
 
 def serve_engine(conn: Connection, cue: Cue | None) -> None:
@@ -122,11 +122,11 @@ def serve_engine(conn: Connection, cue: Cue | None) -> None:
             engine = load_engine(spec)
             median_ns = warm_up(engine, cue)
         except Exception as err:  # whatever a damaged file makes torch raise
-            conn.send_bytes(pack(REFUSED, {"text": one_line(err)}))
+            conn.send_bytes(pack(REFUSED, {"text": fault_message(err)}))
             return
         ready = {"plan_ns": round(median_ns * spec.slow_down), "metadata": plain(engine.metadata)}
         # The first call of all is slow and tells nothing of the next.
-        ready["calls"] = spec.warm_up.steps if cue.calls >= WARM else 0
+        ready["calls"] = spec.warm_up.steps if cue.calls >= _WARM else 0
         conn.send_bytes(pack(READY, ready))
         for request in _requests(conn):
             conn.send_bytes(_answer(engine, request, spec.slow_down))
@@ -185,18 +185,18 @@ def _import_engine() -> None:
 
 
 def warm_up(engine: Engine, cue: Cue) -> int:
-    """Call until WARM of them agree; gives their median in ns."""
+    """Call until _WARM of them agree; gives their median in ns."""
     request = warm_up_request(cue.spec.warm_up)
     times: list[int] = []
     while len(times) < cue.calls:
         started_ns = time.perf_counter_ns()
         engine.plan(request)
         times.append(time.perf_counter_ns() - started_ns)
-        last = sorted(times[-WARM:])
-        agree = last[-1] - last[0] <= AGREE * last[-1]
-        if len(last) == WARM and (agree or sum(times) > WARM_UP_S * 1e9):
+        last = sorted(times[-_WARM:])
+        agree = last[-1] - last[0] <= _AGREE * last[-1]
+        if len(last) == _WARM and (agree or sum(times) > _WARM_UP_S * 1e9):
             break
-    last = sorted(times[-WARM:])
+    last = sorted(times[-_WARM:])
     return last[len(last) // 2]
 
 
@@ -215,12 +215,12 @@ def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
         time.sleep((slow_down - 1) * elapsed_ns / 1e9)
         return pack_plan(replace(plan, elapsed_ns=time.perf_counter_ns() - started_ns))
     except AbilityError as err:
-        return pack(CANNOT, {"id": request.id, "text": one_line(err)})
+        return pack(CANNOT, {"id": request.id, "text": fault_message(err)})
     except Exception as err:  # one bad request or plan must not cost the musician the engine
-        return pack(ERROR, {"id": request.id, "text": one_line(err)})
+        return pack(ERROR, {"id": request.id, "text": fault_message(err)})
 
 
-def one_line(err: Exception) -> str:
+def fault_message(err: Exception) -> str:
     """What went wrong, for a message."""
     text = " ".join(str(err).split()) or type(err).__name__
     return text if len(text) <= 300 else f"{text[:297]}..."

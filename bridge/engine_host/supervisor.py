@@ -33,7 +33,7 @@ from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import Plan, PlanRequest
 
-FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
+_FIRST_BACKOFF_NS, _LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
 MOST_ERRORS = 4
 """So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
 NONSENSE = (
@@ -83,7 +83,7 @@ class EngineSupervisor:
         self._loading = False
         self._good: EngineSpec | None = None  # the last that served
         self._retry: tuple[int, EngineSpec] | None = None
-        self._backoff_ns = FIRST_BACKOFF_NS
+        self._backoff_ns = _FIRST_BACKOFF_NS
         self._thread = ServiceThread("engine", self._turn, end=self._end_all)
 
     @property
@@ -164,7 +164,7 @@ class EngineSupervisor:
     def _start_wanted(self, now_ns: int) -> None:
         if self._wanted:
             spec = self._wanted.popleft()
-            self._backoff_ns = FIRST_BACKOFF_NS
+            self._backoff_ns = _FIRST_BACKOFF_NS
             cue = Cue(spec)
         elif self._retry and now_ns >= self._retry[0]:
             spec = self._retry[1]
@@ -245,7 +245,7 @@ class EngineSupervisor:
         child.busy_ns = child.request = None
         if kind == PLAN:
             child.errors = 0
-            self._backoff_ns = FIRST_BACKOFF_NS
+            self._backoff_ns = _FIRST_BACKOFF_NS
             self.elapsed_ns.append(plan.elapsed_ns)
             self._report(PlanArrived(time.perf_counter_ns(), plan))
         elif kind == READY:
@@ -260,7 +260,7 @@ class EngineSupervisor:
     def _take_over(self, child: EngineChild, head: dict[str, Any]) -> None:
         old, self._serving, self._coming = self._serving, child, None
         self._good = child.spec
-        self._backoff_ns = FIRST_BACKOFF_NS
+        self._backoff_ns = _FIRST_BACKOFF_NS
         child.ready, child.metadata = True, head["metadata"]
         child.plan_ns, child.calls = int(head["plan_ns"]), int(head["calls"])
         self.metadata = child.metadata
@@ -327,10 +327,10 @@ class EngineSupervisor:
             self._say("error" if self._serving else "down", f"{why} while it was loading")
         self.restarts += 1
         if child.spec is not None:
-            at_once = self._standby is not None and self._backoff_ns == FIRST_BACKOFF_NS
+            at_once = self._standby is not None and self._backoff_ns == _FIRST_BACKOFF_NS
             pause_ns = 0 if at_once else self._backoff_ns
             self._retry = (time.perf_counter_ns() + pause_ns, child.spec)
-        self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)
+        self._backoff_ns = min(2 * self._backoff_ns, _LONGEST_BACKOFF_NS)
 
     def _replace_hung(self, now_ns: int) -> None:
         for child in (self._serving, self._coming):

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8443
-LEAST_TOKEN, MOST_TOKEN = 16, 512
+_LEAST_TOKEN, _MOST_TOKEN = 16, 512
 
 
 class LinkError(ValueError):
@@ -68,6 +68,6 @@ def read_token(file: Path) -> str:
         token = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as err:
         raise LinkError(f"{file}: not a token file ({err})") from None
-    if not LEAST_TOKEN <= len(token) <= MOST_TOKEN or not token.isprintable() or " " in token:
-        raise LinkError(f"{file}: not a token; want one line of at least {LEAST_TOKEN} characters")
+    if not _LEAST_TOKEN <= len(token) <= _MOST_TOKEN or not token.isprintable() or " " in token:
+        raise LinkError(f"{file}: not a token; want one line of at least {_LEAST_TOKEN} characters")
     return token

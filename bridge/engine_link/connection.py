@@ -25,7 +25,7 @@ from bridge.service_thread import TURN_S, Health, ServiceThread
 _OPEN_S = 3.0
 _ALIVE_S = 2.0
 """Between two signs of life while nothing else is said, and how long one may take."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -141,11 +141,11 @@ class Connection:
             _log.exception("engine link")
 
     async def _keep_connected(self) -> None:
-        pause_s = FIRST_PAUSE_S
+        pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 await self._converse()
-                pause_s, why = FIRST_PAUSE_S, "closed the connection"
+                pause_s, why = _FIRST_PAUSE_S, "closed the connection"
             except (OSError, WebSocketException, LinkError, EOFError) as err:
                 why = _reason(err)
             except Exception as err:  # a fault here must not cost the musician the way back
@@ -154,7 +154,7 @@ class Connection:
                 why = f"failed ({type(err).__name__})"
             self._lost(why)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _converse(self) -> None:
         """Connect, and hand on what comes until the connection ends."""

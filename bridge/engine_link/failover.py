@@ -30,7 +30,7 @@ from engine.requests.request import PlanRequest
 PATIENCE_NS = 400 * NS_PER_MS
 """An answer that takes longer is given up: with the local engine's own time that is about a beat
 at 120 bpm. A server that needs longer for every plan is never asked for music."""
-HEDGE_NS, HEDGE_TIMES = 200 * NS_PER_MS, 2
+_HEDGE_NS, _HEDGE_TIMES = 200 * NS_PER_MS, 2
 """After so long, or so many times what the server takes in the middle, the local engine is asked
 too and the first answer is played: a network that stalls for a moment is no reason to leave it."""
 _PROBE_S = 0.4
@@ -155,7 +155,7 @@ class FailoverEngine:
     def _hedge_ns(self) -> int:
         usual = sorted(self._server_ns)
         middle_ns = usual[len(usual) // 2] if usual else 0
-        return min(PATIENCE_NS, max(HEDGE_NS, HEDGE_TIMES * middle_ns))
+        return min(PATIENCE_NS, max(_HEDGE_NS, _HEDGE_TIMES * middle_ns))
 
     def _hedge(self, asked: Asked) -> None:
         if asked is self._asked and self._hedged is not asked:

@@ -20,7 +20,7 @@ from engine.requests.request import CHORD_SOURCES, RHYTHMS, PlanRequest, SampleS
 
 LONGEST_STEPS = 160 * STEPS_PER_BEAT
 """32 bars on request and what is around them."""
-MOST_NOTES, MOST_ROWS = 4096, 512
+_MOST_NOTES, _MOST_ROWS = 4096, 512
 _MOST_CALLS = 64
 _NONSENSE = (
     ValueError,
@@ -76,8 +76,8 @@ def _check_request(request: PlanRequest) -> None:
         raise WireError(f"{end - first} steps; want 1 to {LONGEST_STEPS}")
     if type(request.ends) is not bool:
         raise WireError("ends is neither true nor false")
-    _few(MOST_NOTES, request.notes)
-    _few(MOST_ROWS, request.known, request.chords, request.meters.changes)
+    _few(_MOST_NOTES, request.notes)
+    _few(_MOST_ROWS, request.known, request.chords, request.meters.changes)
     for note in request.notes:
         _whole(-FARTHEST_STEP, FARTHEST_STEP, note.onset_step)
         _whole(1, FARTHEST_STEP, note.length_steps)

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.engine_host.main import FIXTURE
 from bridge.engine_host.wire import pack, pack_request
 from bridge.settings import model_trust
+from bridge.settings.presets import FIXTURE
 from bridge.timebase import NS_PER_MS
 from engine.requests.request import PlanRequest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge.engine_link.address import read_token
 
-TOKEN, CERTIFICATE, KEY = "token", "certificate.pem", "key.pem"
+_TOKEN, _CERTIFICATE, _KEY = "token", "certificate.pem", "key.pem"
 _DAYS = 825
 """How long a certificate that we make holds: as long as all systems accept one."""
 
@@ -46,7 +46,7 @@ def make_missing(folder: Path, names: list[str]) -> Credentials:
 
     names: hosts and addresses that the certificate is for. Raises CredentialError.
     """
-    found = Credentials(folder / TOKEN, folder / CERTIFICATE, folder / KEY)
+    found = Credentials(folder / _TOKEN, folder / _CERTIFICATE, folder / _KEY)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not found.token.exists():

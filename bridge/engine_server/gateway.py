@@ -39,7 +39,7 @@ from bridge.engine_link.wire import (
 from bridge.timebase import NS_PER_S
 from engine.requests.request import PlanRequest
 
-OPEN_S, ALIVE_S, CLOSE_S = 5.0, 5.0, 1.0
+_OPEN_S, _ALIVE_S, _CLOSE_S = 5.0, 5.0, 1.0
 _DRAIN_S = 3.0
 _LONGEST_NS = 10 * NS_PER_S
 """Nobody may wait longer for an answer."""
@@ -111,10 +111,10 @@ class Gateway:
             ssl=self._door.tls,
             process_request=self._admit,
             subprotocols=[PROTOCOL],  # type: ignore[list-item]
-            open_timeout=OPEN_S,
-            ping_interval=ALIVE_S,
-            ping_timeout=ALIVE_S,
-            close_timeout=CLOSE_S,
+            open_timeout=_OPEN_S,
+            ping_interval=_ALIVE_S,
+            ping_timeout=_ALIVE_S,
+            close_timeout=_CLOSE_S,
             max_size=MOST_BYTES,
             max_queue=4,
             compression=None,

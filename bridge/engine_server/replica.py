@@ -10,14 +10,14 @@ from typing import Any
 
 import grpc
 
-from bridge.engine_host.main import Cue, EngineSpec, load_engine, one_line, plain, warm_up
+from bridge.engine_host.main import Cue, EngineSpec, fault_message, load_engine, plain, warm_up
 from bridge.engine_host.wire import ERROR, PLAN, pack, pack_plan, unpack
 from bridge.engine_link.wire import OVER, Offer, digest_of, pack_dropped
 from bridge.engine_server.batcher import Batcher, OverError
 from bridge.timebase import NS_PER_S
 from engine.requests.request import Plan, PlanRequest
 
-BATCH_ON_GPU, BATCH = 32, 2
+_BATCH_ON_GPU, _BATCH = 32, 2
 """On a CPU a batch saves next to nothing, and who is in it waits for all of it."""
 HANG_NS = 30 * NS_PER_S
 """A batch that takes longer never ends: the replica is unwell and Serve replaces it."""
@@ -47,7 +47,7 @@ class Replica:
         self._thread = ThreadPoolExecutor(1)  # TorchScript leaks when fresh threads call it
         cue = Cue(model.spec)
         self._plan_ns = self._thread.submit(warm_up, self._engine, cue).result()
-        self._batcher = Batcher(self._compute, most or (BATCH_ON_GPU if self._on_gpu else BATCH))
+        self._batcher = Batcher(self._compute, most or (_BATCH_ON_GPU if self._on_gpu else _BATCH))
 
     @property
     def _on_gpu(self) -> bool:
@@ -80,7 +80,7 @@ class Replica:
             plans = await loop.run_in_executor(self._thread, self._engine.plan_many, requests)
             return [_pack_share(plan, len(plans)) for plan in plans]
         except Exception as err:  # one bad batch must not cost the others their engine
-            text = one_line(err)
+            text = fault_message(err)
             return [pack(ERROR, {"id": request.id, "text": text}) for request in requests]
 
 

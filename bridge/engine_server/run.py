@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.engine_host.main import FIXTURE, EngineSpec
+from bridge.engine_host.main import EngineSpec
 from bridge.engine_link.address import DEFAULT_PORT, read_token
 from bridge.engine_link.wire import Offer, digest_of
 from bridge.engine_server import credentials
@@ -26,8 +26,8 @@ from bridge.engine_server.credentials import Credentials
 from bridge.engine_server.gateway import AskEngine, Door, Gateway
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
-
-Say = Callable[[str], None]
+from bridge.settings.presets import FIXTURE
+from bridge.text import Say
 
 
 @dataclass(frozen=True, slots=True)

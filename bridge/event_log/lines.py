@@ -213,7 +213,7 @@ def read_header(row: object) -> Header:
         raise LogError("a damaged header") from None
 
 
-def parse(line: str) -> Any:
+def parse_line(line: str) -> Any:
     """A line's JSON. Raises LogError."""
     if len(line) > MOST_LINE:
         raise LogError(f"a line of {len(line)} characters")

@@ -50,7 +50,7 @@ class Outcome:
 NOTHING = Outcome()
 
 
-class Steps(Protocol):
+class TakesSteps(Protocol):
     """The part of a Session that a log is about."""
 
     def step(self, command: Command) -> list[Effect]:
@@ -73,7 +73,7 @@ class Recorded:
     """
 
     def __init__(
-        self, session: Steps, note: Callable[[Command, Sequence[Effect], str], None]
+        self, session: TakesSteps, note: Callable[[Command, Sequence[Effect], str], None]
     ) -> None:
         self._session, self._note = session, note
         self.wake_ns, self.due_ns = session.wake_ns, session.due_ns
@@ -83,13 +83,13 @@ class Recorded:
         try:
             effects = self._session.step(command)
         except Exception as err:
-            self._note(command, (), one_line(err))
+            self._note(command, (), fault_line(err))
             raise
         self._note(command, effects, "")
         return effects
 
 
-def one_line(err: Exception) -> str:
+def fault_line(err: Exception) -> str:
     """A fault in one line."""
     return f"{type(err).__name__}: {' '.join(str(err).split())[:200]}"
 

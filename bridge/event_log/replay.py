@@ -11,8 +11,8 @@ from itertools import zip_longest
 from typing import Any
 
 from bridge.commands import Command, EngineState, MidiIn, Tick
-from bridge.event_log.lines import Header, LogError, parse, read_command, read_header
-from bridge.event_log.outcomes import NOTHING, Outcome, one_line, outcome, read_outcome
+from bridge.event_log.lines import Header, LogError, parse_line, read_command, read_header
+from bridge.event_log.outcomes import NOTHING, Outcome, fault_line, outcome, read_outcome
 from bridge.live.session import Session
 from bridge.settings.rows import ParameterError
 from bridge.timebase import NS_PER_S
@@ -85,7 +85,7 @@ def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
         if broken is not None:
             raise broken
         try:
-            yield number, parse(line)
+            yield number, parse_line(line)
         except LogError as err:
             # An error only if more follows: else the writing was cut short.
             broken = LogError(f"line {number}: {err}")
@@ -162,7 +162,7 @@ class _Player:
         try:
             self._did = outcome(self._session.step(command))
         except Exception as err:  # the log says whether it did so then
-            self._did = outcome((), one_line(err))
+            self._did = outcome((), fault_line(err))
 
     def _settle(self, recorded: Outcome) -> None:
         """The line after a command is its outcome, if it had one."""

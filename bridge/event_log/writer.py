@@ -53,7 +53,7 @@ Noted = tuple[int, Command, Sequence[Effect], str]
 """Serial number, command, its effects, fault."""
 
 
-def default_folder() -> Path:
+def logs_folder() -> Path:
     """Where logs lie by default: $XDG_STATE_HOME/midi-diffuse/log on Linux."""
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "log"
 

@@ -22,7 +22,7 @@ from engine.scores.midi_file import MidiFileError
 MIDI_SUFFIXES = (".mid", ".midi")
 _INPUT_SUFFIXES = (*MIDI_SUFFIXES, ".rmi")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
-Report = dict[str, Any]
+BatchReport = dict[str, Any]
 """What was done with one file, as `--json` prints it; `text` is for people, `warnings` a list."""
 
 
@@ -42,7 +42,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FilePair:
     """A file and where its result goes."""
 
     source: Path
@@ -76,7 +76,7 @@ def file_options(suffixes: Sequence[str]) -> Callable[[AnyFunction], AnyFunction
     return decorate
 
 
-def pairs(where: Where, suffixes: Sequence[str], *, beside: bool = False) -> list[Pair]:
+def pairs(where: Where, suffixes: Sequence[str], *, beside: bool = False) -> list[FilePair]:
     """Every input with its own target. Raises click.UsageError when there is no sense in it.
 
     suffixes: what a result's name may end in. Results keep a fitting ending, else get the first.
@@ -105,17 +105,17 @@ def check_output(path: Path, suffixes: Sequence[str]) -> Path:
     return path
 
 
-def _single(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> Pair:
+def _single(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> FilePair:
     if len(inputs) > 1 or inputs[0].is_dir():
         raise click.UsageError("-o takes one file; for more use --out-dir DIR")
     check_output(output, suffixes)
     check_writable(output.parent, f"-o {output}")
     if output.resolve() == inputs[0].resolve():
         raise click.UsageError(f"-o {output}: that is the input itself; choose another name")
-    return Pair(inputs[0], output)
+    return FilePair(inputs[0], output)
 
 
-def _beside(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Pair]:
+def _beside(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[FilePair]:
     sources = {path.resolve(): path for path in inputs}
     taken: set[str] = set()
     found = []
@@ -123,11 +123,11 @@ def _beside(inputs: Sequence[Path], suffixes: Sequence[str]) -> list[Pair]:
         target = _free_name(source.with_suffix(suffixes[0]), taken)
         if target.resolve() in sources:
             raise click.UsageError(f"{target} is one of the inputs; say where with -o or --out-dir")
-        found.append(Pair(source, target))
+        found.append(FilePair(source, target))
     return found
 
 
-def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> list[Pair]:
+def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> list[FilePair]:
     if out_dir.exists() and not out_dir.is_dir():
         raise click.UsageError(f"--out-dir {out_dir}: that is a file, not a folder")
     check_writable(out_dir, f"--out-dir {out_dir}")
@@ -142,7 +142,7 @@ def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> lis
             raise click.UsageError(
                 f"--out-dir {out_dir}: {target} is one of the inputs; choose another folder"
             )
-        found.append(Pair(source, target))
+        found.append(FilePair(source, target))
     return found
 
 
@@ -201,7 +201,9 @@ def check_writable(folder: Path, option: str) -> None:
         raise click.UsageError(text) from None
 
 
-def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> None:
+def run_batch(
+    where: Where, jobs: Sequence[FilePair], work: Callable[[FilePair], BatchReport]
+) -> None:
     """Do `work` for every file and tell how it went.
 
     A single file: its MidiFileError goes up. Many: the bad ones are reported, the rest go on, and
@@ -229,7 +231,7 @@ def run(where: Where, jobs: Sequence[Pair], work: Callable[[Pair], Report]) -> N
         click.get_current_context().exit(1)
 
 
-def _tell(where: Where, report: Report) -> None:
+def _tell(where: Where, report: BatchReport) -> None:
     from tqdm import tqdm
 
     with tqdm.external_write_mode():  # so that lines do not run into the progress bar

@@ -12,16 +12,16 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.heard_chords import heard_chords, named, with_lead
 from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import PianoRoll, roll_to_notes
-from engine.requests.lead_sheet import LeadSheetError, SheetBar, chord_cells, place, read
+from engine.requests.lead_sheet import LeadSheetError, SheetBar, chord_cells, place, read_sheet
 from engine.requests.request import ChordCell
 
 
-def load(path: Path | None) -> list[SheetBar]:
+def load_sheet(path: Path | None) -> list[SheetBar]:
     """The file's bars; none without a file. Raises LeadSheetError with the file's name."""
     if path is None:
         return []
     try:
-        return read(path.read_text(encoding="utf-8"))
+        return read_sheet(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise LeadSheetError(f"{path}: cannot be read ({err.strerror or err})") from None
     except UnicodeDecodeError:

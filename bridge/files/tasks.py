@@ -18,7 +18,7 @@ from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note, PianoRoll, fold_into, notes_to_roll, roll_to_notes
 from engine.requests import tasks
 from engine.requests.request import FillRequest, SampleSettings
-from engine.scores.melody import Melody, find_melody, label
+from engine.scores.melody import Melody, find_melody, track_label
 from engine.scores.midi_file import MidiFileError, Score, Track
 from engine.scores.midi_write import free_channels
 from engine.scores.parts import is_reply
@@ -102,7 +102,7 @@ def harmonize(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange)
     start, end = lines[0], lines[-1]
     known, folded, left_out = _hearable(melody.lead, pitches)
     roll = notes_to_roll(known, start, end, pitches)
-    mask = tasks.harmonize(roll)
+    mask = tasks.harmonize_mask(roll)
     # Nothing of ours before the first note of a pickup.
     mask[ACCOMPANIMENT, ..., : _pickup_rest(melody.lead[0].onset_step, lines)] = True
     return Job(
@@ -126,7 +126,7 @@ def continue_(piece: SourcePiece, settings: SampleSettings, pitches: PitchRange,
     known, folded, left_out = _hearable(piece.voiced(), pitches)
     roll = notes_to_roll(known, first, end, pitches)
     return Job(
-        FillRequest(roll, tasks.continue_from(roll, start), piece.meters, settings),
+        FillRequest(roll, tasks.continue_mask(roll, start), piece.meters, settings),
         start,
         end,
         (LEAD, ACCOMPANIMENT),
@@ -179,7 +179,7 @@ def generate(settings: SampleSettings, pitches: PitchRange, bars: int, meters: M
     """`bars` bars out of nothing, and then it ends."""
     end = _bars_ahead(meters, 0, bars)
     roll = PianoRoll.empty(end, 0, pitches)
-    request = FillRequest(roll, tasks.generate(roll), meters, settings, ends=True)
+    request = FillRequest(roll, tasks.generate_mask(roll), meters, settings, ends=True)
     return Job(request, 0, end, (LEAD, ACCOMPANIMENT), (1, bars))
 
 
@@ -226,7 +226,7 @@ def _within(
     last = piece.lines[min(last_bar + _CONTEXT_BARS, piece.bars)]
     known_notes, folded, left_out = _hearable(notes, pitches)
     roll = notes_to_roll(known_notes, first, last, pitches)
-    known = tasks.infill(roll, start, end)
+    known = tasks.infill_mask(roll, start, end)
     for voice in {LEAD, ACCOMPANIMENT} - set(voices):
         known[voice] = True
     lead = piece.melody.track
@@ -308,7 +308,7 @@ def _unheard(piece: SourcePiece) -> tuple[str, ...]:
         warnings.append("there is a midi-diffuse track already; it stays, beside the new one")
     others = [part for part in others if not is_reply(part.name)]
     if others:
-        names = ", ".join(label(piece.score, part) for part in others[:4])
+        names = ", ".join(track_label(piece.score, part) for part in others[:4])
         names += " and more" if len(others) > 4 else ""
         warnings.append(f"only the melody is listened to; kept but not used: {names}")
     if piece.melody.below:

@@ -33,7 +33,7 @@ _DRIFT_BEATS = 2e-4
 """0.1 ms at 120 bpm: reported at once when the beat is so far off what was reported before."""
 _SECONDS_TO_STOP = 2.0
 
-MISSING = "clock link: aalink is not installed; pip install 'midi-diffuse[link]' (it is GPL)"
+NO_AALINK = "clock link: aalink is not installed; pip install 'midi-diffuse[link]' (it is GPL)"
 
 
 def link_is_installed() -> bool:
@@ -106,7 +106,7 @@ class LinkClient:
         try:
             from aalink import Link
         except ImportError as err:
-            self._tell(logging.ERROR, MISSING if not link_is_installed() else f"aalink: {err}")
+            self._tell(logging.ERROR, NO_AALINK if not link_is_installed() else f"aalink: {err}")
             self._thread.halt()
             return
         asyncio.run(self._attend(Link))

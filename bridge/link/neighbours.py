@@ -11,9 +11,9 @@ import contextlib
 import socket
 import struct
 
-GROUP, PORT = "224.76.78.75", 20808
+_GROUP, _PORT = "224.76.78.75", 20808
 _HEADER = b"_asdp_v\x01"
-ALIVE, RESPONSE = 1, 2
+_ALIVE, _RESPONSE = 1, 2
 _MOST_BYTES = 512
 _MOST_PACKETS = 64
 """Looked at in one go."""
@@ -22,7 +22,7 @@ _MOST_PACKETS = 64
 def is_peer(packet: bytes) -> bool:
     """Does the packet say that a Link peer is there? (One that says it leaves does not.)"""
     kind = packet[len(_HEADER) : len(_HEADER) + 1]
-    return packet.startswith(_HEADER) and kind in (bytes([ALIVE]), bytes([RESPONSE]))
+    return packet.startswith(_HEADER) and kind in (bytes([_ALIVE]), bytes([_RESPONSE]))
 
 
 class Neighbours:
@@ -33,7 +33,7 @@ class Neighbours:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("", PORT))
+            self._socket.bind(("", _PORT))
             self._socket.setblocking(False)
             if not sum(self._joins(index) for index, _ in socket.if_nameindex()):
                 raise OSError("no network interface takes part in multicast")
@@ -42,9 +42,9 @@ class Neighbours:
             raise
 
     def _joins(self, interface: int) -> bool:
-        request = struct.pack("4s4si", socket.inet_aton(GROUP), bytes(4), interface)
+        request = struct.pack("4s4si", socket.inet_aton(_GROUP), bytes(4), interface)
         if not hasattr(socket, "AF_UNIX"):  # Windows takes the index for an address
-            request = socket.inet_aton(GROUP) + struct.pack("!I", interface)
+            request = socket.inet_aton(_GROUP) + struct.pack("!I", interface)
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
             return True

@@ -35,7 +35,7 @@ from bridge.live.learning import Learning
 from bridge.live.planning.beat_tally import BeatCounts
 from bridge.live.stage import Stage
 from bridge.live.taking import Takes
-from bridge.midi_messages import Kind, MidiMessage, note_off, parse
+from bridge.midi_messages import Kind, MidiMessage, note_off, parse_message
 from bridge.settings.controllers import Controllers
 from bridge.settings.knobs import Knobs
 from bridge.settings.parameters import CONTROL_CHANNEL
@@ -141,7 +141,7 @@ class Session:
         return [OscOut("/diffuse/out/state", (self.state,), act.sender)] if asked else []
 
     def _midi(self, data: tuple[int, ...], at_ns: int) -> list[Effect]:
-        message = parse(data)
+        message = parse_message(data)
         if message is None:
             return []
         if message.kind in _REALTIME:

@@ -19,7 +19,7 @@ _KEPT_BARS = 8
 _MOST_TAKES = 64
 _CLOSER = 0.75
 """What `closer` multiplies `variation` by, and `further` divides it by."""
-LEAST_VARIATION, MOST_VARIATION = 0.05, 1.0
+_LEAST_VARIATION, _MOST_VARIATION = 0.05, 1.0
 
 Set = Callable[[SetParameter], list[Effect]]
 
@@ -114,7 +114,7 @@ class Takes:
         knobs = self._stage.knobs
         if knobs.text("mode") != "vary":
             return [_problem(act.name, f"mode is {knobs.text('mode')}; works in vary", act.sender)]
-        wished = min(max(knobs.number("variation") * by, LEAST_VARIATION), MOST_VARIATION)
+        wished = min(max(knobs.number("variation") * by, _LEAST_VARIATION), _MOST_VARIATION)
         return self._put("variation", round(wished, 4), act) + self._anew(act)
 
     def _put(self, name: str, value: Value, act: Act) -> list[Effect]:

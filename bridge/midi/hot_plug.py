@@ -15,7 +15,7 @@ from bridge.midi.ports import RtMidiPorts
 from bridge.midi.systems import IN_NAME, OUT_NAME
 from bridge.service_thread import Health, ServiceThread
 
-RTMIDI_EVERY_S, JACK_EVERY_S = 1.0, 0.25
+_RTMIDI_EVERY_S, _JACK_EVERY_S = 1.0, 0.25
 """How often to look: libjack's lists of ports are cheap, and it lets go of Python's lock."""
 _STILL_S = 0.05
 """A server whose cycle lasts so long stands still: notes are dropped that it would play later."""
@@ -68,7 +68,7 @@ class RtMidiWatcher:
     """ALSA, CoreMIDI, Windows: rtmidi's own lists of ports, which are cheap there."""
 
     def __init__(self, ports: RtMidiPorts, wanted: dict[str, str], tell: Tell) -> None:
-        self.every_s = RTMIDI_EVERY_S
+        self.every_s = _RTMIDI_EVERY_S
         self._ports = ports
         self._presence = Presence(ports, wanted, tell)
 
@@ -100,7 +100,7 @@ class JackWatcher:
         library: Any,
         connected: Callable[[], None] = lambda: None,
     ) -> None:
-        self.every_s = JACK_EVERY_S
+        self.every_s = _JACK_EVERY_S
         self._connected: Callable[[], None] | None = connected
         self._ports, self._tell = ports, tell
         self._presence = Presence(ports, wanted, tell)

@@ -17,7 +17,7 @@ import ctypes.util
 import sys
 from typing import Any
 
-NO_START, INPUT, OUTPUT = 0x01, 0x1, 0x2
+_NO_START, INPUT, OUTPUT = 0x01, 0x1, 0x2
 _MIDI_TYPE = b"8 bit raw midi"
 _ALREADY = 17
 """What `jack_connect` gives for a connection that is there (EEXIST)."""
@@ -78,7 +78,7 @@ class JackWatch:
         """Raises ConnectionError where no server runs."""
         self._jack = library
         library.jack_set_error_function(_SILENT)
-        self._client = library.jack_client_open(b"midi-diffuse-watch", NO_START, None)
+        self._client = library.jack_client_open(b"midi-diffuse-watch", _NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server runs")
         # Holds a byte until the server shuts us down: libjack itself empties it then.

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge.monitor.guard import Guard
 from bridge.monitor.query import routes
 from bridge.monitor.relay import Page, Relay, now_ms
-from bridge.monitor.table import table
+from bridge.monitor.table import table_for_page
 
 Announce = Callable[[], AbstractAsyncContextManager[None]]
 WEB = Path(__file__).parent / "web"
@@ -75,7 +75,7 @@ def make_app(
         await relay.stop()
 
     def show_table(_: Request) -> Response:
-        return JSONResponse(table())
+        return JSONResponse(table_for_page())
 
     def list_takes(_: Request) -> Response:
         return JSONResponse(_names(takes)[:_MOST_TAKES])

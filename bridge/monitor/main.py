@@ -10,7 +10,9 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-MISSING = "the monitor needs starlette, uvicorn and websockets: pip install 'midi-diffuse[monitor]'"
+NO_MONITOR = (
+    "the monitor needs starlette, uvicorn and websockets: pip install 'midi-diffuse[monitor]'"
+)
 
 
 class MonitorError(Exception):
@@ -34,7 +36,7 @@ def run(
     """Serve the page at `web` for the daemon's OSC port at `daemon`; takes: its folder of kept
     files. Raises MonitorError."""
     if not is_installed():
-        raise MonitorError(MISSING)
+        raise MonitorError(NO_MONITOR)
     import uvicorn
 
     from bridge.monitor.announce import addresses, announced

@@ -25,7 +25,7 @@ ATTRIBUTES = (
     "CLIPMODE",
 )
 HOST_INFO = "HOST_INFO"
-NO_VALUE, READ, WRITE = 0, 1, 2
+_NO_VALUE, _READ, WRITE = 0, 1, 2
 _TAGS = {"float": "f", "int": "i", "bool": "T", "text": "s", "choice": "s"}
 _BY_PATH: dict[str, OscRow] = {row.address: row for row in (*IN_ROWS, *OUT_ROWS)}
 
@@ -59,7 +59,7 @@ def node(path: str, values: Mapping[str, Value]) -> Node | None:
     if not names:
         return None
     contents = {name: node(below + name, values) for name in names}
-    return {"FULL_PATH": path, "ACCESS": NO_VALUE, "CONTENTS": contents}
+    return {"FULL_PATH": path, "ACCESS": _NO_VALUE, "CONTENTS": contents}
 
 
 def is_parameter(path: str) -> bool:
@@ -73,7 +73,7 @@ def _leaf(row: OscRow, values: Mapping[str, Value]) -> Node:
     if isinstance(row.source, Parameter):
         return {**found, **_of_parameter(row.source, values)}
     wanted = row.arguments[: len(row.arguments) - row.optional]
-    found["ACCESS"] = READ if row.source is None else WRITE
+    found["ACCESS"] = _READ if row.source is None else WRITE
     found["TYPE"] = "".join(_TAGS[argument.kind] for argument in wanted) or "I"
     if row.optional:
         found["DESCRIPTION"] = f"{row.doc} ({row.usage().removeprefix(PREFIX)})"
@@ -93,7 +93,7 @@ def _range_of(argument: Argument) -> Node | None:
 def _of_parameter(row: Parameter, values: Mapping[str, Value]) -> Node:
     found: Node = {
         "TYPE": _TAGS[row.kind],
-        "ACCESS": READ | WRITE,
+        "ACCESS": _READ | WRITE,
         "VALUE": [values.get(row.name)],
         "CLIPMODE": ["none"],
     }

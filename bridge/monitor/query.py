@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bridge.monitor import namespace
 from bridge.monitor.relay import Page, Relay
 from bridge.osc.schema import PREFIX
-from bridge.osc.wire import encode
+from bridge.osc.wire import encode_packet
 
 _MOST_TEXT = 1_000
 _PARAM = "param/"
@@ -50,7 +50,7 @@ class QueryListener:
             for name, _, *words in await page.take():
                 path = PREFIX + name.removeprefix(_PARAM)
                 if name.startswith(_PARAM) and path in self._paths:
-                    await self._websocket.send_bytes(encode(path, words))
+                    await self._websocket.send_bytes(encode_packet(path, words))
 
 
 def routes(relay: Relay, index: FileResponse, most_clients: int) -> list[BaseRoute]:

@@ -15,13 +15,13 @@ from typing import Any, cast
 
 from bridge.commands import Value
 from bridge.monitor.memory import Memory
-from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, parse
+from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, parse_packet
 from bridge.osc.server import RENEW_S
-from bridge.osc.wire import OscMessage, decode, encode
+from bridge.osc.wire import OscMessage, decode_packet, encode_packet
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import PARAMETERS
 
-MOST_WAITING = 4_000
+MOST_WAITING_MESSAGES = 4_000
 """Messages that wait for one page."""
 _ASK_S = 1.0
 """How often the figures are asked for."""
@@ -46,7 +46,7 @@ class Page:
 
     def put(self, message: list[Any]) -> None:
         """Queue a message; the oldest goes when there are too many."""
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING_MESSAGES:
             self._waiting.popleft()
             self.dropped += 1
         self._waiting.append(message)
@@ -103,7 +103,7 @@ class Relay(asyncio.DatagramProtocol):
         self._heard_s = time.monotonic()
         if not self.online:
             self._say_online(True)
-        for message in decode(data):
+        for message in decode_packet(data):
             if isinstance(message, OscMessage) and message.address.startswith(OUT_PREFIX):
                 words = [each for each in message.arguments if not isinstance(each, bytes)]
                 self._pass_on(message.address.removeprefix(OUT_PREFIX), words)
@@ -121,8 +121,8 @@ class Relay(asyncio.DatagramProtocol):
         name, *arguments = words
         if name not in _NAMES:
             return f"{name}: a page cannot do that"
-        packet = encode(PREFIX + str(name), arguments)
-        for found in parse(packet, 0):
+        packet = encode_packet(PREFIX + str(name), arguments)
+        for found in parse_packet(packet, 0):
             if isinstance(found, OscProblem):
                 return f"{name}: {hint(found)}"
         self._send(str(name), *arguments)
@@ -158,7 +158,7 @@ class Relay(asyncio.DatagramProtocol):
 
     def _send(self, name: str, *arguments: Value) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(encode(PREFIX + name, arguments), self.daemon)
+            self._transport.sendto(encode_packet(PREFIX + name, arguments), self.daemon)
 
     async def _keep_asking(self) -> None:
         renewed_s = 0.0

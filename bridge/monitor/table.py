@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.settings.actions import ACTIONS
-from bridge.settings.groups import APART, ESSENTIAL, groups, label
+from bridge.settings.groups import APART, ESSENTIAL, groups, row_label
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import list_presets
 from bridge.settings.rows import Parameter
 
 
-def table() -> dict[str, Any]:
+def table_for_page() -> dict[str, Any]:
     """Parameters by group, the essential ones, actions and presets, for JSON."""
     return {
         "parameters": {row.name: _row(row) for row in PARAMETERS},
@@ -30,7 +30,7 @@ def table() -> dict[str, Any]:
 def _row(row: Parameter) -> dict[str, Any]:
     return {
         "kind": row.kind,
-        "label": label(row),
+        "label": row_label(row),
         "doc": row.doc,
         "low": row.low,
         "high": row.high,

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-Network = ipaddress.IPv4Network
+_Network = ipaddress.IPv4Network
 
-_LOOPBACK = Network("127.0.0.0/8")
+_LOOPBACK = _Network("127.0.0.0/8")
 _PRIVATE = tuple(
-    Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+    _Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 )
 """Addresses of a house or a stage (RFC 1918, RFC 3927): who may talk unless peers are named."""
 
@@ -21,10 +21,10 @@ class PeerError(ValueError):
     """A peer that is not an address; the message says what is wanted."""
 
 
-def _read_network(text: str) -> Network:
+def _read_network(text: str) -> _Network:
     """`192.168.1.20` or `192.168.1.0/24`. Raises PeerError; names are not looked up."""
     try:
-        return Network(text.strip(), strict=False)
+        return _Network(text.strip(), strict=False)
     except ValueError:
         raise PeerError(
             f"--allow wants an IPv4 address or network such as 192.168.1.20 or 192.168.1.0/24, "
@@ -52,7 +52,7 @@ class Peers:
         return host == asker or _within(host, self._named)
 
 
-def _within(host: str, networks: Iterable[Network]) -> bool:
+def _within(host: str, networks: Iterable[_Network]) -> bool:
     try:
         address = ipaddress.IPv4Address(host)
     except ValueError:

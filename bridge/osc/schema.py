@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.commands import Act, Address, AskParameter, Command, SetParameter, Value
-from bridge.osc.wire import IMMEDIATELY, OscMessage, OscWireError, decode, timetag_unix_ns
+from bridge.osc.wire import IMMEDIATELY, OscMessage, OscWireError, decode_packet, timetag_unix_ns
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.rows import Action, Parameter, ParameterError
@@ -204,7 +204,7 @@ OUT_ROWS: tuple[OscRow, ...] = (
 BY_ADDRESS: dict[str, OscRow] = {row.address: row for row in IN_ROWS}
 
 
-def parse(
+def parse_packet(
     packet: bytes, at_ns: int, sender: Address | None = None, wall_ns: int | None = None
 ) -> list[Command | OscProblem]:
     """What a datagram asks for, in order; never raises, whatever a check below may raise.
@@ -214,7 +214,7 @@ def parse(
     (at most MOST_AHEAD_S). Without it, and for times in the past, everything is for now.
     """
     found: list[Command | OscProblem] = []
-    for message in decode(packet):
+    for message in decode_packet(packet):
         if isinstance(message, OscWireError):
             found.append(OscProblem(message.address, str(message)))
             continue

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 from bridge.commands import Act, Address, Command, OscOut
 from bridge.osc.peers import Peers
-from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse
+from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse_packet
 from bridge.osc.udp import SO_RXQ_OVFL, OscPortError, another, bind, is_this_machine
-from bridge.osc.wire import MOST_PACKET_BYTES, encode
+from bridge.osc.wire import MOST_PACKET_BYTES, encode_packet
 from bridge.service_thread import TURN_S, Health, ServiceThread
 from bridge.timebase import NS_PER_MS, NS_PER_S, Clock, SystemClock
 
@@ -195,7 +195,7 @@ class OscServer:
         self._send_to(peers, message)
 
     def _send_to(self, peers: set[Address], message: OscOut) -> None:
-        packet = encode(message.address, message.arguments)
+        packet = encode_packet(message.address, message.arguments)
         for peer in sorted(peers):
             self._out = self._count_sent(self._out, packet, peer)
 
@@ -273,7 +273,7 @@ class OscServer:
 
     def _act(self, packet: bytes, now_ns: int, sender: Address) -> int:
         """Pass on what the datagram asks for; how many messages of it were looked at."""
-        found = parse(packet, now_ns, sender, time.time_ns())
+        found = parse_packet(packet, now_ns, sender, time.time_ns())
         room = max(MOST_PER_WINDOW - self._in_window, 1)
         for each in found[:room]:
             if isinstance(each, OscProblem):
@@ -333,5 +333,5 @@ class OscServer:
         if is_own_reply(problem) or self._errors_in_window >= MOST_ERRORS_PER_WINDOW:
             return
         self._errors_in_window += 1
-        packet = encode(OUT_PREFIX + "error", (problem.address or "?", hint(problem)))
+        packet = encode_packet(OUT_PREFIX + "error", (problem.address or "?", hint(problem)))
         self._in = self._count_sent(self._in, packet, self.reply_address(sender))

@@ -57,7 +57,7 @@ def timetag_unix_ns(timetag: int) -> int:
     )
 
 
-def decode(packet: bytes) -> Iterator[OscMessage | OscWireError]:
+def decode_packet(packet: bytes) -> Iterator[OscMessage | OscWireError]:
     """The packet's messages in order; a broken one is yielded as the error, never raised.
 
     A bundle whose framing is broken ends there; what came before it is still yielded.
@@ -181,7 +181,7 @@ _READERS: dict[str, Callable[[bytes, int], tuple[Value | bytes | None, int]]] = 
 }
 
 
-def encode(address: str, arguments: Sequence[Value]) -> bytes:
+def encode_packet(address: str, arguments: Sequence[Value]) -> bytes:
     """One message of at most MOST_REPLY_BYTES, with only `i`, `f` and `s`, which all clients read.
 
     Long strings are cut, then arguments left off the end, until it fits.

@@ -29,11 +29,11 @@ from bridge.commands import (
     SavePreset,
     SetParameter,
 )
-from bridge.engine_host.main import FIXTURE, EngineSpec
+from bridge.engine_host.main import EngineSpec
 from bridge.event_log.outcomes import Recorded
 from bridge.event_log.writer import EventLog
 from bridge.inbox import Inbox
-from bridge.link.client import MISSING, LinkClient, link_is_installed
+from bridge.link.client import NO_AALINK, LinkClient, link_is_installed
 from bridge.live.session import Session
 from bridge.midi.hot_plug import HotPlug
 from bridge.midi.ports import RtMidiPorts, open_ports
@@ -55,19 +55,17 @@ from bridge.runtime.transport_thread import TransportThread
 from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
-from bridge.takes.keeper import TakeKeeper
-from bridge.takes.keeper import default_folder as takes_folder
-from bridge.text import printable
+from bridge.settings.presets import FIXTURE
+from bridge.takes.keeper import TakeKeeper, takes_folder
+from bridge.text import Say, printable
 from bridge.timebase import NS_PER_MS, SystemClock
 
 SWITCH_S = 0.0005
 """How long a busy thread may keep Python's lock from the transport; Python's own choice is 5 ms."""
 _FORCED_EXIT = 130
 _WATCH_S = 0.5
-CLOSE_S, EXIT_S = 6.0, 2.0
+_CLOSE_S, _EXIT_S = 6.0, 2.0
 """The process ends so long after the last note-off, and after its ports are closed, at most."""
-
-Say = Callable[[str], None]
 
 
 class StartError(Exception):
@@ -95,7 +93,7 @@ class Daemon:
         values = {**preset.settings, **config.settings, "preset": preset.name}
         self._knobs = Knobs(values)
         if self._knobs.text("clock") == "link" and not link_is_installed():
-            raise StartError(MISSING)
+            raise StartError(NO_AALINK)
         self._spec = self._spec_of(preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
         self._watch = ThreadWatch()
@@ -147,7 +145,7 @@ class Daemon:
                 stack.callback(self._event_log.stop)
                 self._event_log.start()
             stack.callback(self._inbox.close)
-            stack.callback(end_within, EXIT_S)
+            stack.callback(end_within, _EXIT_S)
             stack.callback(self._ports.close)
             stack.callback(self._osc.stop)
             stack.callback(self._presets.stop)
@@ -164,7 +162,7 @@ class Daemon:
                 self._inbox.put(Act(self._begun_ns, "learn", learned))
             for place in self._config.chords:
                 self._inbox.put(Act(self._begun_ns, "chord_at", place))
-            stack.callback(end_within, CLOSE_S)
+            stack.callback(end_within, _CLOSE_S)
             # Last to start, first to stop: when the transport thread has ended every note is off.
             stack.callback(self._transport.stop)
             self._transport.start()
@@ -364,7 +362,7 @@ def _saved(effect: SavePreset) -> Iterable[OscOut]:
     """Write a preset, and say so."""
     settings = dict(effect.settings)
     try:
-        presets.save(effect.name, presets.load(str(settings.pop("preset"))), settings)
+        presets.save_preset(effect.name, presets.load(str(settings.pop("preset"))), settings)
     except presets.PresetError as err:
         yield OscOut(OUT_PREFIX + "error", ("save", str(err)), effect.to)
     else:

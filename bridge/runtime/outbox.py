@@ -20,7 +20,7 @@ Deferred = Callable[[], Iterable[OscOut]]
 """Messages that take time to make, such as statistics: made on the outbox thread."""
 
 Outgoing = OscOut | Subscribe | LogLine | Deferred
-MOST_WAITING = 4096
+MOST_WAITING_EFFECTS = 4096
 """What waits to go out; beyond it is dropped and counted."""
 _STOP_S = 2.0
 
@@ -61,7 +61,7 @@ class Outbox:
 
     def put(self, item: Outgoing) -> None:
         """Queue something to go out."""
-        if self._queue.qsize() < MOST_WAITING:
+        if self._queue.qsize() < MOST_WAITING_EFFECTS:
             self._queue.put(item)
         else:
             self.dropped += 1

@@ -88,7 +88,7 @@ class StateKeeper:
         with self._lock:
             values, learned = dict(self._values), list(self._learned.values())
         try:
-            state.save(self._path, values, learned)
+            state.save_state(self._path, values, learned)
         except OSError as err:
             if not self._refused:
                 text = f"state {self._path}: cannot be written ({err.strerror or err})"

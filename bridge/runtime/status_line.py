@@ -11,7 +11,7 @@ from bridge.commands import OscOut
 from bridge.osc.schema import OUT_PREFIX
 from bridge.timebase import NS_PER_MS, Clock
 
-EVERY_NS = 200 * NS_PER_MS
+SHOW_EVERY_NS = 200 * NS_PER_MS
 """It is written anew so often at most."""
 _SHOWN = ("state", "bar", "chord_now", "key", "late", "param/mode", "param/reply")
 
@@ -29,7 +29,7 @@ class StatusLine:
     ) -> None:
         self._show, self._plan_ms, self._clock = show, plan_ms, clock
         self._values: dict[str, object] = {"param/mode": ways[0], "param/reply": ways[1]}
-        self._shown_ns = -EVERY_NS
+        self._shown_ns = -SHOW_EVERY_NS
 
     def take(self, message: OscOut) -> None:
         """An answer goes out; where the line speaks of it, it may be time to write it."""
@@ -38,7 +38,7 @@ class StatusLine:
             return
         self._values[name] = message.arguments[0]
         now_ns = self._clock.now_ns()
-        if now_ns - self._shown_ns >= EVERY_NS or name == "state":
+        if now_ns - self._shown_ns >= SHOW_EVERY_NS or name == "state":
             self._shown_ns = now_ns
             self._show(self.text())
 

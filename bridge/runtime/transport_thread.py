@@ -57,7 +57,7 @@ _FAULT_PAUSE_NS = 20 * NS_PER_MS
 """Pause after the Session failed, so that a fault that repeats does not spin."""
 _CLOCK = 0xF8
 """MIDI's clock pulse."""
-GC_EVERY_NS, GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
+_GC_EVERY_NS, _GC_ROOM_NS = 20 * NS_PER_S, 8 * NS_PER_MS
 
 
 class Steppable(Protocol):
@@ -197,9 +197,9 @@ class TransportThread:
 
     def _collect(self, due_ns: int | None) -> None:
         now_ns = self._clock.now_ns()
-        if now_ns - self._collected_ns < GC_EVERY_NS:
+        if now_ns - self._collected_ns < _GC_EVERY_NS:
             return
-        if due_ns is None or due_ns - now_ns > GC_ROOM_NS:
+        if due_ns is None or due_ns - now_ns > _GC_ROOM_NS:
             gc.collect(1)
             self._collected_ns = now_ns
 

@@ -99,7 +99,7 @@ def groups() -> list[Group]:
     return [*found, Group("More", tuple(by_name.values()))] if by_name else found
 
 
-def label(row: Parameter) -> str:
+def row_label(row: Parameter) -> str:
     """`input offset (ms)`; a unit that is in the name already is not said twice."""
     name = row.name.replace("_", " ")
     if row.unit and not name.endswith((row.unit, "bars", "beats", "low", "high")):

@@ -125,7 +125,7 @@ def usable_names() -> list[str]:
     return [each.name for each in list_presets() if each.preset is not None]
 
 
-def save(name: str, base: Preset, settings: Mapping[str, Value]) -> Path:
+def save_preset(name: str, base: Preset, settings: Mapping[str, Value]) -> Path:
     """Write a preset of the user's own: the model of `base`, the settings that are no defaults.
 
     One of the same name is replaced; its file is whole, old or new, whatever happens. Raises

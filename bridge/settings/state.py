@@ -54,7 +54,7 @@ def default_path() -> Path:
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "state.json"
 
 
-def load(path: Path) -> State:
+def load_state(path: Path) -> State:
     """The state in a file. Never raises: a daemon that starts without it is better than none."""
     empty = str(DEFAULTS["preset"])
     try:
@@ -73,7 +73,7 @@ def load(path: Path) -> State:
     return State(preset, settings, learned, tuple(f"state {path}: {text}" for text in problems))
 
 
-def save(path: Path, values: Mapping[str, Value], learned: Iterable[Learned]) -> None:
+def save_state(path: Path, values: Mapping[str, Value], learned: Iterable[Learned]) -> None:
     """Write it as one piece; raises OSError."""
     settings = {name: value for name, value in values.items() if name not in _AT_START}
     document = {"preset": values["preset"], "settings": settings, "learned": list(learned)}

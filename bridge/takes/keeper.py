@@ -26,7 +26,7 @@ _MOST_UNWRITTEN = 16
 Now = Callable[[], datetime.datetime]
 
 
-def default_folder() -> Path:
+def takes_folder() -> Path:
     """Where takes go by default: $XDG_DATA_HOME/midi-diffuse/takes on Linux."""
     return platformdirs.user_data_path("midi-diffuse", appauthor=False) / "takes"
 

@@ -19,10 +19,10 @@ from engine.denoisers.harmony import PLAN_ROWS
 from engine.denoisers.inputs import Context, Denoiser, Inputs
 from engine.denoisers.key_shift import key_profiles, key_shift, moved, turned
 from engine.music.grid import PIANO, STEPS_PER_TOKEN
+from engine.requests.request import DENSITY_BUCKETS
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
 _LONGEST_BAR_TOKENS = 64
-_DENSITY_BUCKETS = 12
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class FrameTransformer(Denoiser):
         self.phase = nn.Embedding(_LONGEST_BAR_TOKENS, width)
         self.bar = nn.Embedding(_LONGEST_BAR_TOKENS + 1, width)
         self.style = nn.Embedding(config.styles, config.condition_width)
-        self.density = nn.Embedding(_DENSITY_BUCKETS + 1, config.condition_width)
+        self.density = nn.Embedding(DENSITY_BUCKETS + 1, config.condition_width)
         self.time = nn.Sequential(
             nn.Linear(32, config.condition_width),
             nn.SiLU(),
@@ -209,7 +209,7 @@ class FrameTransformer(Denoiser):
         """Logits by token, [B, N, C, K], from folded noisy cells and `_token_features`."""
         batch, tokens = noisy.shape[0], noisy.shape[1]
         h = features + F.linear(noisy.flatten(2), self.embed.weight[:, : self.noisy_cells])
-        condition = self.time(waves(level)) + condition
+        condition = self.time(level_waves(level)) + condition
         cos, sin = rotary(tokens, self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin)
@@ -229,7 +229,7 @@ class FrameTransformer(Denoiser):
         return x.reshape(batch, 2, 2, pitches, tokens * 6)
 
 
-def waves(level: Tensor) -> Tensor:
+def level_waves(level: Tensor) -> Tensor:
     """Sines and cosines of the noise level, [B] to [B, 32]."""
     frequencies = torch.exp(torch.arange(16, device=level.device) * (math.log(100.0) / 15))
     angle = level[:, None] * frequencies[None, :]

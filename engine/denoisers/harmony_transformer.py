@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.denoisers.frame_transformer import Block, rotary, waves
+from engine.denoisers.frame_transformer import Block, level_waves, rotary
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
 from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
@@ -76,7 +76,7 @@ class HarmonyTransformer(nn.Module):
         h = self.embed(torch.cat([cells, inputs.lead, inputs.lead_known], dim=2))
         h = h + self.phase((inputs.phase // 6).clamp(0, 63))
         h = h + self.bar((inputs.bar // 6).clamp(0, 64))
-        condition = self.time(waves(level)) + self.style(inputs.style)
+        condition = self.time(level_waves(level)) + self.style(inputs.style)
         cos, sin = rotary(h.shape[1], self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin)

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.music.grid import PIANO, PitchRange
-
-DENSITY_BUCKETS = 12  # beside 0, "not given"
+from engine.requests.request import DENSITY_BUCKETS
 
 
 @dataclass(frozen=True, slots=True)

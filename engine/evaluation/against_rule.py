@@ -12,6 +12,7 @@ from engine.evaluation.compare import composers_scale
 from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rule_baseline import RULE
+from engine.music.roll import Floats
 
 
 def against_rule(
@@ -33,7 +34,7 @@ def against_rule(
         return metrics.count(pairs, scales, low)
 
     def ear(pairs: Sequence[Pair]) -> metrics.Counts:
-        return by_ear.count(pairs, scales, bars, low)
+        return by_ear.count_by_ear(pairs, scales, bars, low)
 
     truth, truth_ear = nine(human), ear(human)
     rule, rule_ear = nine(replies[RULE]), ear(replies[RULE])
@@ -56,7 +57,7 @@ def _note_f1(
     return {"nearer": float(nearer.mean()), "difference": float(gains.mean())}
 
 
-def _window_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> metrics.Floats:
+def _window_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> Floats:
     """note F1 of each window, [N]."""
     counts = np.array(
         [metrics.note_f1(mine[1], true[1]) for mine, true in zip(replies, human, strict=True)],

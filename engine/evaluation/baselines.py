@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch
 from engine.music.grid import ONSET, SUSTAIN
+from engine.music.roll import Floats
 
-Floats = NDArray[np.float64]
 _WEIGHT = 20.0  # the mean over pitches counts like so many steps of music
 
 

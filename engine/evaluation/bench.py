@@ -122,7 +122,7 @@ def _row(
     )
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def torch_machine(device: torch.device) -> dict[str, Any]:
     """What the numbers were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {

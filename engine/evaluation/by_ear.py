@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation import chords, closes
-from engine.evaluation.metrics import Counts, Floats, Pair, Played, note_lengths, sounding_of
+from engine.evaluation.metrics import Counts, Pair, Played, note_lengths, sounding_of
 from engine.music.grid import ONSET, STEPS_PER_BEAT, STEPS_PER_TOKEN
+from engine.music.roll import Floats
 
 _HOLE_STEPS = int(0.8 * STEPS_PER_BEAT)
 """A rest of one pitch of at most so many steps is a hole."""
@@ -180,7 +181,7 @@ BY_EAR: dict[str, Callable[[Heard], Floats]] = {
 """Rates by name, part / whole, 0 where there is no whole."""
 
 
-def count(
+def count_by_ear(
     pairs: Sequence[Pair],
     scales: Sequence[NDArray[np.bool_]],
     bars: Sequence[Sequence[int]],

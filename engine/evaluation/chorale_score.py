@@ -35,7 +35,7 @@ class ChoraleScore:
     frames: int
 
 
-def load_model(path: Path, device: str) -> tuple[dict[str, Any], Sampler]:
+def load_chorale_model(path: Path, device: str) -> tuple[dict[str, Any], Sampler]:
     """A checkpoint, or that of a run's folder, and its sampler with the averaged weights.
 
     Raises CheckpointError where it is none, or no model of chorales.
@@ -52,7 +52,7 @@ def load_model(path: Path, device: str) -> tuple[dict[str, Any], Sampler]:
 
 def shrink(path: Path, out: Path) -> None:
     """Write what scoring needs of a checkpoint: averaged weights, as fp16. CheckpointError."""
-    state, _ = load_model(path, "cpu")
+    state, _ = load_chorale_model(path, "cpu")
     weights = {name: x.half() for name, x in state["averaged"].items()}
     checkpoint.save_atomically({name: state[name] for name in _KEPT} | {"averaged": weights}, out)
 
@@ -99,7 +99,7 @@ def benchmark(
     model: Path, music: Chorales, split: str, levels: int, draws: int, seed: int, device: str
 ) -> dict[str, Any]:
     """What `midi-diffuse bench jsb --json` prints, as plain values."""
-    state, sampler = load_model(model, device)
+    state, sampler = load_chorale_model(model, device)
     rolls = music.pieces(split)
     found = bound_of(sampler, rolls, levels, draws, seed)
     train = music.splits["train"]

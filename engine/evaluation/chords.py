@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.music.grid import ONSET, STEPS_PER_BEAT
+from engine.music.roll import Floats
 
-Floats = NDArray[np.float64]
 NO_CHORD = -1
 QUALITIES = {"": (0, 4, 7), "m": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "7": (0, 4, 7, 10)}
 """Semitones above the root; a chord's number is 12 * quality + root."""

@@ -40,7 +40,7 @@ def compare(
         "human": {"profile": metrics.profile(truth), "half_split": half_split},
         "replies": {
             name: {
-                "note_f1": note_f1(pairs, human),
+                "note_f1": overall_note_f1(pairs, human),
                 **_distances(metrics.count(pairs, scales, low), truth, half_split, partition),
                 "consistency": consistency([r for _, r in pairs], [r for _, r in human]),
             }
@@ -66,7 +66,7 @@ def compare_by_ear(
     scales = [composers_scale(pair, low) for pair in human]
 
     def counted(pairs: Sequence[Pair]) -> Counts:
-        return by_ear.count(pairs, scales, bars, low)
+        return by_ear.count_by_ear(pairs, scales, bars, low)
 
     truth = counted(human)
     half_split = distances.across(truth, truth, partition, by_ear.BY_EAR)
@@ -100,7 +100,7 @@ def wrong_piece(human: Sequence[Pair], partition: Partition) -> list[Pair]:
     return [(lead, reply) for (lead, _), reply in zip(human, theirs, strict=True)]
 
 
-def note_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> float:
+def overall_note_f1(replies: Sequence[Pair], human: Sequence[Pair]) -> float:
     """F1 of the accompaniments' notes over all windows together, 0 to 1 (`metrics.note_f1`)."""
     matched, ours, theirs = np.sum(
         [metrics.note_f1(mine[1], true[1]) for mine, true in zip(replies, human, strict=True)],
@@ -124,7 +124,7 @@ def _distances(
         "profile": metrics.profile(ours),
         "distance": found,
         "ratio": ratio,
-        "within_1x": distances.within(ratio, 1.0),
-        "within_2x": distances.within(ratio, 2.0),
+        "within_1x": distances.ratios_within(ratio, 1.0),
+        "within_2x": distances.ratios_within(ratio, 2.0),
         "whole_distance": distances.whole(ours, truth),
     }

@@ -21,10 +21,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation.metrics import Cells2, Floats, note_lengths
+from engine.evaluation.metrics import Cells2, note_lengths
 from engine.music.grid import ONSET, STEPS_PER_BEAT, STEPS_PER_TOKEN
+from engine.music.roll import Floats
 
-FRAME_BEATS, HOP_BEATS = 4, 2
+_FRAME_BEATS, _HOP_BEATS = 4, 2
 _FLOOR = 1e-6  # of a standard deviation, as SCHmUBERT has it
 
 
@@ -35,9 +36,9 @@ def overlaps(reply: Cells2) -> Floats | None:
     notes = np.argwhere(reply[ONSET])  # row, onset step
     sixteenths = note_lengths(reply) / STEPS_PER_TOKEN
     frames = []
-    last = reply.shape[-1] - FRAME_BEATS * STEPS_PER_BEAT
-    for start in range(0, last + 1, HOP_BEATS * STEPS_PER_BEAT):
-        inside = (notes[:, 1] >= start) & (notes[:, 1] < start + FRAME_BEATS * STEPS_PER_BEAT)
+    last = reply.shape[-1] - _FRAME_BEATS * STEPS_PER_BEAT
+    for start in range(0, last + 1, _HOP_BEATS * STEPS_PER_BEAT):
+        inside = (notes[:, 1] >= start) & (notes[:, 1] < start + _FRAME_BEATS * STEPS_PER_BEAT)
         there = inside.any()
         frames.append((_fit(notes[inside, 0]), _fit(sixteenths[inside])) if there else None)
     areas = [

@@ -18,7 +18,8 @@ from statistics import fmean
 import numpy as np
 
 from engine.evaluation.halves import Partition
-from engine.evaluation.metrics import HISTOGRAMS, NINE, Counts, Floats, rate
+from engine.evaluation.metrics import HISTOGRAMS, NINE, Counts, rate
+from engine.music.roll import Floats
 
 
 def distance(name: str, a: Floats, b: Floats) -> Floats:
@@ -88,7 +89,7 @@ def mean_ratio(found: Mapping[str, float | None]) -> float | None:
     return fmean(known) if len(known) == len(found) else None
 
 
-def within(found: dict[str, float | None], times: float) -> int:
+def ratios_within(found: dict[str, float | None], times: float) -> int:
     """How many ratios are at most `times`."""
     return sum(1 for value in found.values() if value is not None and value <= times)
 

@@ -27,13 +27,14 @@ from engine.evaluation.held_out import (
     meters_of,
     task_mask,
 )
-from engine.evaluation.likelihood import Report, likelihood, named
+from engine.evaluation.likelihood import likelihood, report_as
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rule_baseline import RULE
 from engine.evaluation.rule_players import rule_replies
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
+from engine.reports import Report
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
@@ -41,7 +42,7 @@ from engine.training.dataset import Pack, PackError
 
 __all__ = [
     "REPLIERS",
-    "TASKS",
+    "SCORED_TASKS",
     "Candidate",
     "EvaluateSettings",
     "Replier",
@@ -52,7 +53,7 @@ __all__ = [
     "task_mask",
 ]
 
-TASKS = tuple(MASKS)
+SCORED_TASKS = tuple(MASKS)
 """What can be scored."""
 
 
@@ -142,7 +143,7 @@ def _harmony(
     for name, each in candidates.items():
         low, high = max(each.settings.low, shared.low), min(each.settings.high, shared.high)
         settings = replace(each.settings, low=low, high=high)
-        rolls = REPLIERS[wanted.task](each.generator, batch, settings, named(report, name))
+        rolls = REPLIERS[wanted.task](each.generator, batch, settings, report_as(report, name))
         replies[name] = [pair(cells) for cells in rolls]
     rules = _RULES.get(wanted.task)
     if rules is not None:

@@ -14,10 +14,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.music.roll import Floats
+
 _SPLITS = 50
 _SEED = 0
 _FEWEST_PAIRED = 4
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,35 +29,35 @@ from engine.training.feed import pack_windows
 CHUNK = 16
 """Windows drawn, and scored, at a time."""
 _FIELDS = ("target", "context", "mask", "phase", "bar", "style", "density")
-Known = NDArray[np.bool_]
+_Known = NDArray[np.bool_]
 """bool[voice, step], True where a voice is known"""
 
 
-def _lead(known: Known) -> None:
+def _lead(known: _Known) -> None:
     known[LEAD] = True
 
 
-def _first_half(known: Known) -> None:
+def _first_half(known: _Known) -> None:
     known[:, : known.shape[1] // 2] = True
 
 
-def _live(known: Known) -> None:
+def _live(known: _Known) -> None:
     # One beat more of our own: it is committed already when a plan is made.
     half = known.shape[1] // 2
     known[LEAD, :half] = True
     known[ACCOMPANIMENT, : half + STEPS_PER_BEAT] = True
 
 
-def _all_but_the_middle(known: Known) -> None:
+def _all_but_the_middle(known: _Known) -> None:
     known[:] = True
     known[:, known.shape[1] // 4 : 3 * known.shape[1] // 4] = False
 
 
-def _nothing(known: Known) -> None:
+def _nothing(known: _Known) -> None:
     known[:] = False
 
 
-MASKS: dict[str, Callable[[Known], None]] = {
+MASKS: dict[str, Callable[[_Known], None]] = {
     "harmonize": _lead,
     "live": _live,
     "continue": _first_half,
@@ -67,7 +67,7 @@ MASKS: dict[str, Callable[[Known], None]] = {
 """What is known in each task that can be scored; `vary` starts from the answer, so none is."""
 
 
-def task_mask(task: str, steps: int) -> Known:
+def task_mask(task: str, steps: int) -> _Known:
     """What a task knows of a window, bool[voice, step]."""
     known = np.zeros((2, steps), np.bool_)
     MASKS[task](known)

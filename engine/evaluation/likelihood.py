@@ -17,14 +17,15 @@ import torch
 from engine.diffusion.batch import Batch, merged_batch, within
 from engine.diffusion.bound import free_steps, window_bound
 from engine.diffusion.key_normalisation import KEY_NATS, all_alone, key_normalised, nothing_known
-from engine.evaluation.baselines import Floats, fit
+from engine.evaluation.baselines import fit
 from engine.evaluation.held_out import CHUNK, EvaluateSettings, draw_windows, pick
 from engine.model.generator import Generator
 from engine.music.grid import PAPER, STEPS_PER_BEAT
+from engine.music.roll import Floats
+from engine.reports import Report
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack
 
-Report = Callable[[str], None]
 _NO_BOUND = "known cells are written over the noise: that gives no likelihood"
 _ONE_PLANE = "rolls of one voice and one plane: compare it on merged rolls"
 
@@ -39,7 +40,7 @@ def likelihood(
     whole = draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
     free = wanted.task == "generate"
     bounds = {
-        name: _bounds(generator, whole, wanted, named(report, name))
+        name: _bounds(generator, whole, wanted, report_as(report, name))
         for name, generator in generators.items()
         if not generator.merged
     }
@@ -67,14 +68,14 @@ def _on_merged(
     whole = within(draw_windows(pack, wanted, SPLITS.index(wanted.split), wanted.windows), PAPER)
     rolls = {True: whole, False: all_alone(whole)}
     bounds = {
-        name: _bounds(each, rolls[each.merged], wanted, named(report, f"{name}, merged rolls"))
+        name: _bounds(each, rolls[each.merged], wanted, report_as(report, f"{name}, merged rolls"))
         for name, each in generators.items()
     }
     merged = _as_paper(whole)
     return _table(bounds, {}, merged, _baselines(pack, wanted, merged, _as_paper, report))
 
 
-def named(report: Report, name: str) -> Report:
+def report_as(report: Report, name: str) -> Report:
     """Reports that say which model they are of."""
     return lambda text: report(f"{name}: {text}")
 

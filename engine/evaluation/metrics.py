@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from engine.evaluation import chords
 from engine.music.grid import ONSET, STEPS_PER_BEAT, SUSTAIN
+from engine.music.roll import Floats
 
 Cells2 = NDArray[np.bool_]
 """bool[plane, pitch, step] of one voice"""
 Pair = tuple[Cells2, Cells2]
-Floats = NDArray[np.float64]
 Counts = Mapping[str, Floats]
 """By name: a histogram's classes [N, classes], or a rate's [N, (part, whole)], of N windows."""
 

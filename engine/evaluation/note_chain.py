@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from engine.music.roll import Note
-from engine.systems.common.note_lists import one_line, voiced
+from engine.systems.common.note_lists import ordered_notes, voiced
 
 Case = TypeVar("Case")
 
@@ -51,7 +51,7 @@ class NoteChain:
             delta, length = _one(self.places.get(delta) or self.places[0], rng)
             step += delta
             if step >= end_step:
-                kept, _ = one_line(notes)
+                kept, _ = ordered_notes(notes)
                 return voiced(kept)
             notes.append(Note(step, pitch, min(length, end_step - step)))
 

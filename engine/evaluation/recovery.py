@@ -16,15 +16,16 @@ import numpy as np
 from engine.evaluation import chords
 from engine.evaluation.evaluate import Candidate
 from engine.evaluation.held_out import EvaluateSettings
-from engine.evaluation.likelihood import Report, named
-from engine.evaluation.metrics import Floats, rate
+from engine.evaluation.likelihood import report_as
+from engine.evaluation.metrics import rate
 from engine.evaluation.rollout import LiveSettings, Rollout
 from engine.evaluation.rollout_score import HORIZONS_BEATS, at_horizon
 from engine.evaluation.rollout_stage import LEAD_IN_BEATS, perform, set_up, steps_of
 from engine.evaluation.rule_baseline import RULE
 from engine.evaluation.rule_players import rule_live
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT
-from engine.music.roll import Note, notes_to_roll
+from engine.music.roll import Floats, Note, notes_to_roll
+from engine.reports import Report
 from engine.training.dataset import Pack, PackError
 
 _TRITONE = 6
@@ -59,7 +60,7 @@ def recovery(
     for name, each in candidates.items():
         for beats in horizons_beats:
             player = at_horizon(name, beats)
-            played = perform(stage.within(each), turned, steps_of(beats), named(report, player))
+            played = perform(stage.within(each), turned, steps_of(beats), report_as(report, player))
             players[player] = _scored(turned, [one.notes for one in played], turn)
     return {
         "models": list(candidates),

@@ -13,7 +13,7 @@ from engine.evaluation.against_rule import against_rule
 from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear
 from engine.evaluation.evaluate import Candidate, fill_replies, sampling_of
 from engine.evaluation.held_out import EvaluateSettings, bar_lines_of
-from engine.evaluation.likelihood import Report, named
+from engine.evaluation.likelihood import report_as
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rollout import LiveSettings, Performance
 from engine.evaluation.rollout_stage import (
@@ -26,6 +26,7 @@ from engine.evaluation.rollout_stage import (
 from engine.evaluation.rule_baseline import RULE
 from engine.evaluation.rule_players import rule_live, rule_replies
 from engine.music.grid import STEPS_PER_BEAT
+from engine.reports import Report
 from engine.training.dataset import Pack
 
 HORIZONS_BEATS = (0.0, 1.0, 4.0)
@@ -91,7 +92,7 @@ def _answered(
         players[all_known(name)] = stage.scored(full)
         for beats in horizons_beats:
             player = at_horizon(name, beats)
-            played = perform(candidate, stage.rollouts, steps_of(beats), named(report, player))
+            played = perform(candidate, stage.rollouts, steps_of(beats), report_as(report, player))
             players[player] = stage.scored(stage.with_leads([one.notes for one in played]))
             row = {"model": name, "player": player, "horizon_beats": beats}
             rows.append(row | {"flicker": _flicker(played)})

@@ -11,12 +11,12 @@ from engine.diffusion.batch import Batch
 from engine.evaluation.evaluate import Candidate, common_pitches, partition_of, rows_of
 from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import EvaluateSettings, draw_held_out, meters_of
-from engine.evaluation.likelihood import Report
 from engine.evaluation.metrics import Pair
 from engine.evaluation.rollout import LiveSettings, Performance, Rollout
 from engine.evaluation.rule_players import under_lead
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, PitchRange
 from engine.music.roll import Cells, Note, PianoRoll, notes_to_roll, roll_to_notes
+from engine.reports import Report
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack, PackError
 
@@ -66,7 +66,7 @@ def set_up(
     """
     wanted = replace(wanted, task="harmonize")
     drawn = draw_held_out(pack, wanted, SPLITS.index(wanted.split), wanted.windows)
-    whole = np.stack([whole_notes(cells) for cells in drawn.batch.target])
+    whole = np.stack([notes_begun_inside(cells) for cells in drawn.batch.target])
     drawn = replace(drawn, batch=replace(drawn.batch, target=whole))
     batch = drawn.batch
     rollouts = [_rollout(batch, index, live) for index in range(len(batch.target))]
@@ -116,6 +116,6 @@ def steps_of(beats: float) -> int:
     return round(beats * STEPS_PER_BEAT)
 
 
-def whole_notes(cells: Cells) -> Cells:
+def notes_begun_inside(cells: Cells) -> Cells:
     """Without what began before the window: nobody hears a note that was struck earlier."""
     return notes_to_roll(roll_to_notes(PianoRoll(cells)), 0, cells.shape[-1]).cells

@@ -21,15 +21,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.music.grid import ACCOMPANIMENT, STEPS_PER_BEAT, MeterMap
 from engine.music.keys import Key, class_weights, read_key
-from engine.music.roll import Note
+from engine.music.roll import Floats, Note
 
 RULE = "rule"
-Span = tuple[int, int]
-Floats = NDArray[np.float64]
+_Span = tuple[int, int]
 _TRIADS = {
     False: ((0, 4), (2, 3), (4, 3), (5, 4), (7, 4), (9, 3)),
     True: ((0, 3), (3, 4), (5, 3), (7, 4), (8, 4), (10, 4)),
@@ -64,7 +62,7 @@ def triads_of(key: Key) -> list[Triad]:
     return [Triad((key.tonic + degree) % 12, third, degree) for degree, third in _TRIADS[key.minor]]
 
 
-def by_rule(lead: Sequence[Note], meters: MeterMap, span: Span, *, ends: bool) -> list[Note]:
+def by_rule(lead: Sequence[Note], meters: MeterMap, span: _Span, *, ends: bool) -> list[Note]:
     """The accompaniment of the steps `span`, the whole melody known. ends: the piece does there."""
     triads, bars = triads_of(_key_of(lead)), _bars(meters, span)
     worth = np.stack([_worth(triads, lead, bar) for bar in bars])
@@ -74,9 +72,9 @@ def by_rule(lead: Sequence[Note], meters: MeterMap, span: Span, *, ends: bool) -
     return _voiced(zip(chosen, bars, [_lowest(lead, bar) for bar in bars], strict=True))
 
 
-def by_rule_live(lead: Sequence[Note], meters: MeterMap, span: Span) -> list[Note]:
+def by_rule_live(lead: Sequence[Note], meters: MeterMap, span: _Span) -> list[Note]:
     """The same, each chord decided once the first beat of its bar is known, for good."""
-    found: list[tuple[Triad, Span, int]] = []
+    found: list[tuple[Triad, _Span, int]] = []
     for bar in _bars(meters, span):
         first_beat = bar[0], min(bar[0] + STEPS_PER_BEAT, bar[1])
         known = _until(lead, first_beat[1])
@@ -94,7 +92,7 @@ def _key_of(lead: Iterable[Note]) -> Key:
     return read_key(class_weights(lead)) or Key(0)
 
 
-def _bars(meters: MeterMap, span: Span) -> list[Span]:
+def _bars(meters: MeterMap, span: _Span) -> list[_Span]:
     """Bars of the span, the first and last cut by it."""
     first, end = span
     lines = pairwise(meters.bar_lines(first, end))
@@ -107,16 +105,16 @@ def _until(lead: Iterable[Note], end: int) -> list[Note]:
     return [replace(n, length_steps=min(n.end_step, end) - n.onset_step) for n in began]
 
 
-def _steps_within(note: Note, span: Span) -> int:
+def _steps_within(note: Note, span: _Span) -> int:
     return max(min(note.end_step, span[1]) - max(note.onset_step, span[0]), 0)
 
 
-def _lowest(lead: Iterable[Note], span: Span) -> int:
+def _lowest(lead: Iterable[Note], span: _Span) -> int:
     """Lowest pitch of the melody in the span; 128 where it rests."""
     return min((note.pitch for note in lead if _steps_within(note, span)), default=128)
 
 
-def _worth(triads: Sequence[Triad], lead: Iterable[Note], bar: Span) -> Floats:
+def _worth(triads: Sequence[Triad], lead: Iterable[Note], bar: _Span) -> Floats:
     """Of each chord in a bar, without what came before it, [chords]."""
     first_beat = bar[0], min(bar[0] + STEPS_PER_BEAT, bar[1])
     weights = np.zeros(12)
@@ -148,7 +146,7 @@ def _best_path(worth: Floats, moves: Floats) -> list[int]:
     return path[::-1]
 
 
-def _voiced(chords: Iterable[tuple[Triad, Span, int]]) -> list[Note]:
+def _voiced(chords: Iterable[tuple[Triad, _Span, int]]) -> list[Note]:
     """Notes of (chord, bar, lowest pitch of the melody)."""
     notes: list[Note] = []
     upper: tuple[int, ...] = ()

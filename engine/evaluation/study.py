@@ -23,10 +23,10 @@ from engine.evaluation.distances import mean_ratio
 from engine.evaluation.evaluate import rows_of
 from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of
-from engine.evaluation.likelihood import Report
 from engine.evaluation.metrics import Pair, note_lengths
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN, PitchRange
 from engine.music.roll import Cells, PianoRoll
+from engine.reports import Report
 from engine.requests.request import SAMPLERS, FillRequest, SampleSettings
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack

@@ -23,15 +23,16 @@ from engine.evaluation.distances import mean_ratio
 from engine.evaluation.evaluate import rows_of
 from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import EvaluateSettings, draw_windows, meters_of, task_mask
-from engine.evaluation.likelihood import Report, named
+from engine.evaluation.likelihood import report_as
 from engine.evaluation.metrics import Pair
 from engine.evaluation.note_chain import NoteChain
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, PIANO, STEPS_PER_BEAT
 from engine.music.roll import Cells, PianoRoll, notes_to_roll, roll_to_notes
+from engine.reports import Report
 from engine.requests.abilities import ABILITIES
 from engine.requests.request import FillRequest, SampleSettings
-from engine.requests.tasks import generate
+from engine.requests.tasks import generate_mask
 from engine.systems.common.system import Mended
 from engine.systems.player import SystemPlayer
 from engine.systems.savkin.training import histogram_distance, pitch_classes
@@ -41,7 +42,7 @@ from engine.training.dataset import Pack
 
 _TASKS = ("harmonize", "continue")
 _AHEAD = (0, 1, 4)
-CHAIN, COMPOSER = "markov chain", "composer"
+_CHAIN, _COMPOSER = "markov chain", "composer"
 _BEATS_OF_A_BAR = 4
 _TIMED_BARS = 8
 _FIT_WINDOWS = 256
@@ -121,8 +122,8 @@ def _task(
     asked = with_anticipation(entries) if task == "harmonize" else entries
     for name, entry in asked.items():
         if task in ABILITIES[entry.family].tasks:
-            replies[name] = _replies(entry, batch, known, named(report, f"{name}, {task}"))
-    replies[CHAIN] = [_chained(chain, cells, known, i) for i, cells in enumerate(batch.target)]
+            replies[name] = _replies(entry, batch, known, report_as(report, f"{name}, {task}"))
+    replies[_CHAIN] = [_chained(chain, cells, known, i) for i, cells in enumerate(batch.target)]
     truth = [cells[..., part] for cells in batch.target]
     pairs = {name: [_pair(r.cells[..., part]) for r in each] for name, each in replies.items()}
     partition = Partition.by_windows(len(truth))
@@ -138,7 +139,7 @@ def _task(
             **(_of_notes(ours, truth, task) if ours else {}),
             "mended": _share(replies.get(name, [])),
         }
-    rows[COMPOSER] = {
+    rows[_COMPOSER] = {
         "note_f1": 1.0,
         "mean_ratio": 1.0,
         "profile": compared["human"]["profile"],
@@ -244,7 +245,7 @@ def _facts_of(entry: Entry, report: Report) -> dict[str, Any]:
 def _seconds_a_bar(entry: Entry, bars: int = _TIMED_BARS) -> float:
     """Wall time of `generate` as shipped, over the bars; all else on the machine counts too."""
     roll = PianoRoll.empty(bars * _BEATS_OF_A_BAR * STEPS_PER_BEAT, 0, entry.player.pitches)
-    request = FillRequest(roll, generate(roll), settings=entry.settings)
+    request = FillRequest(roll, generate_mask(roll), settings=entry.settings)
     started = time.perf_counter()
     entry.player.fill(request)
     if torch.cuda.is_available():

@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.diffusion.batch import DENSITY_BUCKETS, Drawing, density_bucket
+from engine.diffusion.batch import Drawing, density_bucket
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
-from engine.requests.request import FillRequest
+from engine.requests.request import DENSITY_BUCKETS, FillRequest
 
 Densities = Sequence[Sequence[float]]
 """Row: the melody's bucket, 1 to 12, or 0 for any. Column: the accompaniment's, less one. Rows sum

@@ -136,7 +136,7 @@ def export(
             raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
         sampler.harmony = _planner_of(planner)
         metadata["harmony"] = _planner_metadata(planner)
-    write(sampler, metadata, out)
+    write_export(sampler, metadata, out)
     return metadata
 
 
@@ -215,7 +215,7 @@ def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def write(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
+def write_export(sampler: Sampler, metadata: dict[str, object], out: Path) -> None:
     """Script, halve, and write atomically.
 
     Raises ModelError where that is not possible, and leaves nothing then.
@@ -261,7 +261,7 @@ def _check_bytes(path: Path) -> None:
         raise ModelError(f"{path}: damaged, or not a midi-diffuse export ({damaged})")
 
 
-def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+def load_export(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """The scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
 
     A TorchScript file is a program: load only files you trust (docs/architecture.md).

@@ -20,10 +20,10 @@ from engine.diffusion.batch import density_bucket
 from engine.diffusion.key_normalisation import playing_shift
 from engine.diffusion.sampler import Filled, Loop, Request, Sampler
 from engine.model.density import with_density
-from engine.model.export import ModelError, load, pick_device
+from engine.model.export import ModelError, load_export, pick_device
 from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.music.roll import PianoRoll, roll_to_notes, shifted
-from engine.requests.chord_grid import turned
+from engine.requests.chord_grid import transposed_plan
 from engine.requests.cohort import loop_of
 from engine.requests.request import ChordCell, FillRequest, Plan, PlanRequest, SampleSettings
 from engine.requests.sheet import Sheet, Window
@@ -58,7 +58,7 @@ class Generator:
     def load(cls, path: Path, device: str = "auto") -> Generator:
         """Read an export. Raises ModelError with one clear line."""
         chosen = pick_device(device)
-        return cls(*load(path, chosen), chosen)
+        return cls(*load_export(path, chosen), chosen)
 
     def paced(self, spacing: float, corrections: int) -> Generator:
         """The same network in a loop with other noise levels (see `diffusion.sampler.Sampler`)."""
@@ -174,7 +174,7 @@ class Generator:
             sheets, moves, *filled, strict=True
         ):
             sheet.take(part, shifted(cells > 0.5, -move), shifted(probability, -move))
-            sheet.follow(part, turned(plan > 0.5, -move), planned > 0.5)
+            sheet.follow(part, transposed_plan(plan > 0.5, -move), planned > 0.5)
 
     def _move(self, window: Window, sheet: Sheet) -> int:
         """Semitones by which a window of which no note is known is moved up for the network."""

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from engine.music.grid import ONSET, PIANO, SUSTAIN, GridError, PitchRange
 
 _T = TypeVar("_T", bound=np.generic)
+Floats = NDArray[np.float64]
+"""Numbers of music, of any shape."""
 Cells = NDArray[np.bool_]
 """bool[voice, plane, pitch, step]"""
 Mask = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Mask
 from engine.requests.tasks import TASKS
 
-BARS, BEATS, SECONDS = "bars", "beats", "seconds"
+_BARS, _BEATS, _SECONDS = "bars", "beats", "seconds"
 """What a family knows of musical time: where bar lines are, how long a beat is, or neither."""
 
 
@@ -26,7 +26,7 @@ class Abilities:
     """What a family can do.
 
     tasks: of `engine.requests.tasks`. live: fast enough to answer beat by beat; others answer
-    files, triggers and `next-bar`. time: BARS, BEATS or SECONDS. preset: one that ships it.
+    files, triggers and `next-bar`. time: _BARS, _BEATS or _SECONDS. preset: one that ships it.
     """
 
     tasks: tuple[str, ...]
@@ -36,16 +36,16 @@ class Abilities:
 
 
 ABILITIES: dict[str, Abilities] = {
-    "frame-transformer": Abilities(TASKS, True, BARS, "default"),
-    "paper-unet": Abilities(TASKS, False, BEATS, "paper"),
-    "signorelli": Abilities(TASKS, False, BEATS, "signorelli"),
-    "savkin": Abilities(("continue", "vary", "generate"), False, SECONDS, "savkin"),
-    "ziko-munim": Abilities(TASKS, False, BARS, "ziko-munim"),
-    "kumawat": Abilities(TASKS, False, BEATS, "kumawat"),
+    "frame-transformer": Abilities(TASKS, True, _BARS, "default"),
+    "paper-unet": Abilities(TASKS, False, _BEATS, "paper"),
+    "signorelli": Abilities(TASKS, False, _BEATS, "signorelli"),
+    "savkin": Abilities(("continue", "vary", "generate"), False, _SECONDS, "savkin"),
+    "ziko-munim": Abilities(TASKS, False, _BARS, "ziko-munim"),
+    "kumawat": Abilities(TASKS, False, _BEATS, "kumawat"),
 }
 """By family. The first row that can do a task is the one that is recommended."""
 
-SYSTEMS = tuple(name for name in ABILITIES if name not in ("frame-transformer", "paper-unet"))
+SYSTEM_NAMES = tuple(name for name in ABILITIES if name not in ("frame-transformer", "paper-unet"))
 """Families of `engine.systems`, which are trained and played by their own loops."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import ChordCell, FillRequest
 
-Answer = tuple[PianoRoll, tuple[ChordCell, ...]]
+_Answer = tuple[PianoRoll, tuple[ChordCell, ...]]
 _SEEDS_APART = 0x5851F5
 """Between the seeds of two answers: another distance than between the plans that one answer draws
 (`engine.diffusion.harmony_sampler`), or answers would share plans."""
@@ -21,12 +21,12 @@ _SEEDS_APART = 0x5851F5
 class Drafter(Protocol):
     """What answers: a Generator."""
 
-    def fill_with_chords(self, request: FillRequest) -> Answer:
+    def fill_with_chords(self, request: FillRequest) -> _Answer:
         """The request's roll, filled, and the harmony plan it follows."""
         ...
 
 
-def best_of(drafter: Drafter, request: FillRequest, count: int) -> Answer:
+def best_of(drafter: Drafter, request: FillRequest, count: int) -> _Answer:
     """Fill `request` with `count` seeds, its own the first, and return the most agreed answer.
 
     That is the draw of the least expected error (minimum Bayes risk: Kumar and Byrne, "Minimum

@@ -57,7 +57,7 @@ def to_chords(plan: PlanCells, planned: NDArray[np.bool_], first_step: int) -> l
     return found
 
 
-def turned(plan: PlanCells, semitones: int) -> PlanCells:
+def transposed_plan(plan: PlanCells, semitones: int) -> PlanCells:
     """The plan with all classes so many semitones higher."""
     halves = plan.reshape(2, _CLASSES, -1)
     return np.asarray(np.roll(halves, semitones, axis=1).reshape(plan.shape))

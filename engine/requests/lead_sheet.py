@@ -62,7 +62,7 @@ class Placed:
         return Chord.parse(self.symbol)
 
 
-def read(text: str) -> list[SheetBar]:
+def read_sheet(text: str) -> list[SheetBar]:
     """The bars that are written, empty ones left out. Raises LeadSheetError."""
     if len(text) > _MOST_CHARACTERS:
         raise LeadSheetError(f"a lead sheet of {len(text)} characters; at most {_MOST_CHARACTERS}")
@@ -119,11 +119,13 @@ def chord_cells(placed: Sequence[Placed], lines: Sequence[int]) -> list[ChordCel
         start, end = lines[each.bar - 1] + each.offset_steps, lines[each.bar]
         if index + 1 < len(placed) and placed[index + 1].bar == each.bar:
             end = lines[each.bar - 1] + placed[index + 1].offset_steps
-        cells += cells_of(each.chord, start, end, held=each.held)
+        cells += cells_of_chord(each.chord, start, end, held=each.held)
     return cells
 
 
-def cells_of(chord: Chord, start: int, end: int, *, held: bool = False) -> Iterator[ChordCell]:
+def cells_of_chord(
+    chord: Chord, start: int, end: int, *, held: bool = False
+) -> Iterator[ChordCell]:
     """A chord over [start, end): a bass that is its root is asked for in the first beat only."""
     first = min(start + STEPS_PER_BEAT, end)
     open_bass = None if chord.bass == chord.root else chord.bass

@@ -34,6 +34,9 @@ RHYTHMS = ("free", "keep")
 STYLES = ("any", "hymn", "song", "piano", "quartet")
 """Style conditions the default model is trained with; index 0 means unconditioned."""
 
+DENSITY_BUCKETS = 12
+"""Density conditions, 1 to 12; 0 means unconditioned (`engine.diffusion.batch.density_bucket`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:

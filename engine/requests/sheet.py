@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.music.grid import ACCOMPANIMENT, LEAD, ONSET, STEPS_PER_BEAT
 from engine.music.merged import merge, merge_known, split
 from engine.music.roll import Cells, Mask, PianoRoll, shifted
-from engine.requests.chord_grid import PlanCells, to_chords, to_plan, turned
+from engine.requests.chord_grid import PlanCells, to_chords, to_plan, transposed_plan
 from engine.requests.constraints import Scores, allowed_cells, same_rhythm, whole_notes
 from engine.requests.request import ChordCell, FillRequest
 
@@ -33,7 +33,9 @@ class Window:
         cells, known, allowed = (
             shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
         )
-        chords, given = (turned(each, semitones) for each in (self.chords, self.chords_known))
+        chords, given = (
+            transposed_plan(each, semitones) for each in (self.chords, self.chords_known)
+        )
         return Window(cells, known, allowed, self.first_step, chords, given)
 
     def merged(self) -> Window:

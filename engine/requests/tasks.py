@@ -17,21 +17,21 @@ def _nothing(roll: PianoRoll) -> Mask:
     return np.zeros(roll.cells.shape, np.bool_)
 
 
-def harmonize(roll: PianoRoll) -> Mask:
+def harmonize_mask(roll: PianoRoll) -> Mask:
     """The lead is known throughout; the accompaniment is free."""
     known = _nothing(roll)
     known[LEAD] = True
     return known
 
 
-def continue_from(roll: PianoRoll, step: int) -> Mask:
+def continue_mask(roll: PianoRoll, step: int) -> Mask:
     """Everything before `step` is known; the rest is free."""
     known = _nothing(roll)
     known[..., : max(step - roll.first_step, 0)] = True
     return known
 
 
-def infill(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
+def infill_mask(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
     """Everything but [from_step, to_step) is known."""
     if to_step <= from_step:
         raise GridError(f"nothing to fill between steps {from_step} and {to_step}")
@@ -40,6 +40,6 @@ def infill(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
     return known
 
 
-def generate(roll: PianoRoll) -> Mask:
+def generate_mask(roll: PianoRoll) -> Mask:
     """Nothing is known: from pure noise, or (vary) from the roll at noise level `variation`."""
     return _nothing(roll)

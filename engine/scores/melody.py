@@ -79,11 +79,17 @@ def find_melody(score: Score, wanted: str = "") -> Melody:
     if below:
         reason += ", its top line"
     return Melody(
-        track, tuple(lead), tuple(sorted(rest)), reason, certain, len(below), label(score, track)
+        track,
+        tuple(lead),
+        tuple(sorted(rest)),
+        reason,
+        certain,
+        len(below),
+        track_label(score, track),
     )
 
 
-def label(score: Score, track: Track) -> str:
+def track_label(score: Score, track: Track) -> str:
     """`track 2 'Soprano'`."""
     number = score.pitched.index(track) + 1
     return f"track {number} {track.name!r}" if track.name else f"track {number}"

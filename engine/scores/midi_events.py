@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7
-NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
+NOTE_OFF, NOTE_ON, _CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 TRACK_NAME, MARKER, END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE = 0x03, 0x06, 0x2F, 0x51, 0x58
 _ENDS_ALL = frozenset({120, 123, 124, 125, 126, 127})
 """Controllers that end every note of their channel: sounds off, notes off, the four modes."""
@@ -218,7 +218,7 @@ def pair_notes(events: Iterable[Event]) -> Iterator[Pairing]:
         tick = event.tick
         kind, channel = event.status & 0xF0, event.status & 0x0F
         opened = channels[channel]
-        if kind == CONTROL and event.data[0] & 0x7F in _ENDS_ALL:
+        if kind == _CONTROL and event.data[0] & 0x7F in _ENDS_ALL:
             for pitch, strokes in opened.items():
                 yield from _pair((channel, pitch), strokes, tick)
                 del balance[channel, pitch]

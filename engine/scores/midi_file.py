@@ -33,10 +33,10 @@ from engine.scores.parts import is_reply
 from engine.scores.stray_offs import hung_onsets, stray_offs
 
 DRUM_CHANNEL = 9
-SLOWEST_BPM, FASTEST_BPM = 5.0, 1000.0
+_SLOWEST_BPM, _FASTEST_BPM = 5.0, 1000.0
 LONGEST_BEATS = 20_000
 _LONGEST_SECONDS = 4 * 3600.0
-LARGEST_BYTES = 16_000_000
+LARGEST_FILE_BYTES = 16_000_000
 MOST_EVENTS = 1_000_000
 """An event may be three bytes in the file; it is up to 360 while it is read."""
 _DEFAULT_TEMPO_US = 500_000
@@ -159,9 +159,9 @@ def read(path: Path) -> Score:
     try:
         if path.is_dir():
             raise MidiFileError("is a folder, not a MIDI file")
-        if path.stat().st_size > LARGEST_BYTES:
-            raise MidiFileError(f"is larger than {LARGEST_BYTES // 1_000_000} MB")
-        return parse(read_bounded(path, LARGEST_BYTES))
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise MidiFileError(f"is larger than {LARGEST_FILE_BYTES // 1_000_000} MB")
+        return parse(read_bounded(path, LARGEST_FILE_BYTES))
     except FileNotFoundError:
         raise MidiFileError(f"{path}: no such file") from None
     except OSError as err:
@@ -241,8 +241,8 @@ def _read_maps(
         if event.kind == SET_TEMPO and len(event.data) >= 3:
             tempo = int.from_bytes(event.data[:3], "big")
             bpm = MINUTE_US / tempo if tempo else float("inf")
-            if not SLOWEST_BPM <= bpm <= FASTEST_BPM:
-                wanted = f"want {SLOWEST_BPM:g} to {FASTEST_BPM:g}"
+            if not _SLOWEST_BPM <= bpm <= _FASTEST_BPM:
+                wanted = f"want {_SLOWEST_BPM:g} to {_FASTEST_BPM:g}"
                 raise MidiFileError(f"has an absurd tempo of {bpm:.6g} bpm {where}; {wanted}")
             tempos[event.tick] = tempo
         elif event.kind == TIME_SIGNATURE and len(event.data) >= 2:

@@ -23,7 +23,7 @@ from engine.scores.parts import is_reply
 MELODY, REPLY, OTHER, BACKING = "melody", "reply", "other tracks", "accompaniment"
 _FEWEST_ROWS = 25
 _MOST_SYSTEMS = 24
-WISHED_STEPS, MOST_STEPS = 840, 3400
+_WISHED_STEPS, _MOST_STEPS = 840, 3400
 """Steps in one system: what looks good, and what can just be made out."""
 
 
@@ -74,7 +74,7 @@ class Picture:
     def systems(self) -> list[tuple[int, int]]:
         """The bars [first, end), by index in `lines`, of each system; the last may be shorter."""
         start, total = self.lines[0], self.lines[-1] - self.lines[0]
-        count = min(-(-total // WISHED_STEPS), _MOST_SYSTEMS)
+        count = min(-(-total // _WISHED_STEPS), _MOST_SYSTEMS)
         longest = self.lines[bisect_left(self.lines, start + -(-total // count))] - start
         systems, first = list[tuple[int, int]](), 0
         while first < self.bars:
@@ -110,7 +110,7 @@ def picture(
         min(0, *(note.onset_step for note in notes)), max(note.end_step for note in notes)
     )
     warnings: tuple[str, ...] = ()
-    fitting = bisect_left(lines, lines[0] + _MOST_SYSTEMS * MOST_STEPS)
+    fitting = bisect_left(lines, lines[0] + _MOST_SYSTEMS * _MOST_STEPS)
     if fitting < len(lines) - 1:
         warnings = (f"only the first {fitting} of {len(lines) - 1} bars are drawn",)
         lines = lines[: fitting + 1]

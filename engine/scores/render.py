@@ -18,10 +18,10 @@ from engine.scores.picture import BACKING, MELODY, OTHER, REPLY, Picture
 
 Colour = tuple[int, int, int]
 
-PAPER, INK, FAINT_INK = (252, 251, 248), (52, 49, 45), (140, 134, 125)
+_PAPER, _INK, _FAINT_INK = (252, 251, 248), (52, 49, 45), (140, 134, 125)
 WHITE_ROW, BLACK_ROW = (255, 255, 255), (245, 243, 239)
-BEAT_LINE, BAR_LINE, OCTAVE_LINE = (234, 231, 224), (172, 166, 156), (212, 207, 198)
-WHITE_KEY, BLACK_KEY, KEY_EDGE = (255, 255, 255), (66, 62, 58), (206, 201, 192)
+_BEAT_LINE, _BAR_LINE, _OCTAVE_LINE = (234, 231, 224), (172, 166, 156), (212, 207, 198)
+_WHITE_KEY, _BLACK_KEY, _KEY_EDGE = (255, 255, 255), (66, 62, 58), (206, 201, 192)
 COLOURS: dict[str, Colour] = {
     MELODY: (234, 88, 40),
     REPLY: (38, 106, 200),
@@ -32,9 +32,9 @@ COLOURS: dict[str, Colour] = {
 
 _SCALE = 3
 _WIDTH = 1600
-MARGIN, KEYS = 44, 58
-HEADER, STRIP, CHORDS, GAP = 104, 24, 24, 26
-ROW, SMALL_ROW = 12, 8
+MARGIN, KEYS_WIDTH = 44, 58
+HEADER, STRIP, _CHORDS, _GAP = 104, 24, 24, 26
+ROW, _SMALL_ROW = 12, 8
 _MANY_ROWS = 52
 _BLACK_PITCHES = frozenset({1, 3, 6, 8, 10})
 
@@ -58,14 +58,14 @@ class _System:
     @property
     def width(self) -> int:
         start, end = self.steps
-        return round(KEYS + (end - start) * self.per_step) + 1
+        return round(KEYS_WIDTH + (end - start) * self.per_step) + 1
 
     @property
     def height(self) -> int:
         return (self.high - self.low + 1) * self.row
 
     def x(self, step: float) -> float:
-        return (KEYS + (step - self.steps[0]) * self.per_step) * _SCALE
+        return (KEYS_WIDTH + (step - self.steps[0]) * self.per_step) * _SCALE
 
     def y(self, pitch: int) -> float:
         """The upper edge of a pitch's row."""
@@ -75,20 +75,20 @@ class _System:
 def draw(picture: Picture) -> Image.Image:
     """The picture as an RGB image, 1600 pixels wide and as high as it needs."""
     low, high = picture.pitches
-    row = ROW if high - low < _MANY_ROWS else SMALL_ROW
+    row = ROW if high - low < _MANY_ROWS else _SMALL_ROW
     bars = picture.systems()
     longest = max(picture.lines[end] - picture.lines[first] for first, end in bars)
-    per_step = (_WIDTH - 2 * MARGIN - KEYS) / longest
+    per_step = (_WIDTH - 2 * MARGIN - KEYS_WIDTH) / longest
     systems = [_System(picture, *span, per_step, row, low, high) for span in bars]
-    strip = STRIP + (CHORDS if picture.chords else 0)
-    height = HEADER + sum(strip + system.height + GAP for system in systems) + MARGIN - GAP
-    image = Image.new("RGB", (_WIDTH, height), PAPER)
+    strip = STRIP + (_CHORDS if picture.chords else 0)
+    height = HEADER + sum(strip + system.height + _GAP for system in systems) + MARGIN - _GAP
+    image = Image.new("RGB", (_WIDTH, height), _PAPER)
     _draw_header(image, picture)
     top = HEADER
     for system in systems:
         image.paste(_draw_system(system), (MARGIN, top + strip))
         _label_system(ImageDraw.Draw(image), system, top + strip)
-        top += strip + system.height + GAP
+        top += strip + system.height + _GAP
     return image
 
 
@@ -99,7 +99,7 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def save(image: Image.Image, path: Path) -> None:
+def save_png(image: Image.Image, path: Path) -> None:
     """Write a PNG as one piece. Raises MidiFileError when the disk says no."""
     midi_write.write(_png(image), path)
 
@@ -123,23 +123,23 @@ def _draw_header(image: Image.Image, picture: Picture) -> None:
     right = _WIDTH - MARGIN
     for name in reversed(names):
         right -= round(pen.textlength(name, _font(18)))
-        pen.text((right, 62), name, INK, _font(18), anchor="lm")
+        pen.text((right, 62), name, _INK, _font(18), anchor="lm")
         right -= 36
         _swatch(image, (right, 55), COLOURS[name])
         right -= 28
     title = picture.title
     while len(title) > 4 and pen.textlength(title, _font(32)) > _WIDTH - 2 * MARGIN - 260:
         title = title[:-2].rstrip() + "…" if not title.endswith("…") else title[:-2] + "…"
-    pen.text((MARGIN, 38), title, INK, _font(32), anchor="lm")
-    pen.text((MARGIN, 74), picture.subtitle, FAINT_INK, _font(17), anchor="lm")
+    pen.text((MARGIN, 38), title, _INK, _font(32), anchor="lm")
+    pen.text((MARGIN, 74), picture.subtitle, _FAINT_INK, _font(17), anchor="lm")
 
 
 def _swatch(image: Image.Image, at: tuple[int, int], colour: Colour) -> None:
     width, height = 26, 14
-    big = Image.new("RGB", (width * _SCALE, height * _SCALE), PAPER)
+    big = Image.new("RGB", (width * _SCALE, height * _SCALE), _PAPER)
     box = (0, 0, width * _SCALE - 1, height * _SCALE - 1)
     ImageDraw.Draw(big).rounded_rectangle(
-        box, radius=4 * _SCALE, fill=colour, outline=_mix(colour, INK, 0.3), width=_SCALE
+        box, radius=4 * _SCALE, fill=colour, outline=_mix(colour, _INK, 0.3), width=_SCALE
     )
     image.paste(big.reduce(_SCALE), at)
 
@@ -154,7 +154,7 @@ def _draw_system(system: _System) -> Image.Image:
         for note in layer.notes:
             _draw_note(pen, system, note, COLOURS[layer.name])
     _draw_keys(pen, system)
-    pen.rectangle((0, 0, big.width - 1, big.height - 1), outline=BAR_LINE, width=_SCALE)
+    pen.rectangle((0, 0, big.width - 1, big.height - 1), outline=_BAR_LINE, width=_SCALE)
     return big.reduce(_SCALE)
 
 
@@ -177,12 +177,12 @@ def _draw_lines(pen: ImageDraw.ImageDraw, system: _System) -> None:
     for pitch in range(system.low, system.high + 1):
         if pitch % 12 == 0:
             y = system.y(pitch - 1)
-            pen.line((0, y, system.x(end), y), OCTAVE_LINE, _SCALE)
+            pen.line((0, y, system.x(end), y), _OCTAVE_LINE, _SCALE)
     for beat in system.picture.beats:
         if start < beat < end and system.per_step * 24 > 9:
-            pen.line((system.x(beat), 0, system.x(beat), bottom), BEAT_LINE, _SCALE)
+            pen.line((system.x(beat), 0, system.x(beat), bottom), _BEAT_LINE, _SCALE)
     for line in system.picture.lines[system.first : system.end + 1]:
-        pen.line((system.x(line), 0, system.x(line), bottom), BAR_LINE, _SCALE)
+        pen.line((system.x(line), 0, system.x(line), bottom), _BAR_LINE, _SCALE)
 
 
 def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Colour) -> None:
@@ -196,30 +196,30 @@ def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Co
     fill = _mix(colour, WHITE_ROW, 0.32 * (1 - min(note.velocity, 110) / 110))
     radius = min(4 * _SCALE, (right - left) / 2, (bottom - top) / 2)
     pen.rounded_rectangle(
-        (left, top, right, bottom), radius, fill, outline=_mix(colour, INK, 0.3), width=_SCALE
+        (left, top, right, bottom), radius, fill, outline=_mix(colour, _INK, 0.3), width=_SCALE
     )
 
 
 def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
     """A keyboard on its side: black keys two thirds long, white ones meeting behind them."""
-    width, reach = KEYS * _SCALE, 0.6 * KEYS * _SCALE
-    pen.rectangle((0, 0, width, system.height * _SCALE), WHITE_KEY)
+    width, reach = KEYS_WIDTH * _SCALE, 0.6 * KEYS_WIDTH * _SCALE
+    pen.rectangle((0, 0, width, system.height * _SCALE), _WHITE_KEY)
     for pitch in range(system.low, system.high + 1):
         top, bottom = system.y(pitch), system.y(pitch - 1)
         if pitch % 12 in (4, 11):
-            pen.line((0, top, width, top), KEY_EDGE, _SCALE)
+            pen.line((0, top, width, top), _KEY_EDGE, _SCALE)
         if pitch % 12 in _BLACK_PITCHES:
             middle = (top + bottom) / 2
-            pen.line((reach, middle, width, middle), KEY_EDGE, _SCALE)
+            pen.line((reach, middle, width, middle), _KEY_EDGE, _SCALE)
             pen.rounded_rectangle(
-                (-9 * _SCALE, top + _SCALE / 2, reach, bottom - _SCALE / 2), 2 * _SCALE, BLACK_KEY
+                (-9 * _SCALE, top + _SCALE / 2, reach, bottom - _SCALE / 2), 2 * _SCALE, _BLACK_KEY
             )
-    pen.line((width, 0, width, system.height * _SCALE), BAR_LINE, _SCALE)
+    pen.line((width, 0, width, system.height * _SCALE), _BAR_LINE, _SCALE)
 
 
 def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
     """Bar numbers and chords above, C names on the keys, and the mark of the generated bars."""
-    over = top - (CHORDS if system.picture.chords else 0)
+    over = top - (_CHORDS if system.picture.chords else 0)
     _label_chords(pen, system, top)
     lines = system.picture.lines[system.first : system.end + 1]
     room = system.per_step * min(b - a for a, b in pairwise(lines))
@@ -228,12 +228,12 @@ def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
         number = system.picture.first_bar + system.first + offset
         if offset == 0 or number % every == 0:
             x = MARGIN + system.x(line) / _SCALE
-            pen.text((x + 1, over - 5), str(number), FAINT_INK, _font(14), anchor="ls")
+            pen.text((x + 1, over - 5), str(number), _FAINT_INK, _font(14), anchor="ls")
     for pitch in range(system.low, system.high + 1):
         if pitch % 12 == 0:
             y = top + system.y(pitch) / _SCALE + system.row / 2
             name = f"C{pitch // 12 - 1}"
-            pen.text((MARGIN + KEYS - 4, y), name, INK, _font(11), anchor="rm")
+            pen.text((MARGIN + KEYS_WIDTH - 4, y), name, _INK, _font(11), anchor="rm")
     _mark_generated(pen, system, top)
 
 
@@ -251,7 +251,7 @@ def _label_chords(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
         room = MARGIN + system.x(end if last else shown[index + 1][0]) / _SCALE - x
         fitting = [f for f in map(_font, (17, 14, 11)) if pen.textlength(name, f) + 5 < room]
         for font in fitting[:1]:
-            pen.text((x, top - 6), name, INK, font, anchor="ls")
+            pen.text((x, top - 6), name, _INK, font, anchor="ls")
 
 
 def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
@@ -264,5 +264,5 @@ def _mark_generated(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None
     x, x_end = (MARGIN + system.x(step) / _SCALE for step in (left, right))
     pen.line((x, top - 1, x_end, top - 1), COLOURS[REPLY], 3)
     if x_end - x > 110:
-        y = top - 5 - (CHORDS if system.picture.chords else 0)
+        y = top - 5 - (_CHORDS if system.picture.chords else 0)
         pen.text((x_end - 2, y), "generated", COLOURS[REPLY], _font(14), anchor="rs")

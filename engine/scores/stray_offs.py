@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from engine.scores.midi_events import NOTE_OFF, NOTE_ON, Event, pair_notes
 
-Key = tuple[int, int]
+_Key = tuple[int, int]
 """Channel, from 0, and pitch."""
 
 
@@ -24,11 +24,11 @@ def hung_onsets(events: list[Event]) -> set[tuple[int, int, int]]:
     }
 
 
-def stray_offs(tracks: Iterable[list[Event]]) -> dict[Key, list[int]]:
+def stray_offs(tracks: Iterable[list[Event]]) -> dict[_Key, list[int]]:
     """Ticks, in order, of the offs of each key that end nothing in their own track."""
-    found: dict[Key, list[int]] = {}
+    found: dict[_Key, list[int]] = {}
     for events in tracks:
-        opened: Counter[Key] = Counter()
+        opened: Counter[_Key] = Counter()
         for event in events:
             kind = event.status & 0xF0
             if kind not in (NOTE_ON, NOTE_OFF):

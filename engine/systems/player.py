@@ -20,7 +20,7 @@ from engine.requests.request import STYLES, ChordCell, FillRequest, Plan, PlanRe
 from engine.systems.common.gaussian import WAYS
 from engine.systems.common.system import Mended, Recoded
 from engine.systems.registry import system_of
-from engine.systems.weights import load as load_weights
+from engine.systems.weights import load_system as load_weights
 
 
 class SystemPlayer:

@@ -53,7 +53,7 @@ class SystemTrainSettings:
     sizes: dict[str, int] = field(default_factory=dict)
 
 
-Report = Callable[[Progress, float], None]
+_Report = Callable[[Progress, float], None]
 
 
 class SystemRun:
@@ -171,7 +171,7 @@ class SystemRun:
             file.write(f"{line}\n")
 
 
-def train(settings: SystemTrainSettings, report: Report) -> SystemRun:
+def train_system(settings: SystemTrainSettings, report: _Report) -> SystemRun:
     """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
     run = SystemRun(settings)
     checkpoint.make_folder(settings.out)

@@ -47,7 +47,7 @@ def export_any(path: Path, out: Path, name: str | None, harmony: Path | None) ->
     return _export(path, out, name or out.stem)
 
 
-def load(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+def load_system(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """The network, ready to play, and what the file tells of it.
 
     From an export or a run's checkpoint. Raises ModelError or CheckpointError, in one line.

@@ -19,7 +19,7 @@ from engine.diffusion.batch import Batch
 from engine.music.grid import PIANO
 from engine.training.dataset import PackError
 
-SPLITS = ("train", "valid", "test")
+CHORALE_SPLITS = ("train", "valid", "test")
 _LIKE_LENGTH_FRAMES = 8  # how loosely the pieces of a batch are alike in length
 
 
@@ -50,7 +50,9 @@ def load_chorales(path: Path) -> Chorales:
     """Read a file; raises ChoraleError if it is no such file or has pitches no piano has."""
     try:
         found = json.loads(path.read_text())
-        splits = {name: tuple(_roll(piece) for piece in found.get(name, ())) for name in SPLITS}
+        splits = {
+            name: tuple(_roll(piece) for piece in found.get(name, ())) for name in CHORALE_SPLITS
+        }
     except FileNotFoundError:
         raise ChoraleError(f"{path}: no such file") from None
     except ChoraleError as err:

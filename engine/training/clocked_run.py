@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from engine.reports import Report
 from engine.requests.request import STYLES
 
-Report = Callable[[str], None]
-Network = TypeVar("Network", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Noise levels at which a network is scored."""
 
@@ -52,10 +52,10 @@ def rate_at(recipe: Recipe, step: int, share: float) -> float:
     return recipe.rate * min(1.0, (step + 1) / recipe.warmup) * fall
 
 
-class Optimiser(Generic[Network]):
+class Optimiser(Generic[_Network]):
     """AdamW with a mean of the weights (EMA), ended by the clock."""
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
+    def __init__(self, network: _Network, recipe: Recipe) -> None:
         self.network, self.recipe = network, recipe
         self.averaged = copy.deepcopy(network).eval()
         matrices = [p for p in network.parameters() if p.dim() > 1]

@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 
-Notes = NDArray[np.int64]
-Corruption = Callable[[Notes, int, np.random.Generator], Notes]
+_Notes = NDArray[np.int64]
+Corruption = Callable[[_Notes, int, np.random.Generator], _Notes]
 
 
-def dropped(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def dropped(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
     """A few accompaniment notes missing or a little off in pitch."""
     accompaniment = notes[:, 3] == ACCOMPANIMENT
     shifted = accompaniment & (rng.random(len(notes)) < 0.06)
     changed = notes.copy()
     changed[shifted, 2] += rng.integers(-2, 3, int(shifted.sum()))
-    kept: Notes = changed[~(accompaniment & (rng.random(len(notes)) < 0.08))]
+    kept: _Notes = changed[~(accompaniment & (rng.random(len(notes)) < 0.08))]
     return kept
 
 
-def silent_at_first(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def silent_at_first(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
     """No accompaniment that begins before some beat: a daemon that has just begun to answer."""
     place = int(rng.uniform(0, 0.8) * steps) // STEPS_PER_BEAT * STEPS_PER_BEAT
-    kept: Notes = notes[(notes[:, 3] != ACCOMPANIMENT) | (notes[:, 0] >= place)]
+    kept: _Notes = notes[(notes[:, 3] != ACCOMPANIMENT) | (notes[:, 0] >= place)]
     return kept
 
 
-def stuck(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def stuck(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
     """One chord struck over and over instead of the accompaniment: the rut that hearing only
     itself leads a model into. Unchanged where nothing sounds at the place that is drawn.
     """
@@ -51,7 +51,7 @@ def stuck(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
     return np.concatenate([notes[~ours], np.column_stack([onset, onset + every, pitch, voice])])
 
 
-def played_by_hand(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def played_by_hand(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
     """The lead a step early or late, note by note, as quantized playing still is."""
     lead = notes[:, 3] == LEAD
     changed = notes.copy()
@@ -68,7 +68,7 @@ CORRUPTIONS: tuple[tuple[float, Corruption], ...] = (
 """How often each one comes, independently of the others, and in this order."""
 
 
-def corrupted(notes: Notes, steps: int, rng: np.random.Generator) -> Notes:
+def corrupted(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
     """The notes as a live context of `steps` steps may hold them."""
     changed = notes.copy()
     for chance, corruption in CORRUPTIONS:

@@ -25,9 +25,9 @@ from engine.training.corpus_table import CORPORA
 from engine.training.dataset import FEWEST_NOTES, PACK_FORMAT
 
 SPLITS = ("train", "valid")
-LEAD_VOICE, OTHER_VOICE, SKYLINE_VOICE = 0, 1, 2
+_LEAD_VOICE, _OTHER_VOICE, _SKYLINE_VOICE = 0, 1, 2
 """A pack's note voices; `skyline` marks the top notes of a piece with no named melody."""
-LARGEST_BYTES = 8_000_000
+LARGEST_PIECE_BYTES = 8_000_000
 """Of one file. Scores take a hundredth; far larger ones are no music, and take minutes to read."""
 _MANIFEST_COLUMNS = ("corpus", "file", "split", "melody_track")
 
@@ -59,7 +59,7 @@ def read_piece(data: bytes, melody_track: str) -> tuple[NDArray[np.int64], list[
         raise CorpusError(str(err)) from None
     rows = []
     for track in score.pitched:
-        voice = LEAD_VOICE if melody_track and track.name == melody_track else OTHER_VOICE
+        voice = _LEAD_VOICE if melody_track and track.name == melody_track else _OTHER_VOICE
         for note in track.notes:
             start, end = score.step_at(note.onset_tick), score.step_at(note.end_tick)
             rows.append((start, max(end - start, 1), note.pitch, voice))
@@ -84,7 +84,7 @@ def _mark_skyline(notes: NDArray[np.int64]) -> None:
             stop += 1
         best = index + int(np.argmax(notes[index:stop, 2]))
         if notes[best, 2] >= top_pitch or top_end <= onset:
-            notes[best, 3] = SKYLINE_VOICE
+            notes[best, 3] = _SKYLINE_VOICE
             top_pitch, top_end = int(notes[best, 2]), int(notes[best, 0] + notes[best, 1])
         index = stop
 
@@ -162,7 +162,7 @@ def _read_row(
     try:
         if corpus not in archives:
             archives[corpus] = stack.enter_context(zipfile.ZipFile(folder / f"{corpus}.zip"))
-        if archives[corpus].getinfo(row["file"]).file_size > LARGEST_BYTES:
+        if archives[corpus].getinfo(row["file"]).file_size > LARGEST_PIECE_BYTES:
             raise CorpusError(_too_large())
         return archives[corpus].read(row["file"])
     except (OSError, zipfile.BadZipFile, zlib.error) as err:
@@ -201,7 +201,7 @@ def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():
             raise CorpusError("is not a file, or a link that leads nowhere")
-        if path.stat().st_size > LARGEST_BYTES:
+        if path.stat().st_size > LARGEST_PIECE_BYTES:
             raise CorpusError(_too_large())
         return path.read_bytes()
     except OSError as err:
@@ -209,7 +209,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _too_large() -> str:
-    return f"is larger than {LARGEST_BYTES // 1_000_000} MB"
+    return f"is larger than {LARGEST_PIECE_BYTES // 1_000_000} MB"
 
 
 def _shown(name: str) -> str:
@@ -218,7 +218,7 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
+def write_pack(pieces: Iterable[Piece], path: Path) -> tuple[int, list[str]]:
     """Write the packed file; returns how many pieces it holds and the skipped ones' reasons.
 
     Of pieces without a split each tenth is held out, and the last one where there are fewer.

@@ -177,7 +177,7 @@ class Windows:
         for index, part in enumerate(parts):
             for out, notes in zip(lists, (part.notes, part.context_notes), strict=True):
                 out.append(np.column_stack([np.full(len(notes), index), notes]))
-        target, context = (draw(np.concatenate(rows), size, steps) for rows in lists)
+        target, context = (cells_of_rows(np.concatenate(rows), size, steps) for rows in lists)
         mask = np.stack([draw_mask(self.rng, steps) for _ in range(size)])
         free = ~mask[:, ACCOMPANIMENT]
         onsets = (target[:, ACCOMPANIMENT, ONSET].sum(axis=1) * free).sum(axis=1)
@@ -259,7 +259,7 @@ class _Window:
     style: int
 
 
-def draw(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:
+def cells_of_rows(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:
     """Rows int64[note, (window, onset, end, pitch, voice)] to cells bool[size, 2, 2, 88, steps]."""
     rows = rows[(rows[:, 3] >= PIANO.low) & (rows[:, 3] <= PIANO.high)]
     window, onset, end, voice = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 4]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.diffusion.batch import Batch, Drawing, merged_batch
 from engine.diffusion.key_normalisation import key_normalised, some_alone
 from engine.model.checkpoint import Family
-from engine.training.chorales import SPLITS, Chorales, PieceWindows, load_chorales
+from engine.training.chorales import CHORALE_SPLITS, Chorales, PieceWindows, load_chorales
 from engine.training.corpus_table import CORPORA
 from engine.training.dataset import Pack, PackError, Windows, load_pack
 
@@ -108,7 +108,7 @@ def make_windows(music: Pack | Chorales, split: int, seed: int) -> Windows | Pie
     """
     rng = np.random.default_rng(seed)
     if isinstance(music, Chorales):
-        return PieceWindows(music.pieces(SPLITS[split]), rng)
+        return PieceWindows(music.pieces(CHORALE_SPLITS[split]), rng)
     return pack_windows(music, split, seed)
 
 

@@ -13,7 +13,8 @@ from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTran
 from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import turned
 from engine.diffusion.noise import alpha_bar, own_evidence, predicted_posterior
-from engine.training.clocked_run import LEVELS, Optimiser, Recipe, Report, autocast, draw_levels
+from engine.reports import Report
+from engine.training.clocked_run import LEVELS, Optimiser, Recipe, autocast, draw_levels
 from engine.training.dataset import Pack
 from engine.training.device_windows import DevicePack
 from engine.training.harmony_windows import HarmonyExample, HarmonyMusic, harmony_example

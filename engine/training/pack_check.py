@@ -19,7 +19,7 @@ _MOST_BYTES = 2 << 30
 """Of all arrays together, unpacked: some 250 million notes."""
 _LONGEST_STEPS = 20_000 * STEPS_PER_BEAT
 """No piece has an onset beyond: as long as a MIDI file may be."""
-HIGHEST_PITCH, VOICES, SPLITS = 127, 3, 2
+_HIGHEST_PITCH, _VOICES, _SPLITS = 127, 3, 2
 _COLUMNS = ("onset_step", "length_steps", "pitch", "voice")
 
 
@@ -48,7 +48,7 @@ def check_arrays(raw: Raw) -> None:
     _want(_within(counts, 1, notes) and int(counts.sum()) == notes, "its counts of notes are wrong")
     _check_notes(columns, counts)
     _want(_within(pieces[:, 0], 0, len(raw["corpora"]) - 1), "a piece is of no corpus")
-    _want(_within(pieces[:, 1], 0, SPLITS - 1), "a piece is of no split")
+    _want(_within(pieces[:, 1], 0, _SPLITS - 1), "a piece is of no split")
     _check_meters(meters, len(pieces))
 
 
@@ -60,8 +60,8 @@ def _check_notes(columns: list[NDArray[np.int64]], counts: NDArray[np.int64]) ->
     before = np.concatenate([[0], running[last[:-1]]])
     _want(_within(running[last] - before, 0, _LONGEST_STEPS), "a piece is absurdly long")
     _want(_within(length, 1, _LONGEST_STEPS), "a note has no length")
-    _want(_within(pitch, 0, HIGHEST_PITCH), "a note has no pitch")
-    _want(_within(voice, 0, VOICES - 1), "a note is of no voice")
+    _want(_within(pitch, 0, _HIGHEST_PITCH), "a note has no pitch")
+    _want(_within(voice, 0, _VOICES - 1), "a note is of no voice")
 
 
 def _check_meters(rows: NDArray[np.int64], pieces: int) -> None:

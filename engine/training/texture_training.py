@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
 from engine.diffusion.noise import alpha_bar
 from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.reports import Report
 from engine.requests.request import STYLES
 from engine.training.clocked_run import (
     LEVELS,
     Optimiser,
     Recipe,
-    Report,
     autocast,
     draw_levels,
     sound_attention,

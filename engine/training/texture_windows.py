@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from engine.denoisers.key_shift import moved
-from engine.diffusion.batch import DENSITY_BUCKETS
 from engine.music.grid import ACCOMPANIMENT, LEAD
+from engine.requests.request import DENSITY_BUCKETS
 from engine.training.device_windows import (
     DevicePack,
     DeviceWindows,

@@ -14,9 +14,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge.commands import Act, AskParameter, MidiIn, SetParameter, Tick
 from bridge.live.session import Session
-from bridge.midi_messages import parse as parse_midi
-from bridge.osc.schema import MOST_TEXT, OscProblem, hint, parse
-from bridge.osc.wire import MOST_REPLY_BYTES, encode
+from bridge.midi_messages import parse_message as parse_midi
+from bridge.osc.schema import MOST_TEXT, OscProblem, hint, parse_packet
+from bridge.osc.wire import MOST_REPLY_BYTES, encode_packet
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import BY_NAME, PARAMETERS
 from bridge.settings.rows import Action, Parameter
@@ -46,14 +46,14 @@ def typed(address: str, *arguments: tuple[str, Any]) -> bytes:
 
 _ROWS: tuple[Parameter | Action, ...] = (*PARAMETERS[:5], *ACTIONS)
 PACKETS = [
-    *(encode(f"/diffuse/{row.name}", (row.default,)) for row in PARAMETERS),
-    *(encode(f"/diffuse/{row.name}", ()) for row in _ROWS),
-    encode("/diffuse/note", (60, 100, 1)),
-    encode("/diffuse/trigger", (5, -2, 8)),
-    encode("/diffuse/subscribe", ("127.0.0.1", 9001)),
+    *(encode_packet(f"/diffuse/{row.name}", (row.default,)) for row in PARAMETERS),
+    *(encode_packet(f"/diffuse/{row.name}", ()) for row in _ROWS),
+    encode_packet("/diffuse/note", (60, 100, 1)),
+    encode_packet("/diffuse/trigger", (5, -2, 8)),
+    encode_packet("/diffuse/subscribe", ("127.0.0.1", 9001)),
     typed("/diffuse/note", ("d", 60.0), ("h", 2**40), ("T", True), ("b", b"blob"), ("N", None)),
-    bundle(encode("/diffuse/panic", ()), encode("/diffuse/seed", (7,))),
-    bundle(encode("/diffuse/start", ()), timetag=1_700_000_005.0),
+    bundle(encode_packet("/diffuse/panic", ()), encode_packet("/diffuse/seed", (7,))),
+    bundle(encode_packet("/diffuse/start", ()), timetag=1_700_000_005.0),
     b"#bundle\0\0\0\0\0\0\0\0\1\0\0\0\x10#bundle\0\0\0\0\0\0\0\0\1",
 ]
 
@@ -62,12 +62,12 @@ PACKETS = [
 def test_malformed_osc_gives_commands_by_the_table_or_problems(count: int) -> None:
     problems = acted = 0
     for number, packet in enumerate(mutants(PACKETS, count, seed=11)):
-        found = parse(packet, number * MS, PEER, wall_ns=1_700_000_000 * 10**9)
+        found = parse_packet(packet, number * MS, PEER, wall_ns=1_700_000_000 * 10**9)
         assert len(found) <= 8192 // 4
         for each in found:
             if isinstance(each, OscProblem):
                 problems += 1
-                text = encode("/diffuse/out/error", (each.address or "?", each.text))
+                text = encode_packet("/diffuse/out/error", (each.address or "?", each.text))
                 assert len(text) <= MOST_REPLY_BYTES
                 if number % 50 == 0:
                     assert hint(each)
@@ -89,7 +89,7 @@ def test_malformed_osc_gives_commands_by_the_table_or_problems(count: int) -> No
 def test_what_passes_the_checks_never_makes_the_session_fail() -> None:
     session = Session({})
     for number, packet in enumerate(mutants(PACKETS, FEW, seed=12)):
-        for each in parse(packet, number * MS, PEER, wall_ns=0):
+        for each in parse_packet(packet, number * MS, PEER, wall_ns=0):
             if not isinstance(each, OscProblem):
                 session.step(each)
         session.step(Tick(number * MS))
@@ -100,7 +100,7 @@ def test_malformed_osc_leaves_no_memory_behind() -> None:
 
     def act() -> None:
         for packet in packets:
-            parse(packet, 0, PEER, wall_ns=0)
+            parse_packet(packet, 0, PEER, wall_ns=0)
 
     assert growth_bytes(act) < 4096
 

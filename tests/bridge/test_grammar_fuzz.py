@@ -15,8 +15,8 @@ from bridge.cli.status import Status, _take
 from bridge.cli.status import lines as status_lines
 from bridge.commands import LogLine, MidiIn, OscOut, SetParameter, Tick
 from bridge.live.session import Session
-from bridge.osc.schema import OscProblem, hint, parse
-from bridge.osc.wire import OscMessage, encode
+from bridge.osc.schema import OscProblem, hint, parse_packet
+from bridge.osc.wire import OscMessage, encode_packet
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import PresetError, load
 from bridge.settings.rows import ParameterError
@@ -38,14 +38,14 @@ def test_osc_messages_are_commands_or_problems_and_a_session_takes_them(
 ) -> None:
     session = Session({"clock": "internal"})
     for at_ns, each in enumerate(packets):
-        for found in parse(each, at_ns, ("127.0.0.1", 5000), 0):
+        for found in parse_packet(each, at_ns, ("127.0.0.1", 5000), 0):
             if isinstance(found, OscProblem):
                 assert not found.text.startswith("not understood ("), found
                 hint(found)
                 continue
             for effect in session.step(found):
                 if isinstance(effect, OscOut):
-                    assert len(encode(effect.address, effect.arguments)) <= 1400
+                    assert len(encode_packet(effect.address, effect.arguments)) <= 1400
                     assert effect.address.startswith("/diffuse/out/")
         session.step(Tick(at_ns))
 

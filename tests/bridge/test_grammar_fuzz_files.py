@@ -72,7 +72,7 @@ def test_every_midi_file_is_a_score_that_can_be_written_or_one_line(data: bytes)
 @given(grammar_files.sheets)
 def test_every_lead_sheet_is_bars_or_one_line(text: str) -> None:
     try:
-        bars = lead_sheet.read(text)
+        bars = lead_sheet.read_sheet(text)
         placed = lead_sheet.place(bars, lambda bar: Meter(4, 4))
     except LeadSheetError as err:
         one_line(err)
@@ -137,7 +137,7 @@ def _is_sound(read: Callable[[Any], object]) -> Callable[[Any], bool]:
     ("strategy", "read"),
     [
         (grammar_files.midi_files, parse),
-        (grammar_files.sheets, lead_sheet.read),
+        (grammar_files.sheets, lead_sheet.read_sheet),
         (grammar_files.log_lines, lambda lines: replay(lines).commands),
         (grammar_files.plans, lambda frame: unpack_plan(*unpack(frame)[1:]).notes),
     ],

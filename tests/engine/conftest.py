@@ -18,7 +18,7 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, STEPS_PER_BEAT,
 from engine.music.roll import Note
 from engine.requests.request import STYLES
 from engine.scores.midi_write import NewTrack, new_file
-from engine.training.corpus import Piece, pack
+from engine.training.corpus import Piece, write_pack
 
 TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
 
@@ -121,7 +121,7 @@ def made_pack(midi_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         )
         for seed in range(10)
     ]
-    pack(pieces, path)
+    write_pack(pieces, path)
     return path
 
 

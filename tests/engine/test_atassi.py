@@ -20,13 +20,13 @@ from tests.stage_figures import figure
 TUNE = [72, 74, 76, 77, 79, 77, 76, 74]
 CHORDS = [(48, 55, 64), (53, 57, 60), (55, 59, 62), (48, 52, 60)]
 TASKS: dict[str, tuple[Callable[[PianoRoll], Mask], float]] = {
-    "generate": (tasks.generate, 1.0),
-    "continue": (lambda roll: tasks.continue_from(roll, roll.steps // 2), 1.0),
-    "middle": (lambda roll: tasks.infill(roll, roll.steps // 4, 3 * roll.steps // 4), 1.0),
-    "variation from 25": (tasks.generate, 0.25),
-    "variation from 75": (tasks.generate, 0.75),
-    "variation from 95": (tasks.generate, 0.95),
-    "harmonize": (tasks.harmonize, 1.0),
+    "generate": (tasks.generate_mask, 1.0),
+    "continue": (lambda roll: tasks.continue_mask(roll, roll.steps // 2), 1.0),
+    "middle": (lambda roll: tasks.infill_mask(roll, roll.steps // 4, 3 * roll.steps // 4), 1.0),
+    "variation from 25": (tasks.generate_mask, 0.25),
+    "variation from 75": (tasks.generate_mask, 0.75),
+    "variation from 95": (tasks.generate_mask, 0.95),
+    "harmonize": (tasks.harmonize_mask, 1.0),
 }
 TOGETHER = 10
 

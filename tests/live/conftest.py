@@ -13,9 +13,16 @@ from pathlib import Path
 import pytest
 import rtmidi
 
-from bridge.bench.live import LEAD_IN_NS, Score, TuneNote, clock_score, merge, tune_score
+from bridge.bench.live import (
+    LEAD_IN_NS,
+    MidiScore,
+    TuneNote,
+    clock_score,
+    merge_messages,
+    tune_score,
+)
 from bridge.bench.stalls import StallMeter
-from bridge.client.peers import MidiPeer, OscPeer, PlayedNote, pair_notes
+from bridge.client.peers import MidiPeer, OscPeer, PlayedNote, played_notes
 from bridge.client.rig import DaemonProcess, jack_server, wait_for
 from bridge.midi.ports import Tap
 
@@ -75,17 +82,17 @@ class Band:
 
     def play(self, notes: Sequence[TuneNote], beats: float, bpm: float) -> None:
         """A tune with clock, Start and Stop; returns when it is over and its echoes are in."""
-        self.perform(merge(tune_score(notes, bpm), clock_score(beats, bpm)))
+        self.perform(merge_messages(tune_score(notes, bpm), clock_score(beats, bpm)))
         time.sleep(0.1)  # a few periods of JACK
 
-    def perform(self, score: Score) -> None:
+    def perform(self, score: MidiScore) -> None:
         self.start_ns = time.perf_counter_ns() + 50_000_000
         self.midi.play(score, self.start_ns)
 
     @property
     def notes(self) -> list[PlayedNote]:
         """The reply so far."""
-        return pair_notes(self.midi.received)
+        return played_notes(self.midi.received)
 
     def sounding(self) -> list[PlayedNote]:
         return [note for note in self.notes if note.off_ns is None]
@@ -127,7 +134,7 @@ class MidiListener:
 
     def sounding(self) -> list[PlayedNote]:
         """Notes that have begun and not ended."""
-        return [note for note in pair_notes(self.received) if note.off_ns is None]
+        return [note for note in played_notes(self.received) if note.off_ns is None]
 
     def close(self) -> None:
         """Close the port."""

@@ -13,7 +13,7 @@ import os
 import sys
 from dataclasses import astuple
 
-from bridge.client.peers import MidiPeer, pair_notes
+from bridge.client.peers import MidiPeer, played_notes
 from bridge.client.rig import jack_server
 
 
@@ -25,7 +25,7 @@ def main(name: str) -> None:
         for command in sys.stdin:
             if command.strip() == "listen":
                 peer = MidiPeer()
-            notes = [] if peer is None else pair_notes(peer.received)
+            notes = [] if peer is None else played_notes(peer.received)
             print(json.dumps([astuple(note) for note in notes]), flush=True)
         if peer is not None:
             peer.close()

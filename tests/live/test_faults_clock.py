@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench.live import LEAD_IN_NS, Score, check_reply, clock_score, merge, tune, tune_score
+from bridge.bench.live import (
+    LEAD_IN_NS,
+    MidiScore,
+    check_reply,
+    clock_score,
+    merge_messages,
+    tune,
+    tune_score,
+)
 from bridge.client.peers import OscPeer
 from bridge.client.rig import memory_mb, wait_for
 from tests.live.conftest import Band, StartBand
@@ -25,13 +33,13 @@ BEAT_NS = round(60e9 / BPM)
 CLOCK = (0xF8,)
 
 
-def drops_out(score: Score) -> Score:
+def drops_out(score: MidiScore) -> MidiScore:
     """None for three beats: longer than the daemon waits before it goes on by itself."""
     gap = range(LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 13 * BEAT_NS)
     return [(at_ns, data) for at_ns, data in score if data != CLOCK or at_ns not in gap]
 
 
-def stutters(score: Score) -> Score:
+def stutters(score: MidiScore) -> MidiScore:
     """For two beats pulses come six at once."""
     first, last = LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 12 * BEAT_NS
     bunch_ns = BEAT_NS // 4
@@ -43,23 +51,23 @@ def stutters(score: Score) -> Score:
     return sorted(((moved(*event), event[1]) for event in score), key=lambda event: event[0])
 
 
-def doubles(score: Score) -> Score:
+def doubles(score: MidiScore) -> MidiScore:
     """Every pulse of two beats comes twice."""
     beats = range(LEAD_IN_NS + 10 * BEAT_NS, LEAD_IN_NS + 12 * BEAT_NS)
     return [event for event in score for _ in range(1 + (event[1] == CLOCK and event[0] in beats))]
 
 
-def jumps(score: Score) -> Score:
+def jumps(score: MidiScore) -> MidiScore:
     """Song positions while notes sound: on to bar 5, and back to bar 2."""
     places = ((9.3, 64), (15.6, 16))
-    seeks: Score = [
+    seeks: MidiScore = [
         (LEAD_IN_NS + round(beat * BEAT_NS), (0xF2, sixteenths & 127, sixteenths >> 7))
         for beat, sixteenths in places
     ]
-    return merge(seeks, score)
+    return merge_messages(seeks, score)
 
 
-def perform(played: Band, score: Score) -> list[float]:
+def perform(played: Band, score: MidiScore) -> list[float]:
     """Play; gives the beats at which the reply's notes began."""
     played.perform(score)
     time.sleep(0.2)
@@ -70,11 +78,11 @@ def perform(played: Band, score: Score) -> list[float]:
     ("spoil", "told"), [(drops_out, 1), (stutters, 0), (doubles, 0), (jumps, 0)]
 )
 def test_music_goes_on_through_what_a_clock_may_do(
-    band: StartBand, spoil: Callable[[Score], Score], told: int
+    band: StartBand, spoil: Callable[[MidiScore], MidiScore], told: int
 ) -> None:
     played = band("--no-log")
     clock = spoil(clock_score(BEATS, BPM))
-    beats = perform(played, merge(tune_score(tune(BEATS // 4), BPM), clock))
+    beats = perform(played, merge_messages(tune_score(tune(BEATS // 4), BPM), clock))
     figures = played.osc.stats()
     assert played.sounding() == []
     assert figures["late"] <= played.stalls(), figures
@@ -94,7 +102,7 @@ FLOOD_BEATS = 48
 def test_a_flood_of_osc_holds_up_nothing(band: StartBand) -> None:
     """20,000 messages in half a second."""
     played = band("--no-log")
-    score = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
+    score = merge_messages(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
     before_mb = memory_mb([played.daemon.process.pid])
     with ThreadPoolExecutor(1) as pool:
         played.start_ns = time.perf_counter_ns() + 50_000_000
@@ -160,13 +168,15 @@ def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
     """1,500 notes on and off in 0.3 s, besides the tune."""
     played = band("--no-log")
     before_mb = memory_mb([played.daemon.process.pid])
-    score: Score = [
+    score: MidiScore = [
         (LEAD_IN_NS + 8 * BEAT_NS + index * 200_000, (0x90 if on else 0x80, 40 + index % 60, 80))
         for index in range(1500)
         for on in (True, False)
     ]
-    tune_and_clock = merge(tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM))
-    beats = perform(played, merge(tune_and_clock, score))
+    tune_and_clock = merge_messages(
+        tune_score(tune(FLOOD_BEATS // 4), BPM), clock_score(FLOOD_BEATS, BPM)
+    )
+    beats = perform(played, merge_messages(tune_and_clock, score))
     # Where clocks are lost (below) the engine may be asked too late for a beat or two.
     assert unharmed(played, rests=3)["late"] <= played.stalls()
     # JACK has room for some 170 messages a period: on a busy machine clocks are lost with the
@@ -180,12 +190,12 @@ def test_a_flood_of_notes_holds_up_nothing(band: StartBand) -> None:
 def test_after_a_flood_of_notes_stop_is_obeyed_and_the_figure_tells(band: StartBand) -> None:
     """4,000 notes a second for a second and a half through the player, then Stop."""
     played = band("--no-log", "--thru", "--bypass")
-    flood: Score = [
+    flood: MidiScore = [
         (LEAD_IN_NS + number * 125_000, (0x90 if number % 2 else 0x80, 40 + number // 2 % 60, 80))
         for number in range(12_000)
     ]
     clock = clock_score(6, BPM)  # it ends with Stop, when the flood does
-    played.midi.play(merge(clock, flood), time.perf_counter_ns() + 50_000_000)
+    played.midi.play(merge_messages(clock, flood), time.perf_counter_ns() + 50_000_000)
     ended_ns = time.perf_counter_ns()
     played.wait_silent()
     figures = played.osc.stats()

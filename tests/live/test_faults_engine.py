@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench.live import clock_score, merge, tune, tune_score
+from bridge.bench.live import clock_score, merge_messages, tune, tune_score
 from bridge.client.rig import wait_for
 from bridge.osc.wire import OscMessage
 from tests.live.conftest import Band, StartBand
@@ -62,7 +62,7 @@ def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def perform(played: Band, bars: int, bpm: float, strike: Callable[[], object]) -> list[OscMessage]:
     """Play, with `strike` in the middle of a bar; gives what was told over OSC."""
     played.osc.subscribe()
-    score = merge(tune_score(tune(bars), bpm), clock_score(4 * bars, bpm))
+    score = merge_messages(tune_score(tune(bars), bpm), clock_score(4 * bars, bpm))
     played.start_ns = time.perf_counter_ns() + 50_000_000
     with ThreadPoolExecutor(1) as pool:
         playing = played.midi.play_aside(score, played.start_ns, pool)
@@ -118,7 +118,7 @@ def test_music_goes_on_when_the_engine_fails(band: StartBand, orders: Path, name
 def fight(played: Band, bars: int, blow: Callable[[int], object], every_s: float) -> None:
     """Strike again and again, from the reply's first notes on; there is music on every beat."""
     played.osc.subscribe()
-    score = merge(tune_score(tune(bars), BPM), clock_score(4 * bars, BPM))
+    score = merge_messages(tune_score(tune(bars), BPM), clock_score(4 * bars, BPM))
     played.start_ns = time.perf_counter_ns() + 50_000_000
     with ThreadPoolExecutor(1) as pool:
         playing = played.midi.play_aside(score, played.start_ns, pool)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import rtmidi
 
-from bridge.client.peers import OscPeer, PlayedNote, pair_notes
+from bridge.client.peers import OscPeer, PlayedNote, played_notes
 from bridge.client.rig import DaemonProcess, wait_for
 from tests.live.conftest import Band, MidiListener, StartBand, need
 
@@ -60,7 +60,7 @@ def test_an_output_that_comes_back_under_its_name_is_played_to_again(
         time.sleep(0.5)  # two beats
         synth = MidiListener("md-synth")
         assert "is back" in told(osc)
-        wait_for(lambda: len(pair_notes(synth.received)) > 12, 10, "music")
+        wait_for(lambda: len(played_notes(synth.received)) > 12, 10, "music")
         osc.send("/diffuse/stop")
         wait_for(lambda: not synth.sounding(), 5, "every note off")
         assert daemon.end() == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench.live import clock_score, merge, tune, tune_score
+from bridge.bench.live import clock_score, merge_messages, tune, tune_score
 from bridge.cli.status import ask
 from bridge.client.rig import PRIVATE, memory_mb
 from bridge.event_log.replay import Replay, replay
@@ -89,7 +89,7 @@ def test_an_hour_live(band: StartBand, tmp_path: Path) -> None:
     """The default preset; memory and lateness by quarters of the time, the log at the end."""
     bars = max(8, round(MINUTES * BPM / 4))
     played = band("--preset", "default", "--log", str(tmp_path / "log"))
-    score = merge(tune_score(tune(bars, "live"), BPM), clock_score(4 * bars, BPM))
+    score = merge_messages(tune_score(tune(bars, "live"), BPM), clock_score(4 * bars, BPM))
     memory: list[float] = []
     with ThreadPoolExecutor(1) as pool:
         played.start_ns = time.perf_counter_ns() + 200_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.bench.live import clock_score, merge, tune, tune_score
-from bridge.client.peers import MidiPeer, OscPeer, pair_notes
+from bridge.bench.live import clock_score, merge_messages, tune, tune_score
+from bridge.client.peers import MidiPeer, OscPeer, played_notes
 from bridge.client.rig import DaemonProcess, wait_for
 from tests.jack_transport import JackTransport
 from tests.live.conftest import Band, MidiListener, StartBand, need
@@ -27,7 +27,7 @@ def subscribed(band: Band) -> None:
 
 
 def without_stop(beats: float) -> list[tuple[int, tuple[int, ...]]]:
-    score = merge(tune_score(tune(int(beats // 4)), BPM), clock_score(beats, BPM))
+    score = merge_messages(tune_score(tune(int(beats // 4)), BPM), clock_score(beats, BPM))
     return [event for event in score if event[1] != (0xFC,)]
 
 
@@ -74,12 +74,12 @@ def test_a_second_ctrl_c_ends_a_daemon_that_hangs_with_every_note_off(jack: str)
             assert daemon.poll() is None
         midi = MidiPeer()
         midi.play(without_stop(6), time.perf_counter_ns())
-        wait_for(lambda: any(n.off_ns is None for n in pair_notes(midi.received)), 5, "a note")
+        wait_for(lambda: any(n.off_ns is None for n in played_notes(midi.received)), 5, "a note")
         daemon.send_signal(signal.SIGINT)
         assert daemon.stdout.readline() == "STOPPING\n"
         daemon.send_signal(signal.SIGINT)
         assert daemon.wait(timeout=10) == 130
-    wait_for(lambda: all(note.off_ns for note in pair_notes(midi.received)), 2, "every note off")
+    wait_for(lambda: all(note.off_ns for note in played_notes(midi.received)), 2, "every note off")
     midi.close()
     osc.close()
 
@@ -139,7 +139,7 @@ def test_a_clock_without_start_is_followed_in_silence(band: StartBand) -> None:
     subscribed(played)
     clock = [event for event in clock_score(8, BPM) if event[1] not in ((0xFA,), (0xFC,))]
     melody = [(1 + beat, length, pitch) for beat, length, pitch in tune(1)]
-    played.perform(merge(clock, tune_score(melody, BPM)))
+    played.perform(merge_messages(clock, tune_score(melody, BPM)))
     assert played.notes == []
     played.osc.send("/diffuse/downbeat")  # by hand it can be told
     assert played.osc.wait("/diffuse/out/bar") == (1,)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bench.live import clock_score, merge, tune_score
+from bridge.bench.live import clock_score, merge_messages, tune_score
 from bridge.client.rig import wait_for
 from engine.scores.midi_file import read
 from tests.browser import Browser, program
@@ -56,7 +56,7 @@ def test_a_page_shows_and_steers_a_daemon(played: Band, browser: Browser, takes:
     browser.open(url(played))
     browser.wait_for("document.querySelector('#state b').textContent === 'waiting'")
     with ThreadPoolExecutor(1) as pool:
-        score = merge(tune_score(TUNE, BPM), clock_score(16, BPM))
+        score = merge_messages(tune_score(TUNE, BPM), clock_score(16, BPM))
         playing = played.midi.play_aside(score, time.perf_counter_ns() + 50_000_000, pool)
         browser.wait_for("monitor.song.reply.length >= 12", 15)
         browser.wait_for("document.querySelector('#state b').textContent === 'playing'")

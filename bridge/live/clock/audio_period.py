@@ -25,8 +25,8 @@ TOGETHER_MS = 1.0
 """What comes this close together came in one period."""
 _WOBBLE_MS = 0.5
 """How far apart messages may be handed over that came at one point of the grid."""
-FEWEST, MOST = 8, 96
-FITS, KEPT = 0.55, 0.3
+FEWEST, _MOST = 8, 96
+_FITS, _KEPT = 0.55, 0.3
 """Share of arrivals that must fit a period, and one found before: a busy machine hands messages
 over later than the period's end. Of arrivals at any time a tenth to a fifth would fit."""
 _AS_WELL = 0.15
@@ -50,7 +50,7 @@ class AudioPeriods:
 
     def __init__(self) -> None:
         self.length_ms = 0.0
-        self._arrivals: deque[float] = deque(maxlen=MOST)
+        self._arrivals: deque[float] = deque(maxlen=_MOST)
         self._since = 0
 
     def arrived(self, at_ms: float) -> None:
@@ -66,7 +66,7 @@ class AudioPeriods:
     def _judge(self) -> None:
         arrivals = np.array(self._arrivals)
         fit = _fitting(arrivals)
-        least = np.where(self.length_ms == _PERIODS_MS, KEPT, FITS)
+        least = np.where(self.length_ms == _PERIODS_MS, _KEPT, _FITS)
         fits = (fit >= least) & (fit >= fit.max() - _AS_WELL)
         self.length_ms = float(_PERIODS_MS[fits].max(initial=0.0))
 

@@ -26,13 +26,13 @@ from engine.music.grid import STEPS_PER_BEAT
 Vector = NDArray[np.float64]
 
 _MS_PER_MINUTE = 60_000.0
-SLOWEST_BPM, FASTEST_BPM = 15.0, 500.0
+_SLOWEST_BPM, _FASTEST_BPM = 15.0, 500.0
 """Periods beyond these are not believed."""
 
 _EVEN = 0.35
 """Pulses of a clock are no farther from equal distances than this share of one."""
 
-SUSPECTS, SPAN = 4, 4
+_SUSPECTS, _SPAN = 4, 4
 """So many are judged, over at least so many coarse audio periods: in one all of them may have come.
 """
 _BOOTSTRAP = 4
@@ -149,7 +149,7 @@ class TempoTracker:
         else:
             self._learn_jitter(error_ms)
             self._suspects.append((self.last_pulse, at_ms))
-            if len(self._suspects) >= SUSPECTS and self._span_ms() >= SPAN * self._coarse_ms:
+            if len(self._suspects) >= _SUSPECTS and self._span_ms() >= _SPAN * self._coarse_ms:
                 self._judge()
 
     def _is_double(self, at_ms: float, error_ms: float) -> bool:
@@ -216,7 +216,7 @@ class TempoTracker:
 
     def _even(self, pulses: list[tuple[int, float]], apart_ms: float) -> bool:
         """Do they come as a clock sends them? What was held up comes all at once, or by and by."""
-        if apart_ms < _MS_PER_MINUTE / FASTEST_BPM / STEPS_PER_BEAT:
+        if apart_ms < _MS_PER_MINUTE / _FASTEST_BPM / STEPS_PER_BEAT:
             return False
         begun_ms = pulses[0][1]
         off_ms = [abs(at_ms - begun_ms - k * apart_ms) for k, (_, at_ms) in enumerate(pulses)]
@@ -303,5 +303,7 @@ def _on_line(pulses: list[tuple[int, float]], line: tuple[int, float, float]) ->
 
 
 def _believable(period_ms: float) -> float:
-    slowest, fastest = (_MS_PER_MINUTE / STEPS_PER_BEAT / bpm for bpm in (SLOWEST_BPM, FASTEST_BPM))
+    slowest, fastest = (
+        _MS_PER_MINUTE / STEPS_PER_BEAT / bpm for bpm in (_SLOWEST_BPM, _FASTEST_BPM)
+    )
     return min(max(period_ms, fastest), slowest)

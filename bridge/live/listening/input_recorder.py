@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from bridge.live.listening.note_gate import Change, Key, NoteEvent
+from bridge.live.listening.note_gate import Change, NoteEvent
 from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.listening.quantize import LEGATO_STEPS, quantize_end, quantize_onset
+from bridge.midi_messages import ChannelPitch
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT, MeterMap
 
@@ -63,7 +64,7 @@ class InputRecorder:
         self.split = "highest"
         self.last_onset_step: int | None = None
         self._song = song
-        self._open: dict[Key, _Playing] = {}
+        self._open: dict[ChannelPitch, _Playing] = {}
         self._recent: deque[_Playing] = deque(maxlen=_RECENT)
         self._early: deque[_Early] = deque(maxlen=64)
 
@@ -130,7 +131,7 @@ class InputRecorder:
         self._recent.extend(self._open.values())
         self.last_onset_step = to_step if self._open else None
 
-    def stop(self, step: float, now_ns: int) -> list[Key]:
+    def stop(self, step: float, now_ns: int) -> list[ChannelPitch]:
         """Stop: held notes end. Returns those that do not: a DAW's loop is a Stop
         and a Continue, and what came just before them may be the first note of the next pass.
         """
@@ -154,7 +155,7 @@ class InputRecorder:
         for playing in self._open.values():
             self._song.input.add(playing.entry)
 
-    def _begin(self, key: Key, onset: int, on: NoteEvent) -> None:
+    def _begin(self, key: ChannelPitch, onset: int, on: NoteEvent) -> None:
         held = self._open.pop(key, None)
         if held is not None:
             held.entry.end_step = max(onset, held.entry.onset_step + 1)
@@ -173,7 +174,7 @@ class InputRecorder:
         self._recent.append(playing)
         self.last_onset_step = onset
 
-    def _finish(self, key: Key, place: Place) -> None:
+    def _finish(self, key: ChannelPitch, place: Place) -> None:
         playing = self._open.pop(key)
         entry = playing.entry
         if playing.raw_end is None:

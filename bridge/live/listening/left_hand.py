@@ -5,7 +5,8 @@ Knows nothing of time. Owner: the transport thread.
 
 from __future__ import annotations
 
-from bridge.live.listening.note_gate import Change, Key, NoteEvent
+from bridge.live.listening.note_gate import Change, NoteEvent
+from bridge.midi_messages import ChannelPitch
 from engine.music.chord_names import Chord
 
 _FEWEST_CLASSES = 2
@@ -18,7 +19,7 @@ class LeftHand:
     def __init__(self) -> None:
         self.chord: Chord | None = None
         self.below: int | None = None
-        self._held: set[Key] = set()
+        self._held: set[ChannelPitch] = set()
 
     def split_at(self, pitch: int | None) -> None:
         """Keys below `pitch` are the left hand's from now on; None: there is no left hand."""

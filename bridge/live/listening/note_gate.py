@@ -14,14 +14,11 @@ from bridge.midi_messages import (
     ALL_SOUND_OFF,
     PEDAL,
     RESET_CONTROLLERS,
+    ChannelPitch,
     Kind,
     MidiMessage,
 )
 from bridge.timebase import NS_PER_MS
-
-Key = tuple[int, int]
-"""Channel 0..15 and pitch."""
-
 
 _MASTER = 0
 """Channel 1: the master of MPE's lower zone, whose pedal is for all of its channels."""
@@ -69,11 +66,11 @@ class NoteGate:
         self.pedal = True
         self.echo_guard = True
         self._pedals: set[int] = set()
-        self._down: set[Key] = set()
+        self._down: set[ChannelPitch] = set()
         self._with_notes: set[int] = set()
-        self._owed: set[Key] = set()  # keys struck again, whose first off is still to come
-        self._held: set[Key] = set()
-        self._echoes: dict[Key, _Echoes] = {}
+        self._owed: set[ChannelPitch] = set()  # keys struck again, whose first off is still to come
+        self._held: set[ChannelPitch] = set()
+        self._echoes: dict[ChannelPitch, _Echoes] = {}
 
     def sent(self, channel: int, pitch: int, at_ns: int) -> None:
         """Remember a note-on that we sent, so that its echo is known."""
@@ -95,7 +92,7 @@ class NoteGate:
         self.pedal = extend
         return [] if extend else self._release(set(range(16)), at_ns)
 
-    def hold(self, key: Key) -> None:
+    def hold(self, key: ChannelPitch) -> None:
         """A note that a burst at Stop ended is held after all: its own end will come."""
         self._down.add(key)
 

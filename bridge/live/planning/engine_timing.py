@@ -15,7 +15,7 @@ _WAKE_NS = 20 * NS_PER_MS
 """Time for the way to the engine and back and for a late wake-up."""
 _UNKNOWN_NS = 250 * NS_PER_MS
 """What a plan is taken to need before one was measured."""
-SAMPLES, FEW = 32, 3
+_SAMPLES, _FEW = 32, 3
 _FEWEST_CALLS = 2
 _BEAT_SHARE = 0.75
 """Of the time between two decisions, what the engine may use."""
@@ -28,7 +28,7 @@ class EngineTiming:
     """
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
+        self._samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
         self._expected: list[tuple[int, int]] = []
         self._calls = 0
 
@@ -62,7 +62,7 @@ class EngineTiming:
             return _UNKNOWN_NS
         per_call = self._line()[1]
         ordered = sorted(ns + per_call * (calls - asked) for asked, ns in samples)
-        return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > FEW else 1)])
+        return max(0.0, ordered[math.ceil(0.95 * len(ordered)) - (2 if len(ordered) > _FEW else 1)])
 
     def median_ns(self, calls: int) -> float:
         """Time of a middling plan; 0 before any was measured."""

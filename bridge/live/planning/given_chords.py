@@ -8,7 +8,7 @@ from __future__ import annotations
 from bridge.live.listening.note_memory import LoopRegion
 from bridge.live.planning.beat_lines import BeatLines
 from engine.music.chord_names import Chord
-from engine.requests.lead_sheet import cells_of
+from engine.requests.lead_sheet import cells_of_chord
 from engine.requests.request import ChordCell
 
 MOST_GIVEN = 4096
@@ -55,6 +55,6 @@ class GivenChords:
             given = sorted(self._bars.get(number, {}).items())
             stops = [*(line + offset for offset, _ in given[1:]), end]
             for (offset, chord), stop in zip(given, stops, strict=False):
-                found += cells_of(chord, line + offset, min(stop, end))
+                found += cells_of_chord(chord, line + offset, min(stop, end))
             line, end = bars.bar(end)
         return [cell for cell in found if cell.first_step < cell.end_step]

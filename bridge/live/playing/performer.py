@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from bridge.commands import Effect, OscOut, SendMidi
 from bridge.live.listening.note_memory import RememberedNote
 from bridge.live.planning.plan_book import Answer
-from bridge.live.playing.scheduler import Key, ScheduledNote, Scheduler
+from bridge.live.playing.scheduler import ScheduledNote, Scheduler
 from bridge.live.playing.touch import dress, part_of
-from bridge.midi_messages import NOTE_ON
+from bridge.midi_messages import NOTE_ON, ChannelPitch
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS
 from engine.music.grid import STEPS_PER_BEAT
@@ -61,7 +61,7 @@ class Performer:
         self.onsets: list[float] = []
         self._sent = sent
         self._active: list[_Active] = []
-        self._through: dict[Key, tuple[int, ...]] = {}
+        self._through: dict[ChannelPitch, tuple[int, ...]] = {}
 
     @property
     def late(self) -> int:

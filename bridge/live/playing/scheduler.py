@@ -10,16 +10,13 @@ import heapq
 import math
 from dataclasses import dataclass, replace
 
-from bridge.midi_messages import CHANNELS, NOTE_ON, note_off
+from bridge.midi_messages import CHANNELS, NOTE_ON, ChannelPitch, note_off
 
 _SHORTEST_STEPS = 0.25
 """A note that would end at or before its onset (humanize, a fast tempo) is given this length."""
 
-MidiMessage = tuple[int, ...]
+MidiBytes = tuple[int, ...]
 """The bytes of one MIDI message."""
-
-Key = tuple[int, int]
-"""Channel 0..15 and pitch 0..127."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class ScheduledNote:
             raise ValueError("a note wants finite steps")
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ChannelPitch:
         """What a note-off names: channel and pitch."""
         return self.channel, self.pitch
 
@@ -51,7 +48,7 @@ class Due:
     """A message to send now; `step` is where it should have sounded."""
 
     step: float
-    data: MidiMessage
+    data: MidiBytes
 
 
 class Scheduler:
@@ -70,8 +67,8 @@ class Scheduler:
         self._serial = 0
         self._ons: list[tuple[float, int, ScheduledNote]] = []
         # One entry per end ever set; the ledger says which is in force, the others are skipped.
-        self._offs: list[tuple[float, int, Key]] = []
-        self._ledger: dict[Key, tuple[int, ScheduledNote]] = {}
+        self._offs: list[tuple[float, int, ChannelPitch]] = []
+        self._ledger: dict[ChannelPitch, tuple[int, ScheduledNote]] = {}
 
     def add(self, note: ScheduledNote) -> None:
         """Queue a note; of two with the same onset, the one added first sounds first."""
@@ -123,7 +120,7 @@ class Scheduler:
         self._ons = kept
         return dropped
 
-    def all_off(self) -> list[MidiMessage]:
+    def all_off(self) -> list[MidiBytes]:
         """Note-offs for everything that sounds; empties the ledger and the queue."""
         offs = [note_off(*key) for key in self._ledger]
         self._ledger.clear()
@@ -133,7 +130,7 @@ class Scheduler:
         return offs
 
     @property
-    def sounding(self) -> frozenset[Key]:
+    def sounding(self) -> frozenset[ChannelPitch]:
         """(channel, pitch) of every note that is on."""
         return frozenset(self._ledger)
 
@@ -161,12 +158,12 @@ class Scheduler:
             heapq.heappop(self._offs)
         return math.inf
 
-    def _set_end(self, key: Key, step: float, note: ScheduledNote) -> None:
+    def _set_end(self, key: ChannelPitch, step: float, note: ScheduledNote) -> None:
         serial = self._next_serial()
         self._ledger[key] = (serial, replace(note, end_step=step))
         heapq.heappush(self._offs, (step, serial, key))
 
-    def _end(self, key: Key, step: float) -> Due:
+    def _end(self, key: ChannelPitch, step: float) -> Due:
         del self._ledger[key]
         return Due(step, note_off(*key))
 

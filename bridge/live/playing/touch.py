@@ -32,21 +32,21 @@ class BandPart:
 
 
 BASS = BandPart("bass_channel", "bass_humanize")
-CHORDS = BandPart("out_channel", "humanize")
-MELODY = BandPart("lead_channel", "lead_humanize")
+CHORDS_PART = BandPart("out_channel", "humanize")
+MELODY_PART = BandPart("lead_channel", "lead_humanize")
 
 
 def part_of(note: Note, beside: Sequence[Note]) -> BandPart:
     """The part of a note, by what else sounds where it begins. See `engine.scores.parts`."""
     if note.voice == LEAD:
-        return MELODY
+        return MELODY_PART
     below = any(
         other.voice != LEAD
         and other.pitch < note.pitch
         and other.onset_step <= note.onset_step < other.end_step
         for other in beside
     )
-    return CHORDS if below else BASS
+    return CHORDS_PART if below else BASS
 
 
 def steps_in(duration_ns: float, bpm: float) -> float:

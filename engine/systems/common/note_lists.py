@@ -32,7 +32,7 @@ class Lost:
         return Lost(self.held + other.held, self.doubled + other.doubled, self.moved + other.moved)
 
 
-def one_line(notes: Iterable[Note]) -> tuple[list[Note], int]:
+def ordered_notes(notes: Iterable[Note]) -> tuple[list[Note], int]:
     """The notes in order of onset, then pitch, and how many were left out.
 
     Of two that begin together on one pitch the lead's stays; one that sounds when its pitch is
@@ -62,7 +62,7 @@ def held_notes(roll: PianoRoll) -> int:
 
 def listed(roll: PianoRoll) -> tuple[list[Note], Lost]:
     """The notes of a roll in one list, all voices together, and what that loses."""
-    notes, doubled = one_line(roll_to_notes(roll))
+    notes, doubled = ordered_notes(roll_to_notes(roll))
     return notes, Lost(held=held_notes(roll), doubled=doubled)
 
 

@@ -24,7 +24,7 @@ from engine.systems.common.note_lists import Lost, listed
 Numbers = NDArray[np.int64]
 """[event], each 0..257"""
 
-OFF, REST, SHIFT = 128, 256, 257
+_OFF, REST, SHIFT = 128, 256, 257
 _BPM = 125.0
 SHIFTS_PER_STEP = 2
 """At _BPM, of 0.01 s each."""
@@ -71,7 +71,7 @@ def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float
     now = 0
     for event in sorted(events):
         numbers += [SHIFT] * (event.tick - now)
-        numbers.append(event.pitch if event.on else OFF + event.pitch)
+        numbers.append(event.pitch if event.on else _OFF + event.pitch)
         now = event.tick
     return np.array(numbers, np.int64)
 
@@ -99,7 +99,7 @@ class _NumberReader:
         if number >= SHIFT:
             self.tick += 1
         elif number < REST:
-            self._event(number % OFF, number < OFF)
+            self._event(number % _OFF, number < _OFF)
 
     def _event(self, pitch: int, on: bool) -> None:
         if pitch not in PIANO:

@@ -17,7 +17,7 @@ from engine.music.roll import Note, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
-from engine.systems.common.note_lists import one_line
+from engine.systems.common.note_lists import ordered_notes
 from engine.systems.common.settle import answered, in_voices
 from engine.systems.common.spans import Free, given_by
 from engine.systems.common.system import Facts, Recoded, SystemAnswer
@@ -51,7 +51,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
             numbers = _gone_on(network, [*given.known, *made], span, settings, generator)
         notes, faults = from_numbers(numbers, span.first)
         inside = [n for n in map(snapped, notes) if span.first <= n.onset_step < span.end]
-        kept, doubled = one_line(inside)
+        kept, doubled = ordered_notes(inside)
         made += in_voices(kept, span, given)
         mended += faults.ons + faults.endless
         dropped += doubled + faults.offs + faults.beyond
@@ -68,7 +68,7 @@ def _gone_on(
     """Numbers from `span.first` on that reach its end, window by window."""
     config: Any = network.config
     half, wanted = int(config.length) // 2, (span.end - span.first) * SHIFTS_PER_STEP
-    past, _ = one_line(n for n in before if n.onset_step < span.first)
+    past, _ = ordered_notes(n for n in before if n.onset_step < span.first)
     start = max(
         span.first - 2 * half // SHIFTS_PER_STEP, past[0].onset_step if past else span.first
     )
@@ -108,7 +108,7 @@ def _varied(
     """The source's own numbers, noised to the level `variation` and made anew, in pieces."""
     config: Any = network.config
     length = int(config.length)
-    notes, _ = one_line(source)
+    notes, _ = ordered_notes(source)
     numbers = to_numbers(notes, span.first, span.end)
     parts: list[Numbers] = []
     for at in range(0, len(numbers), length):

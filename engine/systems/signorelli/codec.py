@@ -21,7 +21,7 @@ _LONGEST_BEATS = 8.0
 """A note that lasts longer is cut."""
 FURTHEST_BEATS = 4.0
 """A longer rest between two onsets is cut to this."""
-PITCH, DURATION, DELTA = 0, 1, 2
+_PITCH, _DURATION, DELTA = 0, 1, 2
 _HIGHEST_HZ = 440.0 * 2.0 ** ((PIANO.high - 69) / 12)
 
 
@@ -61,8 +61,8 @@ def to_triples(notes: Sequence[Note], first_step: int) -> tuple[Triples, Lost]:
 def from_triples(triples: Triples, first_step: int) -> list[Note]:
     """Notes of triples, rounded to steps; a note lasts one step at least."""
     inside = np.clip(triples, 0.0, 1.0)
-    pitch = nearest_pitch(inside[:, PITCH] * _HIGHEST_HZ)
-    length = np.rint(inside[:, DURATION] * _LONGEST_BEATS * STEPS_PER_BEAT).astype(np.int64)
+    pitch = nearest_pitch(inside[:, _PITCH] * _HIGHEST_HZ)
+    length = np.rint(inside[:, _DURATION] * _LONGEST_BEATS * STEPS_PER_BEAT).astype(np.int64)
     beats = np.cumsum(inside[:, DELTA] * FURTHEST_BEATS)
     onset = first_step + np.rint(beats * STEPS_PER_BEAT).astype(np.int64)
     rows = zip(onset, pitch, np.maximum(length, 1), strict=True)

@@ -23,7 +23,7 @@ from engine.music.roll import Note, PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.mending import snapped
-from engine.systems.common.note_lists import one_line
+from engine.systems.common.note_lists import ordered_notes
 from engine.systems.common.settle import answered, in_voices
 from engine.systems.common.spans import Free, Given, given_by
 from engine.systems.common.system import Facts, Recoded, SystemAnswer
@@ -111,7 +111,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
     mended = 0
     for span in given.free:
         both = len(span.voices) == 2
-        past, _ = one_line([*given.known, *made])
+        past, _ = ordered_notes([*given.known, *made])
         if settings.variation < 1.0 and any(_inside(n, span) for n in given.source):
             voice = _varied(player, given, span)
         elif both:
@@ -156,7 +156,7 @@ def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
 def _settled(voice: _Voice, span: Free) -> _Voice:
     """Only what begins in the span, each pitch once at a time, none sounding beyond it."""
     inside = [n for n in voice.notes if _inside(n, span)]
-    kept, doubled = one_line(inside)
+    kept, doubled = ordered_notes(inside)
     ended = [replace(n, length_steps=min(n.length_steps, span.end - n.onset_step)) for n in kept]
     return _Voice(ended, voice.mended + doubled)
 

@@ -20,8 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.diffusion.batch import DENSITY_BUCKETS
-from engine.requests.request import STYLES
+from engine.requests.request import DENSITY_BUCKETS, STYLES
 from engine.systems.common.autoencoder import ROWS, Coder
 from engine.systems.common.layers import Level, waves
 

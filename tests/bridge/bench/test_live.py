@@ -8,12 +8,12 @@ from bridge.bench.live import (
     BenchPlan,
     check_reply,
     clock_score,
-    merge,
+    merge_messages,
     table,
     tune,
     tune_score,
 )
-from bridge.client.peers import PlayedNote, pair_notes
+from bridge.client.peers import PlayedNote, played_notes
 
 BPM = 120.0
 BEAT_NS = 500_000_000
@@ -37,7 +37,7 @@ def test_notes_are_paired_and_what_never_ends_shows() -> None:
         (8, (0x80, 99, 0)),
         (9, (0xB0, 123, 0)),
     ]
-    assert pair_notes(received) == [
+    assert played_notes(received) == [
         PlayedNote(2, 4, 0, 60, 90),
         PlayedNote(3, None, 1, 60, 80),
         PlayedNote(5, 6, 0, 62, 70),
@@ -76,7 +76,7 @@ def test_the_clock_is_start_pulses_stop() -> None:
 
 def test_a_note_goes_out_ahead_of_the_clock_of_its_beat() -> None:
     """As a DAW's do."""
-    score = merge(tune_score([(0.0, 1.0, 60)], BPM), clock_score(1, BPM))
+    score = merge_messages(tune_score([(0.0, 1.0, 60)], BPM), clock_score(1, BPM))
     assert [data[0] for _, data in score[:3]] == [0xFA, 0x90, 0xF8]
 
 

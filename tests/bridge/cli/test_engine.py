@@ -21,7 +21,7 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import SampleSettings
 from engine.scores.midi_write import NewTrack, new_file
-from engine.training.corpus import Piece, pack
+from engine.training.corpus import Piece, write_pack
 
 SIZES = [
     word
@@ -80,7 +80,7 @@ def packed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for index in range(4)
     ]
-    pack(pieces, path)
+    write_pack(pieces, path)
     return path
 
 

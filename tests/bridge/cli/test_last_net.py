@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bridge.cli.main import main
 from bridge.midi.systems import PortNames
-from bridge.osc.wire import encode
+from bridge.osc.wire import encode_packet
 from bridge.settings import presets
 from bridge.text import printable
 
@@ -64,9 +64,9 @@ def test_status_takes_any_answer() -> None:
 
         def answer() -> None:
             _, sender = peer.recvfrom(9000)
-            peer.sendto(encode("/diffuse/out/state", ("\x1b[31mred",)), sender)
+            peer.sendto(encode_packet("/diffuse/out/state", ("\x1b[31mred",)), sender)
             for name, value in (("fresh", "many"), ("late", "\x1b[2J"), ("end", 1.0)):
-                peer.sendto(encode("/diffuse/out/stats", (name, value)), sender)
+                peer.sendto(encode_packet("/diffuse/out/stats", (name, value)), sender)
 
         thread = threading.Thread(target=answer)
         thread.start()

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from bridge.client.peers import OscPeer
-from bridge.osc.wire import encode
+from bridge.osc.wire import encode_packet
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_nothing_comes_in_time(peer: OscPeer) -> None:
 
 
 def test_every_message_of_a_bundle_is_received(peer: OscPeer) -> None:
-    parts = [encode("/one", (1,)), encode("/two", (2,))]
+    parts = [encode_packet("/one", (1,)), encode_packet("/two", (2,))]
     bundle = b"#bundle\x00" + struct.pack(">Q", 1)
     bundle += b"".join(struct.pack(">i", len(part)) + part for part in parts)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from bridge.cli.main import main
 from bridge.demo import show as demo
-from bridge.demo.show import DemoError, Tune, load_tune, perform, tune_names
+from bridge.demo.show import DemoError, Tune, load_tune, play_tune, tune_names
 from bridge.demo.ways import MidiWay
 from engine.music.grid import STEPS_PER_BEAT, Meter
 from engine.music.roll import Note
@@ -50,12 +50,12 @@ class FakeWay:
 
 def test_every_step_is_a_clock_and_every_note_ends() -> None:
     way, said = FakeWay(), list[str]()
-    perform(TUNE, way, 0, said.append)
+    play_tune(TUNE, way, 0, said.append)
     assert way.steps == 48
     assert way.played == [(0, 60, 90), (24, 60, 0), (24, 62, 80), (47, 62, 0)]
     assert way.ended
     assert said == ["  bar   1   melody ##            reply oo"]
-    perform(TUNE, way := FakeWay(), 1, said.append)
+    play_tune(TUNE, way := FakeWay(), 1, said.append)
     assert way.steps == 96
     assert way.played == [(0, 60, 90), (24, 60, 0), (24, 62, 80), (48, 62, 0)]
 

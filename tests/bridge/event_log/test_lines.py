@@ -16,7 +16,7 @@ from bridge.commands import (
     SetParameter,
     Tick,
 )
-from bridge.event_log.lines import command_line, parse, read_command
+from bridge.event_log.lines import command_line, parse_line, read_command
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan
 
@@ -60,7 +60,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(COMMANDS, INTS)
 def test_every_command_reads_back_as_it_was(command: Command, before_ns: int) -> None:
-    back = read_command(parse(command_line(command, before_ns)), before_ns)
+    back = read_command(parse_line(command_line(command, before_ns)), before_ns)
     assert back == command
     # True is not 1 here, nor 1.0.
     assert command_line(back, before_ns) == command_line(command, before_ns)

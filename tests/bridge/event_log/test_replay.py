@@ -21,7 +21,7 @@ from bridge.commands import (
     OscOut,
     SendMidi,
 )
-from bridge.event_log.lines import Header, LogError, command_line, parse
+from bridge.event_log.lines import Header, LogError, command_line, parse_line
 from bridge.event_log.outcomes import Outcome, Recorded, outcome, outcome_line, read_outcome
 from bridge.event_log.replay import replay
 from bridge.event_log.writer import read_lines
@@ -36,7 +36,7 @@ def test_an_outcome_reads_back_and_its_digest_sees_every_effect() -> None:
     found = outcome(effects)
     assert found.sends == ((120, (0x90, 60, 9)),)
     assert found.lines == ("hm",)
-    assert read_outcome(parse(outcome_line(found, 100)), 100) == found
+    assert read_outcome(parse_line(outcome_line(found, 100)), 100) == found
     assert outcome([*effects[:1], OscOut("/diffuse/out/bar", (2,)), *effects[2:]]) != found
     assert outcome_line(found, 100) == (
         f'{{"crc":{found.digest},"send":[[20,144,60,9]],"told":["hm"]}}'

@@ -11,7 +11,7 @@ from bridge.files.tasks import Job
 from engine.music.grid import ACCOMPANIMENT, PIANO, Meter, MeterMap
 from engine.music.roll import Note, PianoRoll, notes_to_roll
 from engine.requests import tasks
-from engine.requests.lead_sheet import LeadSheetError, read
+from engine.requests.lead_sheet import LeadSheetError, read_sheet
 from engine.requests.request import ChordCell, FillRequest
 from engine.scores import midi_file
 from tests.song_files import FIXTURE, reply_of, run, song
@@ -21,11 +21,13 @@ C, G = frozenset({0, 4, 7}), frozenset({7, 11, 2})
 
 def job(from_step: int = 0, to_step: int = 192, bars: tuple[int, int] = (1, 2)) -> Job:
     roll = PianoRoll.empty(192, 0, PIANO)
-    return Job(FillRequest(roll, tasks.generate(roll)), from_step, to_step, (ACCOMPANIMENT,), bars)
+    return Job(
+        FillRequest(roll, tasks.generate_mask(roll)), from_step, to_step, (ACCOMPANIMENT,), bars
+    )
 
 
 def test_a_sheet_becomes_the_requests_chords() -> None:
-    found = lead_sheets.with_sheet(job(), read("| C | G/B |"))
+    found = lead_sheets.with_sheet(job(), read_sheet("| C | G/B |"))
     assert found.request.chords == (
         ChordCell(0, 24, C, 0),
         ChordCell(24, 96, C),
@@ -36,7 +38,7 @@ def test_a_sheet_becomes_the_requests_chords() -> None:
 
 
 def test_bars_that_are_not_made_are_told_and_left_out() -> None:
-    found = lead_sheets.with_sheet(job(96, 192, (2, 2)), read("| C | G | C | F |"))
+    found = lead_sheets.with_sheet(job(96, 192, (2, 2)), read_sheet("| C | G | C | F |"))
     assert [cell.first_step for cell in found.request.chords] == [96, 120]
     assert found.warnings == (
         "bars 1 to 4 of the lead sheet: not among the bars 2 to 2 that are made",
@@ -76,7 +78,7 @@ def test_bad_sheets_are_told_with_their_name(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(LeadSheetError, match=r"tune\.txt") as err:
-        lead_sheets.load(path)
+        lead_sheets.load_sheet(path)
     assert text in str(err.value)
 
 

@@ -230,7 +230,7 @@ def test_chosen_later_without_the_package_it_is_told_too() -> None:
     late = Client()
     late.client.follow(FollowLink(4.0))
     wait_for(lambda: late.lines)
-    assert late.lines == [(logging.ERROR, link_client.MISSING)]
+    assert late.lines == [(logging.ERROR, link_client.NO_AALINK)]
     late.client.stop()
 
 

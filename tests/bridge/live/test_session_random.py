@@ -26,7 +26,7 @@ from bridge.commands import (
     Tick,
     Value,
 )
-from bridge.event_log.lines import Header, command_line, parse, read_header
+from bridge.event_log.lines import Header, command_line, parse_line, read_header
 from bridge.event_log.outcomes import Recorded, outcome, outcome_line
 from bridge.event_log.replay import replay
 from bridge.live.playing.performer import Committed
@@ -286,7 +286,7 @@ def test_a_million_events() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_note_begins_while_stopped(seed: int) -> None:
     rig, log, _ = scene(100 + seed, 700)
-    session = Session(read_header(parse(log.lines[0])).settings)
+    session = Session(read_header(parse_line(log.lines[0])).settings)
     for command in rig.commands:
         effects = session.step(command)
         if not session.stage.playing:

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 
 from bridge.monitor.app import WEB
 from bridge.monitor.guard import Guard
-from bridge.monitor.relay import MOST_WAITING, Page
+from bridge.monitor.relay import MOST_WAITING_MESSAGES, Page
 from bridge.settings.parameters import PARAMETERS
 from tests.monitor_rig import Site
 
@@ -127,12 +127,12 @@ def test_hosts_in_brackets() -> None:
 def test_a_page_that_does_not_take_what_waits_loses_the_oldest() -> None:
     async def fill() -> tuple[int, list[list[Any]]]:
         page = Page()
-        for number in range(MOST_WAITING + 10):
+        for number in range(MOST_WAITING_MESSAGES + 10):
             page.put([number])
         return page.dropped, await page.take()
 
     dropped, messages = asyncio.run(fill())
-    assert (dropped, len(messages), messages[0]) == (10, MOST_WAITING, [10])
+    assert (dropped, len(messages), messages[0]) == (10, MOST_WAITING_MESSAGES, [10])
 
 
 def test_kept_files_are_served_and_nothing_else(site: Site, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 from bridge.client.rig import wait_for
 from bridge.monitor.announce import NAME, SERVICE, addresses, announced
 from bridge.osc.schema import IN_ROWS, OUT_ROWS
-from bridge.osc.wire import OscMessage, decode
+from bridge.osc.wire import OscMessage, decode_packet
 from bridge.settings.parameters import PARAMETERS
 from tests.monitor_rig import Site
 
@@ -72,7 +72,7 @@ def test_changed_values_come_over_the_websocket(site: Site) -> None:
         site.daemon.say("param/tempo", 96.0)
         packet = client.recv(timeout=5)
     assert isinstance(packet, bytes)
-    (message,) = decode(packet)
+    (message,) = decode_packet(packet)
     assert isinstance(message, OscMessage)
     assert (message.address, message.arguments) == ("/diffuse/tempo", (96.0,))
 

@@ -14,7 +14,7 @@ from bridge.commands import Act, AskParameter, Command, OscOut, SetParameter
 from bridge.live.session import Session
 from bridge.osc.peers import PeerError, Peers
 from bridge.osc.server import MOST_PER_S, OscServer
-from bridge.osc.wire import MOST_REPLY_BYTES, encode
+from bridge.osc.wire import MOST_REPLY_BYTES, encode_packet
 from bridge.timebase import ManualClock
 from tests.bridge.osc.test_server import Rig, received, wait_until
 
@@ -71,14 +71,14 @@ def rig() -> Iterator[Rig]:
 
 def test_a_peer_cannot_have_answers_sent_to_another(rig: Rig) -> None:
     for name in ("subscribe", "unsubscribe"):
-        rig.tell(encode(f"/diffuse/{name}", ("127.0.0.2", 9)))
+        rig.tell(encode_packet(f"/diffuse/{name}", ("127.0.0.2", 9)))
         address, (what, text) = received(rig.replies)
         assert (address, what) == ("/diffuse/out/error", f"/diffuse/{name}")
         assert text == (
             "answers go to who asks; to let them go to 127.0.0.2, start with --allow 127.0.0.2"
         )
     assert rig.commands.empty()
-    rig.tell(encode("/diffuse/subscribe", ("127.0.0.1", 9)))
+    rig.tell(encode_packet("/diffuse/subscribe", ("127.0.0.1", 9)))
     command = rig.next()
     assert isinstance(command, Act)
     assert (command.name, command.arguments) == ("subscribe", ("127.0.0.1", 9))
@@ -97,7 +97,7 @@ def test_who_may_not_talk_is_not_answered() -> None:
         server = OscServer("127.0.0.1", 0, reply_port, commands.put, peers=Nobody())
         server.start()
         try:
-            for packet in (encode("/diffuse/help", ()), b"nonsense"):
+            for packet in (encode_packet("/diffuse/help", ()), b"nonsense"):
                 client.sendto(packet, (server.host, server.port))
             wait_until(lambda: server.counts.refused == 2)
         finally:
@@ -114,11 +114,11 @@ def test_long_answers_are_given_a_few_times_a_second_only() -> None:
     rig = Rig(clock)
     try:
         for _ in range(20):
-            rig.tell(encode("/diffuse/help", ()))
+            rig.tell(encode_packet("/diffuse/help", ()))
         wait_until(lambda: rig.server.counts.dropped == 20 - MOST_PER_S["help"])
         assert rig.server.counts.acted == MOST_PER_S["help"]
         clock.advance(1_000_000_000)
-        rig.tell(encode("/diffuse/help", ()))
+        rig.tell(encode_packet("/diffuse/help", ()))
         wait_until(lambda: rig.server.counts.acted == MOST_PER_S["help"] + 1)
     finally:
         rig.close()
@@ -133,12 +133,14 @@ def test_answers_are_not_much_more_than_was_asked() -> None:
         AskParameter(0, "temperature", peer),
         SetParameter(0, "temperature", 0.5, peer),
     ):
-        asked = encode(f"/diffuse/{command.name}", ())
+        asked = encode_packet(f"/diffuse/{command.name}", ())
         answers = [e for e in session.step(command) if isinstance(e, OscOut) and e.to]
-        assert sum(len(encode(e.address, e.arguments)) for e in answers) <= len(asked) + 16
+        assert sum(len(encode_packet(e.address, e.arguments)) for e in answers) <= len(asked) + 16
     for name, most in MOST_PER_S.items():
         act = Act(0, name, ("mine",) if name == "save" else (), peer)
         rows = [e for e in session.step(act) if isinstance(e, OscOut)]
-        size = sum(len(encode(row.address, row.arguments)) for row in rows)
+        size = sum(len(encode_packet(row.address, row.arguments)) for row in rows)
         assert most * size < 200_000  # bytes a second, at most, whatever the flood
-        assert all(len(encode(row.address, row.arguments)) <= MOST_REPLY_BYTES for row in rows)
+        assert all(
+            len(encode_packet(row.address, row.arguments)) <= MOST_REPLY_BYTES for row in rows
+        )

@@ -23,9 +23,9 @@ from bridge.osc.schema import (
     OscProblem,
     hint,
     is_own_reply,
-    parse,
+    parse_packet,
 )
-from bridge.osc.wire import MOST_PACKET_BYTES, MOST_REPLY_BYTES, encode
+from bridge.osc.wire import MOST_PACKET_BYTES, MOST_REPLY_BYTES, encode_packet
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.rows import Parameter
@@ -51,7 +51,7 @@ def bundle(ahead_s: float, *contents: bytes) -> bytes:
 
 
 def read(packet: bytes) -> Command | OscProblem:
-    (found,) = parse(packet, AT_NS, SENDER, UNIX_NS)
+    (found,) = parse_packet(packet, AT_NS, SENDER, UNIX_NS)
     return found
 
 
@@ -132,7 +132,7 @@ def test_actions(packet: bytes, name: str, arguments: tuple[Value, ...]) -> None
 
 
 def test_letting_a_button_go_does_nothing() -> None:
-    assert parse(message("/diffuse/panic", 0.0), AT_NS, SENDER) == []
+    assert parse_packet(message("/diffuse/panic", 0.0), AT_NS, SENDER) == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_check_that_fails_unforeseen_costs_one_message(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("bridge.osc.schema.check_value", gap)
     packet = bundle(0, message("/diffuse/seed", 3), message("/diffuse/panic"))
-    first, second = parse(packet, AT_NS, SENDER, UNIX_NS)
+    first, second = parse_packet(packet, AT_NS, SENDER, UNIX_NS)
     assert first == OscProblem("/diffuse/seed", "not understood (RecursionError)")
     assert isinstance(second, Act)
 
@@ -241,12 +241,12 @@ def test_size_is_bounded() -> None:
 
 def test_bundles() -> None:
     panic, seed = message("/diffuse/panic"), message("/diffuse/seed", 3)
-    found = parse(bundle(2.5, panic, seed), AT_NS, SENDER, UNIX_NS)
+    found = parse_packet(bundle(2.5, panic, seed), AT_NS, SENDER, UNIX_NS)
     assert [type(each) for each in found] == [Act, SetParameter]
     assert all(abs(each.at_ns - AT_NS - 2_500_000_000) < 1_000 for each in found)  # type: ignore[union-attr]
-    late = parse(bundle(-1.0, panic), AT_NS, SENDER, UNIX_NS)
+    late = parse_packet(bundle(-1.0, panic), AT_NS, SENDER, UNIX_NS)
     assert late == [Act(AT_NS, "panic", (), SENDER)]
-    assert parse(bundle(2.5, panic), AT_NS, SENDER) == late
+    assert parse_packet(bundle(2.5, panic), AT_NS, SENDER) == late
     far = problem(bundle(MOST_AHEAD_S + 1, panic))
     assert far == OscProblem("/diffuse/panic", "bundle timed 11 s ahead; at most 10")
 
@@ -255,10 +255,10 @@ def test_a_broken_element_does_not_take_the_others_with_it() -> None:
     head = b"#bundle\0" + (1).to_bytes(8, "big")
     good, bad = message("/diffuse/panic"), message("/diffuse/panic", "now")
     packet = head + b"".join(struct.pack(">i", len(part)) + part for part in (good, bad, good))
-    assert [type(each) for each in parse(packet, AT_NS)] == [Act, OscProblem, Act]
+    assert [type(each) for each in parse_packet(packet, AT_NS)] == [Act, OscProblem, Act]
     for size in (-1, 0, 3, 400):
         cut = head + struct.pack(">i", len(good)) + good + struct.pack(">i", size) + good
-        found = parse(cut, AT_NS)
+        found = parse_packet(cut, AT_NS)
         assert [type(each) for each in found] == [Act, OscProblem]
 
 
@@ -268,14 +268,16 @@ def test_nesting_is_bounded() -> None:
         packet = b"#bundle\0" + (1).to_bytes(8, "big") + struct.pack(">i", len(packet)) + packet
         if len(packet) > MOST_PACKET_BYTES:
             break
-        (found,) = parse(packet, AT_NS)
+        (found,) = parse_packet(packet, AT_NS)
         assert isinstance(found, Act if depth < 4 else OscProblem)
 
 
 @given(st.binary(max_size=400))
 @settings(max_examples=2000, deadline=None)
 def test_noise_is_survived(packet: bytes) -> None:
-    assert all(isinstance(each, OscProblem) for each in parse(packet, AT_NS, SENDER, UNIX_NS))
+    assert all(
+        isinstance(each, OscProblem) for each in parse_packet(packet, AT_NS, SENDER, UNIX_NS)
+    )
 
 
 @given(
@@ -290,14 +292,14 @@ def test_near_misses_are_survived(address: str, tags: str, body: bytes, bundled:
     packet = b"".join(text) + body
     if bundled:
         packet = b"#bundle\0" + body[:8].ljust(8, b"\1") + struct.pack(">i", len(packet)) + packet
-    for found in parse(packet, AT_NS, SENDER, UNIX_NS):
+    for found in parse_packet(packet, AT_NS, SENDER, UNIX_NS):
         assert isinstance(found, OscProblem | SetParameter | AskParameter | Act)
 
 
 @given(st.lists(st.booleans() | st.integers() | st.floats() | st.text(max_size=900), max_size=300))
 @settings(deadline=None)
 def test_answers_fit_a_datagram_and_others_can_read_them(arguments: list[Value]) -> None:
-    packet = encode("/diffuse/out/stats", arguments)
+    packet = encode_packet("/diffuse/out/stats", arguments)
     assert len(packet) <= MOST_REPLY_BYTES
     assert OscMessage.dgram_is_message(packet)
     read_back = OscMessage(packet).params
@@ -308,7 +310,7 @@ def test_answers_fit_a_datagram_and_others_can_read_them(arguments: list[Value])
 
 
 def test_a_long_text_is_cut_and_the_rest_kept() -> None:
-    packet = encode("/diffuse/out/error", ("/diffuse/mode", "é" * 2000))
+    packet = encode_packet("/diffuse/out/error", ("/diffuse/mode", "é" * 2000))
     address, text = OscMessage(packet).params
     assert address == "/diffuse/mode"
     assert len(packet) > MOST_REPLY_BYTES - 20

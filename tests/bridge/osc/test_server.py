@@ -26,7 +26,7 @@ from bridge.osc.server import (
     OscServer,
 )
 from bridge.osc.udp import OscPortError
-from bridge.osc.wire import encode
+from bridge.osc.wire import encode_packet
 from bridge.timebase import ManualClock
 
 WAIT_S = 5.0
@@ -99,9 +99,9 @@ def frozen_rig() -> Iterator[Rig]:
 
 
 def test_commands_reach_the_inbox_in_order(rig: Rig) -> None:
-    rig.tell(encode("/diffuse/seed", (4,)))
-    rig.tell(encode("/diffuse/seed", ()))
-    rig.tell(encode("/diffuse/start", ()))
+    rig.tell(encode_packet("/diffuse/seed", (4,)))
+    rig.tell(encode_packet("/diffuse/seed", ()))
+    rig.tell(encode_packet("/diffuse/start", ()))
     first, second, third = rig.next(), rig.next(), rig.next()
     assert isinstance(first, SetParameter)
     assert (first.value, first.sender) == (4, rig.sender)
@@ -187,11 +187,11 @@ def test_what_the_system_had_no_room_for_is_counted() -> None:
     server = OscServer("127.0.0.1", 0, None, heard.put)
     with udp() as peer:
         for _ in range(20_000):  # nobody reads yet
-            peer.sendto(encode("/diffuse/ping", ()), (server.host, server.port))
+            peer.sendto(encode_packet("/diffuse/ping", ()), (server.host, server.port))
         server.start()
         wait_until(lambda: server.counts.received > 0)
         wait_until(lambda: not server.health.faults and heard.qsize() > 0)
-        peer.sendto(encode("/diffuse/ping", ()), (server.host, server.port))
+        peer.sendto(encode_packet("/diffuse/ping", ()), (server.host, server.port))
         wait_until(lambda: server.counts.received + server.counts.lost == 20_001)
     assert (server.counts.lost > 0) == sys.platform.startswith("linux")
     server.stop()
@@ -224,7 +224,7 @@ def test_who_asked_for_a_subscription_is_told_and_so_is_the_subscriber(rig: Rig)
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "0.0.0.0"])
 def test_it_does_not_subscribe_to_itself(rig: Rig, host: str) -> None:
-    rig.tell(encode("/diffuse/subscribe", (host, rig.server.port)))
+    rig.tell(encode_packet("/diffuse/subscribe", (host, rig.server.port)))
     address, (what, text) = received(rig.replies)
     assert (address, what) == ("/diffuse/out/error", "/diffuse/subscribe")
     assert "midi-diffuse itself listens" in str(text)
@@ -246,15 +246,15 @@ def test_answers_of_one_daemon_set_nothing_in_its_neighbour(rig: Rig) -> None:
 
 
 def test_nonsense_is_counted_and_answered(rig: Rig) -> None:
-    rig.tell(encode("/diffuse/temprature", (1.0,)))
+    rig.tell(encode_packet("/diffuse/temprature", (1.0,)))
     assert received(rig.replies) == (
         "/diffuse/out/error",
         ["/diffuse/temprature", "no such address; did you mean /diffuse/temperature?"],
     )
     rig.tell(b"\0garbage")
     assert received(rig.replies) == ("/diffuse/out/error", ["?", "no OSC address"])
-    rig.tell(encode("/diffuse/out/error", ("a", "b")))
-    rig.tell(encode("/diffuse/panic", ()))
+    rig.tell(encode_packet("/diffuse/out/error", ("a", "b")))
+    rig.tell(encode_packet("/diffuse/panic", ()))
     assert isinstance(rig.next(), Act)
     counts = rig.server.counts
     assert (counts.received, counts.malformed, counts.acted, counts.sent) == (4, 3, 1, 2)
@@ -262,7 +262,7 @@ def test_nonsense_is_counted_and_answered(rig: Rig) -> None:
 
 def test_a_flood_is_cut_off_and_counted(frozen_rig: Rig) -> None:
     for _ in range(MOST_PER_WINDOW + 25):
-        frozen_rig.tell(encode("/diffuse/seed", (1,)))
+        frozen_rig.tell(encode_packet("/diffuse/seed", (1,)))
     wait_until(lambda: frozen_rig.server.counts.received == MOST_PER_WINDOW + 25)
     wait_until(lambda: frozen_rig.server.counts.dropped == 25)
     assert frozen_rig.server.counts.acted == MOST_PER_WINDOW
@@ -270,7 +270,7 @@ def test_a_flood_is_cut_off_and_counted(frozen_rig: Rig) -> None:
 
 
 def test_a_flood_within_one_bundle_is_cut_off_too(frozen_rig: Rig) -> None:
-    content = encode("/diffuse/panic", ())
+    content = encode_packet("/diffuse/panic", ())
     packet = b"#bundle\0\0\0\0\0\0\0\0\1" + (len(content).to_bytes(4, "big") + content) * 250
     frozen_rig.tell(packet)
     wait_until(lambda: frozen_rig.server.counts.dropped == 50)
@@ -279,14 +279,14 @@ def test_a_flood_within_one_bundle_is_cut_off_too(frozen_rig: Rig) -> None:
 
 def test_a_flood_of_nonsense_is_answered_a_few_times_only(frozen_rig: Rig) -> None:
     for _ in range(50):
-        frozen_rig.tell(encode("/diffuse/nonsense", ()))
+        frozen_rig.tell(encode_packet("/diffuse/nonsense", ()))
     wait_until(lambda: frozen_rig.server.counts.malformed == 50)
     assert frozen_rig.server.counts.sent == MOST_ERRORS_PER_WINDOW
 
 
 def test_noise_is_survived_and_music_still_gets_through(rig: Rig) -> None:
     noise = random.Random(7)
-    good = encode("/diffuse/note", (60, 100))
+    good = encode_packet("/diffuse/note", (60, 100))
     for _ in range(4000):
         packet = bytearray(
             good if noise.random() < 0.5 else noise.randbytes(noise.randrange(1, 80))
@@ -299,7 +299,7 @@ def test_noise_is_survived_and_music_still_gets_through(rig: Rig) -> None:
     assert before.malformed > 0
 
     def panic_arrives() -> bool:
-        rig.tell(encode("/diffuse/panic", ()))
+        rig.tell(encode_packet("/diffuse/panic", ()))
         time.sleep(0.01)
         return any(
             isinstance(command, Act) and command.name == "panic"
@@ -311,7 +311,7 @@ def test_noise_is_survived_and_music_still_gets_through(rig: Rig) -> None:
 
 def timed(ahead_s: float, address: str) -> bytes:
     builder = OscBundleBuilder(time.time() + ahead_s)  # type: ignore[arg-type]
-    builder.add_content(OscMessage(encode(address, ())))
+    builder.add_content(OscMessage(encode_packet(address, ())))
     return bytes(builder.build().dgram)
 
 
@@ -319,7 +319,7 @@ def test_a_bundle_timed_ahead_comes_on_time_and_holds_nothing_up(rig: Rig) -> No
     sent_ns = time.perf_counter_ns()
     rig.tell(timed(0.30, "/diffuse/stop"))
     rig.tell(timed(0.15, "/diffuse/start"))
-    rig.tell(encode("/diffuse/panic", ()))
+    rig.tell(encode_packet("/diffuse/panic", ()))
     found = [rig.next() for _ in range(3)]
     assert [each.name for each in found if isinstance(each, Act)] == ["panic", "start", "stop"]
     assert time.perf_counter_ns() - sent_ns >= 295_000_000

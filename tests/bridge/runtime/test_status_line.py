@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.commands import OscOut
-from bridge.runtime.status_line import EVERY_NS, StatusLine
+from bridge.runtime.status_line import SHOW_EVERY_NS, StatusLine
 from bridge.timebase import ManualClock
 
 
@@ -27,7 +27,7 @@ def test_it_says_what_matters_on_stage() -> None:
     line.take(told("state", "playing"))
     said = "playing bar 12 Am7 C major harmonize live late 1 plan 84 ms"
     assert " ".join(shown[-1].split()) == said
-    clock.advance(EVERY_NS)
+    clock.advance(SHOW_EVERY_NS)
     line.take(told("param/mode", "vary"))
     assert "harmonize" not in shown[-1]
     assert "vary" in shown[-1]

@@ -22,7 +22,7 @@ from bridge.inbox import Inbox, Wake
 from bridge.midi.ports import NullPorts, PortStalledError
 from bridge.realtime import wait_until
 from bridge.runtime.lateness import Lateness
-from bridge.runtime.outbox import MOST_WAITING, Outbox, Outgoing
+from bridge.runtime.outbox import MOST_WAITING_EFFECTS, Outbox, Outgoing
 from bridge.runtime.transport_thread import TransportThread
 from bridge.timebase import ManualClock, SystemClock
 from engine.requests.request import SampleSettings
@@ -409,12 +409,12 @@ def test_the_outbox_goes_on_after_a_message_that_cannot_be_sent(
 def test_an_outbox_that_nobody_empties_drops_and_counts() -> None:
     osc = Osc()
     outbox = Outbox(osc)
-    for _ in range(MOST_WAITING + 3):
+    for _ in range(MOST_WAITING_EFFECTS + 3):
         outbox.put(OscOut("/good", ()))
     assert outbox.dropped == 3
     outbox.start()
     outbox.stop()
-    assert len(osc.sent) == MOST_WAITING
+    assert len(osc.sent) == MOST_WAITING_EFFECTS
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -211,14 +211,14 @@ def test_a_saved_preset_is_read_again_with_what_differs(
         "endless": True,
         "chord": "C E\u266d",
     }
-    path = presets.save("mine", presets.load("hymn"), {"low": 36, **wished})
+    path = presets.save_preset("mine", presets.load("hymn"), {"low": 36, **wished})
     again = presets.load("mine")
     assert again.model == presets.load("hymn").model
     assert again.settings == wished
-    presets.save("mine", again, {"voices": 3})
+    presets.save_preset("mine", again, {"voices": 3})
     assert (presets.load("mine").settings, path.name) == ({"voices": 3}, "mine.toml")
     with pytest.raises(presets.PresetError, match="came with midi-diffuse"):
-        presets.save("hymn", again, {})
+        presets.save_preset("hymn", again, {})
     monkeypatch.setattr(presets, "user_dir", lambda: path)
     with pytest.raises(presets.PresetError, match="cannot be written"):
-        presets.save("other", again, {})
+        presets.save_preset("other", again, {})

@@ -14,8 +14,8 @@ from bridge.settings.parameters import DEFAULTS
 def test_what_is_saved_is_loaded_but_for_what_belongs_to_the_start(tmp_path: Path) -> None:
     path = tmp_path / "new" / "state.json"
     values = {**DEFAULTS, "preset": "hymn", "tempo": 93.5, "chord": "Am7", "device": "cpu"}
-    state.save(path, values, [("voices", 3, 21)])
-    found = state.load(path)
+    state.save_state(path, values, [("voices", 3, 21)])
+    found = state.load_state(path)
     assert (found.preset, found.learned, found.problems) == ("hymn", (("voices", 3, 21),), ())
     assert found.settings == {n: v for n, v in values.items() if n not in ("preset", "device")}
 
@@ -36,7 +36,7 @@ def test_what_does_not_fit_any_more_is_told_and_the_rest_is_in_force(tmp_path: P
         "learned": [["voices", 1, 20], ["was", 1, 2], "x", ["chord", 1, 3], ["steps", 1, "y"]],
     }
     path.write_text(json.dumps(document))
-    found = state.load(path)
+    found = state.load_state(path)
     assert (found.preset, dict(found.settings)) == ("default", {"voices": 3})
     assert found.learned == (("voices", 1, 20),)
     assert len(found.problems) == 7
@@ -47,7 +47,7 @@ def test_what_does_not_fit_any_more_is_told_and_the_rest_is_in_force(tmp_path: P
 def test_a_file_that_is_no_state_is_moved_aside(text: str, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text(text, encoding="latin-1")
-    found = state.load(path)
+    found = state.load_state(path)
     assert (found.preset, found.settings, found.learned) == ("default", {}, ())
     (problem,) = found.problems
     assert "begun anew, the old one is state.json.bad" in problem
@@ -57,4 +57,4 @@ def test_a_file_that_is_no_state_is_moved_aside(text: str, tmp_path: Path) -> No
 
 
 def test_without_a_file_all_is_as_usual(tmp_path: Path) -> None:
-    assert state.load(tmp_path / "none.json") == state.State("default")
+    assert state.load_state(tmp_path / "none.json") == state.State("default")

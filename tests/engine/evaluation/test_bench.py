@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.evaluation.bench import bench, harmonize_request, machine, measure, paper_model
+from engine.evaluation.bench import bench, harmonize_request, measure, paper_model, torch_machine
 from engine.model.generator import Generator
 from engine.music.grid import LEAD
 from engine.requests.request import PlanRequest, SampleSettings
@@ -55,7 +55,7 @@ def test_the_papers_network_plays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_machine_is_named() -> None:
-    found = machine(torch.device("cpu"))
+    found = torch_machine(torch.device("cpu"))
     assert found["cpu"]
     assert found["cores"] >= 1
     assert found["torch_threads"] == torch.get_num_threads()

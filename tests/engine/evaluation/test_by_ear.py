@@ -31,7 +31,7 @@ def sums(
     """(part, whole) of one measure in one window."""
     cells = notes_to_roll(notes, 0, steps).cells
     pairs = [(cells[LEAD], cells[ACCOMPANIMENT])]
-    found: list[float] = by_ear.count(pairs, [C_MAJOR], [bars], PIANO.low)[name][0].tolist()
+    found: list[float] = by_ear.count_by_ear(pairs, [C_MAJOR], [bars], PIANO.low)[name][0].tolist()
     return found
 
 
@@ -109,7 +109,7 @@ def test_restrikes_and_holes() -> None:
 def test_a_note_that_came_into_the_window_can_be_struck_again() -> None:
     cells = notes_to_roll([*ours(-24, 30, 48), *ours(6, 24, 48)], 0, BAR).cells
     pairs = [(cells[LEAD], cells[ACCOMPANIMENT])]
-    found = by_ear.count(pairs, [C_MAJOR], [(0, BAR)], PIANO.low)
+    found = by_ear.count_by_ear(pairs, [C_MAJOR], [(0, BAR)], PIANO.low)
     assert found["restrikes"].tolist() == [[1, 1]]
 
 
@@ -129,7 +129,7 @@ def test_nothing_depends_on_the_key() -> None:
         pairs = [(cells[LEAD], cells[ACCOMPANIMENT])]
         bars = [(0, BAR, 2 * BAR)]
         return str(
-            {k: v.tolist() for k, v in by_ear.count(pairs, [scale], bars, PIANO.low).items()}
+            {k: v.tolist() for k, v in by_ear.count_by_ear(pairs, [scale], bars, PIANO.low).items()}
         )
 
     assert counted(music, C_MAJOR) == counted(moved, np.roll(C_MAJOR, 5))

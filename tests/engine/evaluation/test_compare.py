@@ -7,7 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from engine.evaluation.compare import WRONG_PIECE, compare, compare_by_ear, note_f1, wrong_piece
+from engine.evaluation.compare import (
+    WRONG_PIECE,
+    compare,
+    compare_by_ear,
+    overall_note_f1,
+    wrong_piece,
+)
 from engine.evaluation.halves import Partition
 from engine.evaluation.metrics import NINE, Pair
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
@@ -106,4 +112,4 @@ def test_neighbours_swap_and_the_odd_last_takes_the_first(human: list[Pair]) -> 
 
 def test_f1_is_of_all_notes_together(human: list[Pair]) -> None:
     half = [(lead, reply if i % 2 else reply & False) for i, (lead, reply) in enumerate(human)]
-    assert note_f1(half, human) == pytest.approx(2 * 144 / (144 + 288))
+    assert overall_note_f1(half, human) == pytest.approx(2 * 144 / (144 + 288))

@@ -52,7 +52,7 @@ def test_a_set_is_as_far_from_itself_as_its_halves_are() -> None:
     ratios = distances.ratios(distances.across(human, human, by_windows(human)), half_split)
     assert set(ratios) == set(NINE)
     assert set(ratios.values()) == {1.0}
-    assert (distances.within(ratios, 1.0), distances.within(ratios, 2.0)) == (9, 9)
+    assert (distances.ratios_within(ratios, 1.0), distances.ratios_within(ratios, 2.0)) == (9, 9)
     assert all(value > 0 for value in half_split.values())
     assert set(distances.whole(human, human).values()) == {0.0}
 
@@ -81,7 +81,7 @@ def test_another_music_is_farther_than_halves_are() -> None:
         distances.across(other, human, by_windows(human)),
         distances.across(human, human, by_windows(human)),
     )
-    assert distances.within(ratios, 2.0) == 0
+    assert distances.ratios_within(ratios, 2.0) == 0
 
 
 def test_who_is_nearer_split_by_split() -> None:
@@ -105,7 +105,7 @@ def test_ratios_where_halves_do_not_differ() -> None:
     zero = {"pcs": 0.0, "mctd": 0.0, "lengths": 0.5}
     found = distances.ratios({"pcs": 0.0, "mctd": 0.1, "lengths": 1.0}, zero)
     assert found == {"pcs": 1.0, "mctd": None, "lengths": 2.0}
-    assert [distances.within(found, times) for times in (1.0, 2.0)] == [1, 2]
+    assert [distances.ratios_within(found, times) for times in (1.0, 2.0)] == [1, 2]
 
 
 def test_a_ratio_without_a_value_leaves_no_mean() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.evaluation.evaluate import (
     REPLIERS,
-    TASKS,
+    SCORED_TASKS,
     Candidate,
     EvaluateSettings,
     draw_windows,
@@ -133,7 +133,7 @@ def test_each_window_has_its_own_seed(tiny_generator: Generator, packed: Pack) -
 
 
 def test_generate_has_no_composer_to_compare_with(tiny_generator: Generator, packed: Pack) -> None:
-    assert set(TASKS) - set(REPLIERS) == {"generate"}
+    assert set(SCORED_TASKS) - set(REPLIERS) == {"generate"}
     wanted = replace(SMALL, task="generate")
     assert "harmony" not in evaluate(alone(tiny_generator), packed, wanted)
 

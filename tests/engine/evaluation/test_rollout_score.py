@@ -13,7 +13,7 @@ import pytest
 from engine.evaluation.evaluate import Candidate
 from engine.evaluation.held_out import EvaluateSettings, draw_windows
 from engine.evaluation.rollout_score import rollout_scores, towards_wrong
-from engine.evaluation.rollout_stage import whole_notes
+from engine.evaluation.rollout_stage import notes_begun_inside
 from engine.model.generator import Generator
 from engine.music.grid import PIANO
 from engine.music.roll import PianoRoll, roll_to_notes
@@ -46,7 +46,7 @@ class Knowing:
 def test_a_perfect_engine_scores_perfectly(made_pack: Path) -> None:
     pack = load_pack(made_pack)
     batch = draw_windows(pack, SMALL, 1, SMALL.windows)
-    targets = [whole_notes(cells) for cells in batch.target]
+    targets = [notes_begun_inside(cells) for cells in batch.target]
     knowing: Any = Knowing(targets)
     found = rollout_scores({"it": Candidate(knowing, SampleSettings())}, pack, SMALL)
     found = json.loads(json.dumps(found))

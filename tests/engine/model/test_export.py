@@ -13,7 +13,7 @@ import torch
 from engine.diffusion.cell_evidence import CellEvidence, CellRefiner
 from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint, export
-from engine.model.export import ModelError, load, pick_device
+from engine.model.export import ModelError, load_export, pick_device
 from engine.model.generator import Generator
 from engine.music.grid import LEAD
 from engine.music.roll import Note
@@ -27,7 +27,7 @@ META = {"format": 3, "name": "tiny", "pitches": [21, 108], "styles": ["any"], "w
 
 @pytest.fixture
 def model(tiny_sampler: Sampler, tmp_path: Path) -> Path:
-    export.write(tiny_sampler, META, tmp_path / "models" / "tiny.pt")
+    export.write_export(tiny_sampler, META, tmp_path / "models" / "tiny.pt")
     return tmp_path / "models" / "tiny.pt"
 
 
@@ -37,7 +37,7 @@ def request() -> PlanRequest:
 
 
 def test_half_precision_round_trip(model: Path, tiny_sampler: Sampler) -> None:
-    scripted, metadata = load(model, CPU)
+    scripted, metadata = load_export(model, CPU)
     assert metadata == META
     parameters = dict(scripted.named_parameters())
     for name, value in tiny_sampler.named_parameters():
@@ -123,14 +123,14 @@ def test_the_exact_chain_gets_the_familys_evidence_or_what_was_trained_for_it(
 
 def test_a_missing_file() -> None:
     with pytest.raises(ModelError, match=r"no such model file.*presets"):
-        load(Path("nothing.pt"), CPU)
+        load_export(Path("nothing.pt"), CPU)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 5000])
 def test_a_cut_off_file(model: Path, keep: int) -> None:
     model.write_bytes(model.read_bytes()[:keep])
     with pytest.raises(ModelError, match="damaged, or not a midi-diffuse export") as caught:
-        load(model, CPU)
+        load_export(model, CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -140,13 +140,13 @@ def test_a_file_with_changed_bytes(model: Path) -> None:
     data[middle : middle + 64] = bytes(64)
     model.write_bytes(bytes(data))
     with pytest.raises(ModelError, match="damaged"):
-        load(model, CPU)
+        load_export(model, CPU)
 
 
 def test_a_checkpoint_is_not_an_export(tmp_path: Path) -> None:
     checkpoint.save_atomically({"format": 1}, tmp_path / "c.pt")
     with pytest.raises(ModelError, match="not a midi-diffuse export"):
-        load(tmp_path / "c.pt", CPU)
+        load_export(tmp_path / "c.pt", CPU)
 
 
 def test_somebody_elses_torchscript(tiny_sampler: Sampler, tmp_path: Path) -> None:
@@ -155,21 +155,21 @@ def test_somebody_elses_torchscript(tiny_sampler: Sampler, tmp_path: Path) -> No
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.save(scripted, str(tmp_path / "other.pt"))
     with pytest.raises(ModelError, match="not a midi-diffuse export"):
-        load(tmp_path / "other.pt", CPU)
+        load_export(tmp_path / "other.pt", CPU)
 
 
 def test_a_newer_format(tiny_sampler: Sampler, tmp_path: Path) -> None:
-    export.write(tiny_sampler, META | {"format": 99}, tmp_path / "m.pt")
+    export.write_export(tiny_sampler, META | {"format": 99}, tmp_path / "m.pt")
     with pytest.raises(ModelError, match=r"newer midi-diffuse.*99.*upgrade"):
-        load(tmp_path / "m.pt", CPU)
+        load_export(tmp_path / "m.pt", CPU)
 
 
 def test_an_older_format_says_how_to_convert_it(tiny_sampler: Sampler, tmp_path: Path) -> None:
-    export.write(tiny_sampler, META | {"format": 1}, tmp_path / "m.pt")
+    export.write_export(tiny_sampler, META | {"format": 1}, tmp_path / "m.pt")
     with pytest.raises(
         ModelError, match=r"older.*format 1.*midi-diffuse export .*m\.pt -o NEW\.pt"
     ):
-        load(tmp_path / "m.pt", CPU)
+        load_export(tmp_path / "m.pt", CPU)
 
 
 def test_an_older_export_is_converted(
@@ -184,12 +184,12 @@ def test_an_older_export_is_converted(
     }
     later = {"in_key": 0, "plan": 0, "dropout_percent": 0}
     tiny_sampler.network = checkpoint.build("frame-transformer", tiny_sizes | later).eval()
-    export.write(tiny_sampler, old, tmp_path / "old.pt")
+    export.write_export(tiny_sampler, old, tmp_path / "old.pt")
     told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
     # It knows nothing of `in_key`: such networks heard music in its own key, and still do; nor
     # of plans.
     assert told == old | {"format": export.EXPORT_FORMAT, "sizes": later | tiny_sizes}
-    new, metadata = load(tmp_path / "new.pt", CPU)
+    new, metadata = load_export(tmp_path / "new.pt", CPU)
     assert metadata == told
     before = {name: x.half().float() for name, x in tiny_sampler.state_dict().items()}
     after = new.state_dict()

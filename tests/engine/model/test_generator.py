@@ -26,7 +26,7 @@ from engine.music.grid import (
 from engine.music.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests import constraints
 from engine.requests.request import FillRequest, PlanRequest, SampleSettings, Span
-from engine.requests.tasks import generate, harmonize, infill
+from engine.requests.tasks import generate_mask, harmonize_mask, infill_mask
 
 BEAT = STEPS_PER_BEAT
 WINDOW = 4 * BEAT
@@ -70,7 +70,7 @@ def to_harmonize(length: int, first: int = 0, pitches: Any = PIANO, **more: Any)
     """A melody of quarter notes and nothing else, `length` steps from `first` on."""
     roll = notes_to_roll(melody(-(-length // BEAT), first), first, first + length, pitches)
     wanted = SampleSettings(**({"steps": 2, "voices": 88} | more))
-    return FillRequest(roll, harmonize(roll), settings=wanted)
+    return FillRequest(roll, harmonize_mask(roll), settings=wanted)
 
 
 slow = settings(
@@ -199,7 +199,7 @@ def test_doubling_when_asked(tiny_generator: Generator) -> None:
     roll = notes_to_roll([Note(0, pitch, WINDOW, LEAD) for pitch in range(21, 109)], 0, WINDOW)
     for doubling, some in (("allow", True), ("avoid", False)):
         wanted = SampleSettings(steps=2, doubling=doubling)
-        filled = tiny_generator.fill(FillRequest(roll, harmonize(roll), settings=wanted))
+        filled = tiny_generator.fill(FillRequest(roll, harmonize_mask(roll), settings=wanted))
         assert filled.cells[ACCOMPANIMENT].any() == some
 
 
@@ -270,7 +270,7 @@ def test_vary_with_the_rhythm_kept(model: str, beats: int, request: pytest.Fixtu
     generator: Generator = request.getfixturevalue(model)
     roll = source_to_vary(generator.pitches, beats)
     wanted = SampleSettings(steps=2, voices=1, rhythm="keep", low=40, high=70)
-    filled = generator.fill(FillRequest(roll, generate(roll), settings=wanted))
+    filled = generator.fill(FillRequest(roll, generate_mask(roll), settings=wanted))
     assert rhythm_of(filled) == rhythm_of(roll)
     assert roll_to_notes(filled) != roll_to_notes(roll)
     reply = [n.pitch for n in roll_to_notes(filled) if n.voice == ACCOMPANIMENT]
@@ -370,7 +370,7 @@ def test_paper_harmonize_keeps_the_lead(paper_generator: Generator, first: int) 
 def test_paper_infill_keeps_what_is_around(paper_generator: Generator) -> None:
     notes = melody(8) + [Note(i * BEAT, 50, BEAT, ACCOMPANIMENT) for i in range(8)]
     roll = notes_to_roll(notes, 0, 8 * BEAT, paper_generator.pitches)
-    known = infill(roll, 2 * BEAT, 6 * BEAT)
+    known = infill_mask(roll, 2 * BEAT, 6 * BEAT)
     request = FillRequest(roll, known, settings=SampleSettings(steps=2, voices=88))
     filled = paper_generator.fill(request)
     assert (filled.cells == roll.cells)[known].all()

@@ -11,11 +11,11 @@ EMPTY = PianoRoll.empty(96)
 
 
 def test_masks_say_which_task_they_are() -> None:
-    assert task_of(tasks.harmonize(ROLL)) == "harmonize"
-    assert task_of(tasks.continue_from(ROLL, 48)) == "continue"
-    assert task_of(tasks.infill(ROLL, 24, 48)) == "infill"
-    assert task_of(tasks.generate(EMPTY)) == "generate"
-    assert task_of(tasks.generate(ROLL), variation=0.5) == "vary"
+    assert task_of(tasks.harmonize_mask(ROLL)) == "harmonize"
+    assert task_of(tasks.continue_mask(ROLL, 48)) == "continue"
+    assert task_of(tasks.infill_mask(ROLL, 24, 48)) == "infill"
+    assert task_of(tasks.generate_mask(EMPTY)) == "generate"
+    assert task_of(tasks.generate_mask(ROLL), variation=0.5) == "vary"
 
 
 def test_what_a_family_cannot_do_names_a_preset_that_can() -> None:

@@ -45,7 +45,7 @@ def test_known_cells_decide_nothing() -> None:
 def test_the_first_seed_is_the_requests_and_the_chords_go_with_the_answer() -> None:
     filler = Scripted(roll_of(48, 53), roll_of(48, 52, 55), roll_of(48, 52, 55))
     start = roll_of()
-    request = FillRequest(start, tasks.harmonize(start))
+    request = FillRequest(start, tasks.harmonize_mask(start))
     roll, chords = best_of(filler, request, 3)
     assert filler.seeds[0] == request.settings.seed
     assert len(set(filler.seeds)) == 3
@@ -56,6 +56,6 @@ def test_the_first_seed_is_the_requests_and_the_chords_go_with_the_answer() -> N
 def test_one_candidate_is_the_answer_as_it_is_without_choosing() -> None:
     filler = Scripted(roll_of(48))
     start = roll_of()
-    roll, _ = best_of(filler, FillRequest(start, tasks.harmonize(start)), 1)
+    roll, _ = best_of(filler, FillRequest(start, tasks.harmonize_mask(start)), 1)
     assert roll is filler.rolls[0]
     assert filler.seeds == [0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.requests.chord_grid import to_chords, to_plan, turned
+from engine.requests.chord_grid import to_chords, to_plan, transposed_plan
 from engine.requests.request import ChordCell
 
 C, G = frozenset({0, 4, 7}), frozenset({7, 11, 2})
@@ -64,5 +64,5 @@ def test_there_and_back() -> None:
 def test_turned_by_semitones() -> None:
     up, _ = to_plan([ChordCell(0, 24, frozenset({c + 2 for c in C}), 2)], 0, 1)
     plan, _ = to_plan([ChordCell(0, 24, C, 0)], 0, 1)
-    assert (turned(plan, 2) == up).all()
-    assert (turned(plan, -10) == up).all()
+    assert (transposed_plan(plan, 2) == up).all()
+    assert (transposed_plan(plan, -10) == up).all()

@@ -61,10 +61,10 @@ def test_a_known_rest_is_no_unknown_lead() -> None:
 def test_a_given_chord_is_played_with_its_bass_below() -> None:
     roll = notes_to_roll([Note(0, 72, 48, LEAD)], 0, 48, PIANO)
     chords = (ChordCell(0, 24, frozenset({2, 5, 9}), 5),)
-    filled = FixtureGenerator().fill(FillRequest(roll, tasks.harmonize(roll), chords=chords))
+    filled = FixtureGenerator().fill(FillRequest(roll, tasks.harmonize_mask(roll), chords=chords))
     first = [n.pitch for n in roll_to_notes(filled) if n.voice and n.onset_step == 0]
     assert first == [53, 62, 65, 69]
-    silent = FillRequest(roll, tasks.harmonize(roll), chords=(ChordCell(0, 48, frozenset()),))
+    silent = FillRequest(roll, tasks.harmonize_mask(roll), chords=(ChordCell(0, 48, frozenset()),))
     assert [n.voice for n in roll_to_notes(FixtureGenerator().fill(silent))] == [LEAD]
 
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from engine.music.chord_names import Chord
 from engine.music.grid import Meter
-from engine.requests.lead_sheet import LeadSheetError, Placed, chord_cells, place, read
+from engine.requests.lead_sheet import LeadSheetError, Placed, chord_cells, place, read_sheet
 from engine.requests.request import ChordCell
 
 C, F, G7 = (Chord.parse(text) for text in ("C", "F", "G7"))
 
 
 def placed(text: str, meter: str = "4/4") -> list[Placed]:
-    return place(read(text), lambda bar: Meter.parse(meter))
+    return place(read_sheet(text), lambda bar: Meter.parse(meter))
 
 
 def test_bars_and_shares() -> None:

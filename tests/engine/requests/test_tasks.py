@@ -27,27 +27,27 @@ def steps(first: int, end: int) -> list[int]:
 
 
 def test_harmonize_knows_the_lead() -> None:
-    assert spans(tasks.harmonize(ROLL)) == {LEAD: steps(-24, 72), ACCOMPANIMENT: []}
+    assert spans(tasks.harmonize_mask(ROLL)) == {LEAD: steps(-24, 72), ACCOMPANIMENT: []}
 
 
 def test_continue_knows_everything_before() -> None:
-    assert spans(tasks.continue_from(ROLL, 10)) == {
+    assert spans(tasks.continue_mask(ROLL, 10)) == {
         LEAD: steps(-24, 10),
         ACCOMPANIMENT: steps(-24, 10),
     }
-    assert spans(tasks.continue_from(ROLL, -40)) == {LEAD: [], ACCOMPANIMENT: []}
+    assert spans(tasks.continue_mask(ROLL, -40)) == {LEAD: [], ACCOMPANIMENT: []}
 
 
 def test_infill_knows_everything_around() -> None:
     around = steps(-24, 0) + steps(24, 72)
-    assert spans(tasks.infill(ROLL, 0, 24)) == {LEAD: around, ACCOMPANIMENT: around}
-    assert spans(tasks.infill(ROLL, -99, 0))[LEAD] == steps(0, 72)
+    assert spans(tasks.infill_mask(ROLL, 0, 24)) == {LEAD: around, ACCOMPANIMENT: around}
+    assert spans(tasks.infill_mask(ROLL, -99, 0))[LEAD] == steps(0, 72)
     with pytest.raises(GridError):
-        tasks.infill(ROLL, 24, 24)
+        tasks.infill_mask(ROLL, 24, 24)
 
 
 def test_generate_knows_nothing() -> None:
-    assert not tasks.generate(ROLL).any()
+    assert not tasks.generate_mask(ROLL).any()
 
 
 def test_a_plan_request_draws_its_notes_and_spans() -> None:

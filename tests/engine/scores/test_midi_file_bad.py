@@ -139,7 +139,7 @@ def test_the_densest_file_that_is_read_stays_within_half_a_gigabyte(kind: str) -
 def test_empty_chunks_stay_within_half_a_gigabyte() -> None:
     one = bare(ONE_NOTE)
     data = one[:14] + struct.pack(">4sL", b"XFIH", 0) * 20_000 + one[14:]
-    assert peak_bytes(data) / len(data) * midi_file.LARGEST_BYTES < 512e6
+    assert peak_bytes(data) / len(data) * midi_file.LARGEST_FILE_BYTES < 512e6
 
 
 def test_too_many_events_are_told_whatever_track_they_are_in(
@@ -156,7 +156,7 @@ def test_too_many_events_are_told_whatever_track_they_are_in(
 
 
 def test_too_large_a_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(midi_file, "LARGEST_BYTES", 2_000_000)
+    monkeypatch.setattr(midi_file, "LARGEST_FILE_BYTES", 2_000_000)
     path = tmp_path / "large.mid"
     path.write_bytes(bare(ONE_NOTE) + bytes(2_000_000))
     with pytest.raises(MidiFileError, match="is larger than 2 MB"):

@@ -41,7 +41,7 @@ def test_notes_are_where_their_pitch_and_time_say() -> None:
     low, high = shown.pitches
     assert (low, high) == (53, 78)
     top = render.HEADER + render.STRIP
-    left = render.MARGIN + render.KEYS
+    left = render.MARGIN + render.KEYS_WIDTH
     per_step = (1600 - left - render.MARGIN) / (8 * 96)
 
     def at(step: float, pitch: int) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ def test_soft_notes_are_paler() -> None:
     shown = picture("x", [Note(0, 60, 96, LEAD, 110), Note(96, 60, 96, LEAD, 20)], [], FOUR)
     image = render.draw(shown)
     y = render.HEADER + render.STRIP + (shown.pitches[1] - 60 + 0.5) * render.ROW
-    left, width = render.MARGIN + render.KEYS, 1600 - 2 * render.MARGIN - render.KEYS
+    left, width = render.MARGIN + render.KEYS_WIDTH, 1600 - 2 * render.MARGIN - render.KEYS_WIDTH
     loud, soft = (pixel(image, left + width * share, y) for share in (0.25, 0.75))
     assert sum(soft) > sum(loud) + 60
 
@@ -68,7 +68,7 @@ def test_generated_bars_are_tinted() -> None:
     shown = picture("x", TUNE[:8], [Note(192, 60, 96)], FOUR, generated=(192, 288))
     image = render.draw(shown)
     y = render.HEADER + render.STRIP + (shown.pitches[1] - 64 + 0.5) * render.ROW
-    left, width = render.MARGIN + render.KEYS, 1600 - 2 * render.MARGIN - render.KEYS
+    left, width = render.MARGIN + render.KEYS_WIDTH, 1600 - 2 * render.MARGIN - render.KEYS_WIDTH
     given_bar, made_bar = (pixel(image, left + width * share, y) for share in (0.1, 0.9))
     assert given_bar == render.WHITE_ROW
     assert made_bar[2] > made_bar[0] + 10
@@ -144,7 +144,7 @@ def test_a_file_with_a_reply_shades_only_bars_the_melody_does_not_share() -> Non
 
 def test_the_png_can_be_opened(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "out.png"
-    render.save(render.draw(picture("x", TUNE, CHORDS, FOUR)), path)
+    render.save_png(render.draw(picture("x", TUNE, CHORDS, FOUR)), path)
     with Image.open(path) as opened:
         assert (opened.format, opened.width) == ("PNG", 1600)
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from engine.model import checkpoint
-from engine.model.export import ModelError, write
+from engine.model.export import ModelError, write_export
 from engine.model.generator import Generator
-from engine.requests.abilities import SYSTEMS
+from engine.requests.abilities import SYSTEM_NAMES
 from engine.systems.inspect import maximise, neighbours, subject_of
 from engine.systems.registry import SYSTEMS as ROWS
 from tests.engine.systems.small import FACTS, SMALL
@@ -28,7 +28,7 @@ def saved(family: str, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_the_filter_answers_more_to_what_was_found_than_to_noise(
     family: str, tmp_path: Path
 ) -> None:
@@ -51,7 +51,7 @@ def test_the_papers_network_too(paper_generator: Generator, tmp_path: Path) -> N
         "schedule": "linear",
     }
     path = tmp_path / "paper.pt"
-    write(paper_generator.sampler, told, path)  # type: ignore[arg-type]
+    write_export(paper_generator.sampler, told, path)  # type: ignore[arg-type]
     subject = subject_of(path)
     assert subject.lowest == "bottom.3"
     found = maximise(subject, "bottom.3", (0, 2), steps=2)

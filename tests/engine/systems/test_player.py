@@ -9,7 +9,7 @@ import pytest
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Mask, Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests import tasks
-from engine.requests.abilities import ABILITIES, SYSTEMS, AbilityError
+from engine.requests.abilities import ABILITIES, SYSTEM_NAMES, AbilityError
 from engine.requests.request import ChordCell, FillRequest, PlanRequest, SampleSettings, Span
 from engine.systems import registry
 from engine.systems.player import SystemPlayer
@@ -19,15 +19,15 @@ TUNE = [Note(24 * i, 72 + i % 5, 24, LEAD) for i in range(8)]
 UNDER = [Note(48 * i, 48 + i % 3, 48, ACCOMPANIMENT) for i in range(4)]
 ROLL = notes_to_roll([*TUNE, *UNDER], 0, STEPS)
 MASKS: dict[str, Callable[[PianoRoll], Mask]] = {
-    "harmonize": tasks.harmonize,
-    "continue": lambda roll: tasks.continue_from(roll, 96),
-    "infill": lambda roll: tasks.infill(roll, 48, 96),
-    "vary": tasks.generate,
-    "generate": tasks.generate,
+    "harmonize": tasks.harmonize_mask,
+    "continue": lambda roll: tasks.continue_mask(roll, 96),
+    "infill": lambda roll: tasks.infill_mask(roll, 48, 96),
+    "vary": tasks.generate_mask,
+    "generate": tasks.generate_mask,
 }
 PLAYED = SampleSettings(steps=3, sampler="ddim", seed=4)
-CAN = [(family, task) for family in SYSTEMS for task in ABILITIES[family].tasks]
-CANNOT = [(f, task) for f in SYSTEMS for task in MASKS if task not in ABILITIES[f].tasks]
+CAN = [(family, task) for family in SYSTEM_NAMES for task in ABILITIES[family].tasks]
+CANNOT = [(f, task) for f in SYSTEM_NAMES for task in MASKS if task not in ABILITIES[f].tasks]
 
 
 def asked(task: str, **settings: object) -> FillRequest:
@@ -38,7 +38,7 @@ def asked(task: str, **settings: object) -> FillRequest:
 
 
 def test_the_table_of_abilities_has_every_system() -> None:
-    assert set(SYSTEMS) == set(registry.SYSTEMS)
+    assert set(SYSTEM_NAMES) == set(registry.SYSTEMS)
 
 
 @pytest.mark.parametrize(("family", "task"), CAN)
@@ -70,7 +70,7 @@ def test_what_it_cannot_do_is_told_in_one_line(
         small_player(family).fill(asked(task))
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_a_sampler_of_another_process_is_refused(
     small_player: Callable[[str], SystemPlayer], family: str
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_sampler_of_another_process_is_refused(
         small_player(family).fill(asked("generate", sampler="renoise"))
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_what_a_format_holds_of_a_roll_has_its_steps_and_is_counted(
     small_player: Callable[[str], SystemPlayer], family: str
 ) -> None:
@@ -98,7 +98,7 @@ def test_chord_symbols_are_refused_not_ignored(
         small_player("savkin").fill(wanted)
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_a_plan_goes_on_from_what_is_known(
     small_player: Callable[[str], SystemPlayer], family: str
 ) -> None:

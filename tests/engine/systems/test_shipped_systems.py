@@ -10,7 +10,7 @@ from bridge.settings.presets import load
 from engine.model.export import is_export
 from engine.music.roll import PianoRoll, roll_to_notes
 from engine.requests.request import FillRequest, SampleSettings
-from engine.requests.tasks import generate
+from engine.requests.tasks import generate_mask
 from engine.systems.player import SystemPlayer
 from scripts.score_shipped import PRESETS
 
@@ -29,6 +29,6 @@ def test_it_is_small_has_its_preset_and_its_card_and_plays(path: Path) -> None:
     roll = PianoRoll.empty(384)
     for seed in (1, 2):
         asked = FillRequest(
-            roll, generate(roll), settings=SampleSettings(steps=12, sampler="ddim", seed=seed)
+            roll, generate_mask(roll), settings=SampleSettings(steps=12, sampler="ddim", seed=seed)
         )
         assert len(roll_to_notes(player.fill(asked))) >= 8

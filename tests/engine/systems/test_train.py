@@ -7,10 +7,10 @@ import torch
 
 from engine.model.checkpoint import CheckpointError
 from engine.model.export import ModelError
-from engine.requests.abilities import SYSTEMS
+from engine.requests.abilities import SYSTEM_NAMES
 from engine.systems import weights
 from engine.systems.player import SystemPlayer, load_player
-from engine.systems.train import SystemRun, SystemTrainSettings, train
+from engine.systems.train import SystemRun, SystemTrainSettings, train_system
 from tests.engine.systems.small import SMALL
 
 
@@ -30,10 +30,10 @@ def settings(pack: Path, out: Path, family: str, steps: int) -> SystemTrainSetti
 
 
 def run(pack: Path, out: Path, family: str, steps: int) -> SystemRun:
-    return train(settings(pack, out, family, steps), lambda progress, share: None)
+    return train_system(settings(pack, out, family, steps), lambda progress, share: None)
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_a_stopped_run_goes_on_as_the_same_run(
     made_pack: Path, tmp_path: Path, family: str
 ) -> None:
@@ -46,7 +46,7 @@ def test_a_stopped_run_goes_on_as_the_same_run(
         assert torch.equal(mine, theirs)
 
 
-@pytest.mark.parametrize("family", SYSTEMS)
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
 def test_an_export_plays_as_its_run_and_is_half_as_large(
     made_pack: Path, tmp_path: Path, family: str
 ) -> None:

@@ -16,7 +16,13 @@ from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.inputs import logits_of, to_inputs
 from engine.diffusion.noise import alpha_bar, diffuse, flip_rate, log_decay, posterior
 from engine.diffusion.sampler import Sampler
-from engine.evaluation.chorale_score import benchmark, bound_of, load_model, marginal, shrink
+from engine.evaluation.chorale_score import (
+    benchmark,
+    bound_of,
+    load_chorale_model,
+    marginal,
+    shrink,
+)
 from engine.model import checkpoint
 from engine.model.checkpoint import CheckpointError
 from engine.training.chorales import ChoraleError, PieceWindows, Rolls, load_chorales, padded
@@ -278,7 +284,7 @@ def test_models_of_something_else_are_refused(file: Path, tmp_path: Path) -> Non
     path = tmp_path / "other.pt"
     checkpoint.save_atomically({"format": 1, "family": "paper-unet"}, path)
     with pytest.raises(CheckpointError, match="a paper-unet model, none of chorales"):
-        load_model(path, "cpu")
+        load_chorale_model(path, "cpu")
 
 
 def test_batches_follow_from_seed_and_place(file: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.training.context_corruption import (
     CORRUPTIONS,
-    Notes,
+    _Notes,
     corrupted,
     dropped,
     played_by_hand,
@@ -38,11 +38,11 @@ class Dice(np.random.Generator):
     random = uniform = integers = choice = _next  # type: ignore[assignment]
 
 
-def notes_of(rows: Sequence[tuple[int, ...]]) -> Notes:
+def notes_of(rows: Sequence[tuple[int, ...]]) -> _Notes:
     return np.array(rows, np.int64).reshape(-1, 4)
 
 
-def rows_of(notes: Notes) -> list[tuple[int, ...]]:
+def rows_of(notes: _Notes) -> list[tuple[int, ...]]:
     return [tuple(map(int, row)) for row in notes]
 
 

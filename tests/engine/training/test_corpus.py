@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from engine.training.corpus import (
-    LARGEST_BYTES,
+    LARGEST_PIECE_BYTES,
     CorpusError,
     Piece,
     folder_pieces,
     manifest_pieces,
-    pack,
     read_piece,
+    write_pack,
 )
 from engine.training.dataset import Windows, load_pack
 from engine.training.feed import make_windows
 
 
 def test_a_folder_with_bad_files(midi_folder: Path, tmp_path: Path) -> None:
-    count, skipped = pack(folder_pieces(midi_folder), tmp_path / "p.npz")
+    count, skipped = write_pack(folder_pieces(midi_folder), tmp_path / "p.npz")
     assert count == 10
     assert sorted(line.split(":")[0] for line in skipped) == ["broken.mid", "empty.mid"]
     assert load_pack(tmp_path / "p.npz").piece_split.tolist() == [0] * 9 + [1]
@@ -33,7 +33,7 @@ def test_a_folder_with_bad_files(midi_folder: Path, tmp_path: Path) -> None:
 def test_few_files_hold_out_the_last(midi_folder: Path, tmp_path: Path) -> None:
     pieces = list(folder_pieces(midi_folder))
     usable = [p for p in pieces if p.name.startswith("piece")]
-    pack(usable[:3], tmp_path / "p.npz")
+    write_pack(usable[:3], tmp_path / "p.npz")
     assert load_pack(tmp_path / "p.npz").piece_split.tolist() == [0, 0, 1]
 
 
@@ -42,7 +42,7 @@ def test_too_little_data_says_so(midi_folder: Path, tmp_path: Path, usable: int)
     pieces = [Piece("x", "", f"{i}.mid", "", b"no") for i in range(2)]
     good = [p for p in folder_pieces(midi_folder) if p.name.startswith("piece")][:usable]
     with pytest.raises(CorpusError, match=r"usable piece.*0\.mid"):
-        pack([*pieces, *good], tmp_path / "p.npz")
+        write_pack([*pieces, *good], tmp_path / "p.npz")
     assert not (tmp_path / "p.npz").exists()
 
 
@@ -103,13 +103,13 @@ def test_a_real_folder_is_packed_and_what_is_wrong_is_said(tmp_path: Path) -> No
         (folder / name).write_bytes(data)
     with (folder / "huge.mid").open("wb") as file:
         file.truncate(100_000_000)
-    count, skipped = pack(folder_pieces(folder), tmp_path / "p.npz")
+    count, skipped = write_pack(folder_pieces(folder), tmp_path / "p.npz")
     reasons = dict(line.split(": ", 1) for line in skipped)
     assert count == len(GOOD)
     assert reasons.keys() == {f"deeper/{name}" for name in BAD} | {"huge.mid"}
     for name, (_, reason) in BAD.items():
         assert reason in reasons[f"deeper/{name}"]
-    assert reasons["huge.mid"] == f"is larger than {LARGEST_BYTES // 1_000_000} MB"
+    assert reasons["huge.mid"] == f"is larger than {LARGEST_PIECE_BYTES // 1_000_000} MB"
     packed = load_pack(tmp_path / "p.npz")
     assert packed.corpora == ("my music",)
     assert [lengths.tolist() for _, lengths in packed.meters] == [[120], [96], [96], [96]]
@@ -129,7 +129,7 @@ def test_links_pipes_folders_and_names_that_are_no_text(tmp_path: Path) -> None:
     (folder / "gone.mid").symlink_to("nowhere.mid")
     os.mkfifo(folder / "pipe.mid")
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9\n.mid")).write_bytes(b"no")
-    count, skipped = pack(folder_pieces(folder), tmp_path / "p.npz")
+    count, skipped = write_pack(folder_pieces(folder), tmp_path / "p.npz")
     assert count == 2
     assert skipped == [
         "album.mid: is not a file, or a link that leads nowhere",
@@ -145,7 +145,7 @@ def test_a_file_that_may_not_be_read(midi_folder: Path, tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid", "locked.mid"):
         (tmp_path / name).write_bytes((midi_folder / "piece-0.mid").read_bytes())
     (tmp_path / "locked.mid").chmod(0)
-    count, skipped = pack(folder_pieces(tmp_path), tmp_path / "p.npz")
+    count, skipped = write_pack(folder_pieces(tmp_path), tmp_path / "p.npz")
     assert (count, skipped) == (2, ["locked.mid: cannot be read: Permission denied"])
 
 
@@ -184,7 +184,7 @@ def shelf(midi_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_manifest_says_what_is_what(shelf: Path) -> None:
-    count, skipped = pack(manifest_pieces(shelf), shelf / "p.npz")
+    count, skipped = write_pack(manifest_pieces(shelf), shelf / "p.npz")
     packed = load_pack(shelf / "p.npz")
     assert count == 6  # none of them has a share in the shipped weights: so all are taken
     assert packed.corpora == ("pop", "openewld-pd")
@@ -196,7 +196,7 @@ def test_a_manifest_says_what_is_what(shelf: Path) -> None:
 
 
 def test_a_corpus_without_a_share_weighs_one_when_asked_for(shelf: Path) -> None:
-    pack(manifest_pieces(shelf, ("openewld-pd",)), shelf / "p.npz")
+    write_pack(manifest_pieces(shelf, ("openewld-pd",)), shelf / "p.npz")
     windows = make_windows(load_pack(shelf / "p.npz"), 0, 0)
     assert isinstance(windows, Windows)
     assert windows.share.tolist() == [0.5, 1.0, 1.0]
@@ -205,7 +205,7 @@ def test_a_corpus_without_a_share_weighs_one_when_asked_for(shelf: Path) -> None
 def test_a_corpus_with_a_share_is_taken_before_the_others(shelf: Path) -> None:
     with (shelf / "manifest.csv").open("a", encoding="utf-8") as manifest:
         manifest.write("\nopenhymnal,openewld-pd/0.mid,train,\nopenhymnal,openewld-pd/1.mid,valid,")
-    pack(manifest_pieces(shelf), shelf / "p.npz")
+    write_pack(manifest_pieces(shelf), shelf / "p.npz")
     assert load_pack(shelf / "p.npz").corpora == ("openhymnal",)
 
 

@@ -26,8 +26,8 @@ from engine.music.grid import (
 )
 from engine.music.merged import merge
 from engine.music.roll import Note, notes_to_roll
-from engine.training.corpus import Piece, pack, read_piece
-from engine.training.dataset import Pack, PackError, Windows, draw, draw_mask, load_pack
+from engine.training.corpus import Piece, read_piece, write_pack
+from engine.training.dataset import Pack, PackError, Windows, cells_of_rows, draw_mask, load_pack
 
 any_notes = st.lists(
     st.builds(
@@ -50,7 +50,7 @@ def test_draw_is_notes_to_roll(windows: list[list[Note]]) -> None:
         for index, notes in enumerate(windows)
         for n in notes
     ]
-    cells = draw(np.array(rows, np.int64).reshape(-1, 5), len(windows), 96)
+    cells = cells_of_rows(np.array(rows, np.int64).reshape(-1, 5), len(windows), 96)
     for found, notes in zip(cells, windows, strict=True):
         assert (found == notes_to_roll(notes, 0, 96).cells).all()
 
@@ -298,13 +298,13 @@ def test_flaws_are_heard_and_never_asked_for(made_pack: Path) -> None:
 
 
 def test_music_with_hardly_a_note_does_not_hang() -> None:
-    pack = numbered({0: Meter(4, 4)})
+    write_pack = numbered({0: Meter(4, 4)})
     lone = replace(
-        pack,
-        onset=pack.onset[:1],
-        end=pack.end[:1],
-        pitch=pack.pitch[:1],
-        voice=pack.voice[:1],
+        write_pack,
+        onset=write_pack.onset[:1],
+        end=write_pack.end[:1],
+        pitch=write_pack.pitch[:1],
+        voice=write_pack.voice[:1],
         first_note=np.array([0, 1]),
     )
     batch = Windows(lone, 0, {}, {}, np.random.default_rng(0)).batch(2, 4)
@@ -349,7 +349,7 @@ def test_density_buckets_rise() -> None:
 
 def test_a_split_without_pieces_says_so(midi_folder: Path, tmp_path: Path) -> None:
     data = (midi_folder / "piece-0.mid").read_bytes()
-    pack([Piece("x", "valid", str(i), "", data) for i in range(2)], tmp_path / "p.npz")
+    write_pack([Piece("x", "valid", str(i), "", data) for i in range(2)], tmp_path / "p.npz")
     with pytest.raises(PackError, match="no piece in this split"):
         windows_of(tmp_path / "p.npz")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, STEPS_PER_BEAT
 from engine.music.merged import alone as merged_alone
-from engine.training.dataset import Pack, PackError, draw, load_pack
+from engine.training.dataset import Pack, PackError, cells_of_rows, load_pack
 from engine.training.device_windows import (
     DevicePack,
     Notes,
@@ -73,7 +73,7 @@ def pack(made_pack: Path) -> Pack:
 @given(note_rows)
 def test_a_roll_is_the_one_the_cpu_draws(found: list[tuple[int, int, int, int, int]]) -> None:
     rows = np.array([(w, on, on + n, p, v) for w, on, n, p, v in found], np.int64).reshape(-1, 5)
-    wanted = draw(rows, 3, STEPS_PER_BEAT * 4)
+    wanted = cells_of_rows(rows, 3, STEPS_PER_BEAT * 4)
     assert (roll_of(notes_of(rows), 3, STEPS_PER_BEAT * 4).numpy() == wanted).all()
 
 

@@ -18,7 +18,7 @@ from engine.diffusion.inputs import logits_of, to_inputs
 from engine.model import checkpoint
 from engine.model.checkpoint import CheckpointError
 from engine.model.export import ModelError, export
-from engine.training.corpus import Piece, pack
+from engine.training.corpus import Piece, write_pack
 from engine.training.dataset import PackError, Windows
 from engine.training.feed import make_windows, measure_prior, prefetched
 from engine.training.train import Run, draw_level, loss_of, train
@@ -310,6 +310,6 @@ def test_data_without_a_piece_to_train_on_is_refused_at_once(
     settings: TrainSettings, midi_folder: Path, tmp_path: Path
 ) -> None:
     data = (midi_folder / "piece-0.mid").read_bytes()
-    pack([Piece("x", "valid", str(i), "", data) for i in range(2)], tmp_path / "p.npz")
+    write_pack([Piece("x", "valid", str(i), "", data) for i in range(2)], tmp_path / "p.npz")
     with pytest.raises(PackError, match="no piece in this split"):
         Run(replace(settings, data=tmp_path / "p.npz"))

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.live.listening.note_gate import ECHO_NS, Change, NoteEvent, NoteGate
-from bridge.midi_messages import Kind, MidiMessage, parse
+from bridge.midi_messages import Kind, MidiMessage, parse_message
 from bridge.timebase import NS_PER_MS as MS
 
 ON, OFF, LIFTED = Change.ON, Change.OFF, Change.LIFTED
 
 
 def feed(gate: NoteGate, *data: int, at_ns: int = 0) -> list[tuple[Change, int]]:
-    message = parse(data)
+    message = parse_message(data)
     assert message is not None
     return [(event.change, event.pitch) for event in gate.read(message, at_ns)]
 
@@ -42,12 +42,12 @@ def feed(gate: NoteGate, *data: int, at_ns: int = 0) -> list[tuple[Change, int]]
     ],
 )
 def test_parse(data: tuple[int, ...], message: MidiMessage | None) -> None:
-    assert parse(data) == message
+    assert parse_message(data) == message
 
 
 @given(st.lists(st.integers(-1, 300), max_size=5))
 def test_parse_never_fails(data: list[int]) -> None:
-    parse(tuple(data))
+    parse_message(tuple(data))
 
 
 def test_notes_pass_once_each_way() -> None:
@@ -189,7 +189,7 @@ def test_ons_and_offs_always_alternate(messages: list[tuple[int, int, int, int, 
     for at_ns, (status, channel, first, second, ours) in enumerate(messages):
         if ours:
             gate.sent(channel, first, at_ns)
-        message = parse((status | channel, first, second))
+        message = parse_message((status | channel, first, second))
         assert message is not None
         for event in gate.read(message, at_ns):
             key = (event.channel, event.pitch)

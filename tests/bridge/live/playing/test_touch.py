@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bridge.live.playing.touch import (
     BASS,
-    CHORDS,
-    MELODY,
+    CHORDS_PART,
+    MELODY_PART,
     chance,
     dress,
     part_of,
@@ -33,7 +33,7 @@ def test_chance_is_a_function_of_its_arguments(seed: int, step: int, pitch: int)
 
 def test_the_lowest_of_the_accompaniment_is_the_bass() -> None:
     assert [part_of(note, [*CHORD, TUNE]) for note in [*CHORD, TUNE]] == [
-        BASS, CHORDS, CHORDS, MELODY,
+        BASS, CHORDS_PART, CHORDS_PART, MELODY_PART,
     ]  # fmt: skip
 
 
@@ -51,24 +51,26 @@ def test_a_strum_rolls_the_chord_up_or_down_and_leaves_the_melody(
 def test_a_strummed_note_still_sounds_for_half_its_length() -> None:
     knobs = Knobs({"strum": 60.0})
     short = [Note(0, 48 + i, 3, ACCOMPANIMENT) for i in range(8)]
-    found = [dress(note, short, CHORDS, 80, knobs, 240) for note in short]
+    found = [dress(note, short, CHORDS_PART, 80, knobs, 240) for note in short]
     assert max(note.onset_step for note in found) == 1.5
     assert {note.end_step for note in found} == {3.0}
 
 
 def test_humanize_of_a_part_is_its_own_or_that_of_all() -> None:
     at_rest = Knobs({"humanize": 1.0, "bass_humanize": 0.0})
-    bass, chord = (dress(CHORD[0], CHORD, part, 100, at_rest, 120) for part in (BASS, CHORDS))
+    bass, chord = (dress(CHORD[0], CHORD, part, 100, at_rest, 120) for part in (BASS, CHORDS_PART))
     assert (bass.onset_step, bass.velocity) == (24.0, 80)
     assert chord.onset_step > 24.0
     like_all = Knobs({"humanize": 1.0})
     assert dress(CHORD[0], CHORD, BASS, 100, like_all, 120) == chord
-    own = dress(TUNE, CHORD, MELODY, 100, Knobs({"lead_humanize": 1.0}), 120)
+    own = dress(TUNE, CHORD, MELODY_PART, 100, Knobs({"lead_humanize": 1.0}), 120)
     assert own.onset_step > 24.0
 
 
 def test_channels_of_the_parts_and_the_velocity() -> None:
     knobs = Knobs({"out_channel": 3, "bass_channel": 5, "velocity": 77})
-    found = [dress(CHORD[0], CHORD, part, 100, knobs, 120) for part in (BASS, CHORDS, MELODY)]
+    found = [
+        dress(CHORD[0], CHORD, part, 100, knobs, 120) for part in (BASS, CHORDS_PART, MELODY_PART)
+    ]
     assert [note.channel for note in found] == [4, 2, 2]
     assert {note.velocity for note in found} == {77}

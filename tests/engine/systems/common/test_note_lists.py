@@ -4,12 +4,12 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 from engine.music.roll import Note
 from engine.requests.request import SampleSettings
 from engine.systems.common.mending import fitting, on_grid, snapped
-from engine.systems.common.note_lists import one_line, voiced
+from engine.systems.common.note_lists import ordered_notes, voiced
 
 
 def test_one_pitch_sounds_once_at_a_time() -> None:
     notes = [Note(0, 60, 48, LEAD), Note(24, 60, 24), Note(24, 60, 12, LEAD), Note(24, 64, 24)]
-    kept, left_out = one_line(notes)
+    kept, left_out = ordered_notes(notes)
     assert kept == [Note(0, 60, 24, LEAD), Note(24, 60, 12, LEAD), Note(24, 64, 24)]
     assert left_out == 1
 
