@@ -30,3 +30,4 @@ sums:
 patches:
 	scripts/setup dev
 	.venv/bin/python -m scripts.make_patches
+	.venv/bin/python -m scripts.make_daw

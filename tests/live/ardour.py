@@ -77,6 +77,20 @@ quit()
 """
 
 
+_SCRIPT = """
+AudioEngine:set_backend("JACK", "ardour", "")
+Session = load_session("{folder}", "song")
+selected = Session:route_by_name("Melody"):to_track():playlist():region_list()
+local list = {{ regionlist = function () return selected end }}
+Editor = {{ get_selection = function () return {{ regions = list }} end }}
+ardour = function () end
+{text}
+Session:save_state("")
+close_session()
+quit()
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Times in beats of the song."""
@@ -116,18 +130,26 @@ class Ardour:
         """Where a beat of the song lies, in samples."""
         return round(beat * 60 / self.bpm * SAMPLE_RATE)
 
-    def takes(self) -> list[list[Note]]:
-        """What Return recorded, take by take, in beats of the song."""
+    def script(self, name: str, text: str, **environment: str) -> str:
+        """Load the session, do `text` in Ardour's Lua, save; gives what it printed.
+
+        `Session` is there, and `selected`: the regions that an editor would give as selected.
+        """
+        self._lua(name, _SCRIPT.format(folder=self._song, text=text), environment)
+        return (self.folder / f"{name}.log").read_text()
+
+    def takes(self, name: str = "Return") -> list[list[Note]]:
+        """What a track recorded, take by take, in beats of the song."""
         root = ET.parse(self._xml).getroot()
         files = {source.get("id"): source.get("name") for source in root.iter("Source")}
-        track = next(route for route in root.iter("Route") if route.get("name") == "Return")
+        track = next(route for route in root.iter("Route") if route.get("name") == name)
         lists = root.iter("Playlist")
         played = next(one for one in lists if one.get("id") == track.get("midi-playlist"))
         takes = []
         for region in sorted(played, key=lambda one: _position(one.attrib)):
-            name = files[region.get("source-0")]
-            assert name is not None
-            takes.append(_notes(self._midi / name, _position(region.attrib)))
+            file = files[region.get("source-0")]
+            assert file is not None
+            takes.append(_notes(self._midi / file, _position(region.attrib)))
         return takes
 
     @property
@@ -142,7 +164,7 @@ class Ardour:
     def _midi(self) -> Path:
         return self._song / "interchange" / "song" / "midifiles"
 
-    def _lua(self, name: str, text: str) -> None:
+    def _lua(self, name: str, text: str, more: Mapping[str, str] | None = None) -> None:
         script = self.folder / f"{name}.lua"
         script.write_text(text)
         environment = os.environ | {
@@ -150,6 +172,7 @@ class Ardour:
             "JACK_NO_START_SERVER": "1",
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "HOME": str(self.folder),
+            **(more or {}),
         }
         with (self.folder / f"{name}.log").open("w") as log:
             subprocess.run(
