@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,28 @@ def used(tree: ast.Module) -> Iterator[tuple[str, str]]:
         match node:  # monkeypatch.setattr(module, "name", ...)
             case ast.Call(args=[ast.Name(id=place), ast.Constant(value=str(name)), *_]):
                 yield modules.get(place, ""), name
+
+
+def test_each_package_says_where_to_begin_and_imports_nothing() -> None:
+    doors = [path for top in ("bridge", "engine") for path in (ROOT / top).rglob("__init__.py")]
+    for door in sorted(doors):
+        tree, where = ast.parse(door.read_text()), str(door.relative_to(ROOT))
+        text = ast.get_docstring(tree) or ""
+        assert len(tree.body) == 1, f"{where}: a docstring alone (docs/architecture.md)"
+        begin = [line for line in text.splitlines() if line.startswith("Begin with `")]
+        assert len(begin) == 1, f"{where}: want a line `Begin with ...`"
+        for name in re.findall(r"`([\w.]+)`", begin[0]):
+            assert _is_there(door.parent, name.split(".")), f"{where}: no {name}"
+
+
+def _is_there(folder: Path, parts: list[str]) -> bool:
+    """Whether a module, or a name in it, is where a package's docstring says."""
+    *inside, last = parts
+    place = folder.joinpath(*inside)
+    if (place / f"{last}.py").exists():
+        return True
+    module = place.with_suffix(".py")
+    return module.exists() and last in dict(defined(ast.parse(module.read_text())))
 
 
 OURS = [(module, tree) for module, tree in sources("bridge", "engine") if ".cli" not in module]

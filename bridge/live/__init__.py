@@ -1,5 +1,7 @@
 """The live session, pure: commands in, effects out, time is an argument.
 
-`session` is the door. No threads, no sockets, no ports, no clock of its own: a list of commands
-replays a whole performance exactly.
+Begin with `session`.
+
+No threads, no sockets, no ports, no clock of its own: a list of commands replays a whole
+performance exactly.
 """

@@ -1,1 +1,4 @@
-"""Takes: what was just played, as MIDI files of the user's."""
+"""Takes: what was just played, as MIDI files of the user's.
+
+Begin with `keeper`.
+"""

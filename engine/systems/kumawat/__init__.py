@@ -1,1 +1,4 @@
-"""Diffusion in the space of a plain encoder-decoder of note images (after H. Kumawat)."""
+"""Diffusion in the space of a plain encoder-decoder of note images (after H. Kumawat).
+
+Begin with `process`.
+"""

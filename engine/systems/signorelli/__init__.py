@@ -1,1 +1,4 @@
-"""Triples of pitch, duration and delta through a causal 1-D U-Net (after G. Signorelli)."""
+"""Triples of pitch, duration and delta through a causal 1-D U-Net (after G. Signorelli).
+
+Begin with `process`.
+"""
