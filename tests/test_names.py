@@ -78,13 +78,20 @@ def test_each_package_says_where_to_begin_and_imports_nothing() -> None:
 
 
 def _is_there(folder: Path, parts: list[str]) -> bool:
-    """Whether a module, or a name in it, is where a package's docstring says."""
-    *inside, last = parts
-    place = folder.joinpath(*inside)
-    if (place / f"{last}.py").exists():
-        return True
-    module = place.with_suffix(".py")
-    return module.exists() and last in dict(defined(ast.parse(module.read_text())))
+    """Whether `module`, `package.module`, `module.Name` or `module.Name.method` is there."""
+    while parts and (folder / parts[0]).is_dir():
+        folder, *parts = folder / parts[0], *parts[1:]
+    module, *names = parts
+    path = folder / f"{module}.py"
+    if not path.exists() or not names:
+        return path.exists()
+    within: list[ast.stmt] = ast.parse(path.read_text()).body
+    for name in names:
+        found = [node for node in within if getattr(node, "name", "") == name]
+        if not found:
+            return False
+        within = getattr(found[0], "body", [])
+    return True
 
 
 OURS = [(module, tree) for module, tree in sources("bridge", "engine") if ".cli" not in module]
