@@ -32,10 +32,14 @@ def test_asserts_and_types_are_left_alone() -> None:
     assert all(one.line > 3 for one in mutants(Path("x.py"), SOURCE))
 
 
-def test_the_tests_named_after_a_module_come_first() -> None:
+def test_the_nearest_tests_come_first() -> None:
     path = Path("bridge/live/planning/beat_tally.py")
-    own, folder, above = nearest_tests(path)
-    assert own == ["tests/bridge/live/planning/test_beat_tally.py"]
-    assert folder == ["tests/bridge/live/planning"]
-    assert "tests/bridge/live/test_session.py" in above
+    near = nearest_tests(path)
+    assert near[0] == "tests/bridge/live/planning/test_beat_tally.py"
+    own = [test for test in near if test.startswith("tests/bridge/live/planning/")]
+    assert near[: len(own)] == own
+    assert "tests/bridge/live/test_session.py" in near
+    assert "tests/bridge/live/playing/test_scheduler.py" in near, "a neighbour's"
+    assert "tests/bridge/test_fuzz.py" not in near
+    assert len(near) == len(set(near))
     assert path in modules(["bridge/live"])
