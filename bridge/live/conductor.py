@@ -115,7 +115,7 @@ class Conductor:
         stage.bars.use(stage.transport.meters)
         if position >= stage.replanner.next_step:
             effects += self._decide(now_ns)
-        ready = position + _COMMIT_LEAD + max(0.0, -stage.output_offset_steps) + HAIR
+        ready = position + _COMMIT_LEAD + max(0.0, -stage.output_offset_steps)
         if ready >= stage.plan_book.committed_to:
             self._commit((math.floor(ready) // _SIXTEENTH + 1) * _SIXTEENTH)
         effects += self._send(now_ns)

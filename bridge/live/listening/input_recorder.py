@@ -199,7 +199,7 @@ class InputRecorder:
             above = [
                 (max(other.onset_step, entry.onset_step), min(other_end, end))
                 for other, other_end in spans
-                if entry.pitch < other.pitch <= PIANO.high and other_end > entry.onset_step
+                if entry.pitch < other.pitch <= PIANO.high
             ]
             hidden = (
                 entry.pitch > PIANO.high
@@ -241,7 +241,7 @@ def _end(playing: _Playing, now_step: int) -> int:
 
 
 def covered_steps(spans: list[tuple[int, int]]) -> int:
-    """Steps in the union of the spans [start, end)."""
+    """Steps in the union of the spans [start, end); empty are those that end before they start."""
     total, reach = 0, -(10**9)
     for start, end in sorted(spans):
         total += max(0, end - max(start, reach))

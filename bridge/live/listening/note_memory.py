@@ -99,10 +99,7 @@ class NoteMemory:
         if self.region is not None:
             start = max(start, to_step - self.region.length_steps)
         for low, high, _ in self._segments(start, to_step):
-            for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
-                bucket = self._buckets.get(key)
-                if not bucket:
-                    continue
+            for bucket in self._buckets_of(low, high):
                 kept = [e for e in bucket if not self._passed(e, low, high, start)]
                 self._count -= len(bucket) - len(kept)
                 bucket[:] = kept
@@ -159,11 +156,16 @@ class NoteMemory:
             yield folded, folded + stop - first_step, first_step - folded
             first_step = stop
 
+    def _buckets_of(self, low: int, high: int) -> Iterator[list[RememberedNote]]:
+        """The buckets with the onsets at the folded steps [low, high)."""
+        for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
+            yield self._buckets.get(key, [])
+
     def _entries(self, first_step: int, end_step: int) -> Iterator[tuple[int, RememberedNote]]:
         """(onset, entry) of the onsets in [first_step, end_step)."""
         for low, high, shift in self._segments(first_step, end_step):
-            for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
-                for entry in self._buckets.get(key, ()):
+            for bucket in self._buckets_of(low, high):
+                for entry in bucket:
                     onset = self._folded(entry.onset_step)
                     if low <= onset < high:
                         yield onset + shift, entry

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import Enum
+from typing import NamedTuple
 
 _FRESH_STEPS = 4 * 24
 """A plan decided at most four beats before a beat is fresh there."""
+KEPT_BEATS = 256
+"""Beats begun and not closed that are remembered: after jumps some never are."""
 
 
 class Origin(Enum):
@@ -37,6 +40,17 @@ class BeatCounts:
         return sum(getattr(self, row.name) for row in fields(self))
 
 
+class _Source(NamedTuple):
+    """Where a beat's notes come from. begun_without: its first part came from nothing."""
+
+    origin: Origin
+    decided_step: int
+    begun_without: bool
+
+
+_UNKNOWN = _Source(Origin.NOTHING, 0, True)
+
+
 class BeatTally:
     """Books of the beats of the reply. Owner: the transport thread.
 
@@ -46,32 +60,26 @@ class BeatTally:
     def __init__(self) -> None:
         self.counts = BeatCounts()
         self.last = ""
-        self._origins: dict[int, tuple[Origin, int]] = {}
-        self._begun_without: set[int] = set()
+        self._sources: dict[int, _Source] = {}
 
     def covered(self, beat_step: int, origin: Origin, decided_step: int) -> None:
         """Note that part of the beat at `beat_step` is from `origin`. The best one counts."""
-        known = self._origins.get(beat_step)
-        if known is None and origin is Origin.NOTHING:
-            self._begun_without.add(beat_step)
-        better = known is None or (known[0] is not Origin.PLAN and origin is not Origin.NOTHING)
-        if better:
-            self._origins[beat_step] = (origin, decided_step)
-        while len(self._origins) > 256:
-            del self._origins[next(iter(self._origins))]
-        if len(self._begun_without) > 256:
-            self._begun_without.clear()
+        known = self._sources.get(beat_step)
+        if known is None:
+            self._sources[beat_step] = _Source(origin, decided_step, origin is Origin.NOTHING)
+        elif known.origin is not Origin.PLAN and origin is not Origin.NOTHING:
+            self._sources[beat_step] = _Source(origin, decided_step, known.begun_without)
+        if len(self._sources) > KEPT_BEATS:
+            del self._sources[next(iter(self._sources))]
 
     def close(self, beat_step: int, sounded: bool, missed: int) -> str:
         """Count a beat that is over, and say as what."""
-        origin, decided = self._origins.pop(beat_step, (Origin.NOTHING, 0))
-        without = beat_step in self._begun_without
-        self._begun_without.discard(beat_step)
+        source = self._sources.pop(beat_step, _UNKNOWN)
         if missed:
             how = "late"
         elif not sounded:
-            how = "rest" if origin is Origin.NOTHING or without else "silent"
-        elif origin is Origin.PLAN and beat_step - decided <= _FRESH_STEPS:
+            how = "rest" if source.begun_without else "silent"
+        elif source.origin is Origin.PLAN and beat_step - source.decided_step <= _FRESH_STEPS:
             how = "fresh"
         else:
             how = "stale"
@@ -81,6 +89,5 @@ class BeatTally:
 
     def forget(self) -> None:
         """Forget the beat under way: after a jump or stop it is not counted."""
-        self._origins.clear()
-        self._begun_without.clear()
+        self._sources.clear()
         self.last = ""

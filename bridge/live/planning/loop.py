@@ -35,6 +35,7 @@ class LoopReply:
         while start < end:
             self._bars.add(start)
             start = bars.next_bar(start)
+        self._look_ahead(bars.next_bar(step), self._fold(self._entered))
 
     def jump(self, step: int, left: float, scene: Scene) -> None:
         """Answer bars that came before at once."""
@@ -46,7 +47,7 @@ class LoopReply:
         self._entered, self.turn = step, None
         if self._fold(first) in self._covered:
             self.turn = Turn(step)
-        self._look_ahead(scene.bars.next_bar(step))
+        self._look_ahead(scene.bars.next_bar(step), self._fold(first) if step == first else None)
 
     def note_began(self, onset_step: int, scene: Scene) -> None:
         """Do nothing: every bar counts, played in or not."""
@@ -78,7 +79,8 @@ class LoopReply:
                 spans.append((start, end))
         return Known(now_step, self._entered, tuple(spans), base)
 
-    def _look_ahead(self, line: int, now_covers: int | None = None) -> None:
+    def _look_ahead(self, line: int, now_covers: int | None) -> None:
+        """Is the bar at `line` answered? now_covers: what the bar before it will have covered."""
         answered = self._fold(line) in self._covered or self._fold(line) == now_covers
         if answered and self.turn is None:
             self.turn = Turn(line)

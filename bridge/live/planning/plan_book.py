@@ -21,7 +21,7 @@ from engine.requests.request import Plan, PlanRequest
 
 _PATIENCE_NS = 4 * NS_PER_S
 """A request unanswered for so long (or four times the usual) is given up."""
-_MOST_ASKS = 16
+MOST_ASKS = 16
 """Requests whose answers are still of use."""
 _DETOUR_NS = 100 * NS_PER_MS
 """The most that the way to the engine and back may add to the engine's own time."""
@@ -134,7 +134,7 @@ class PlanBook:
         request = replace(request, id=self._last_id)
         ask = Ask(request, turn, decided_step, offset_steps, now_ns)
         self._asks[request.id] = ask
-        if len(self._asks) > _MOST_ASKS:
+        if len(self._asks) > MOST_ASKS:
             del self._asks[next(iter(self._asks))]
         self.outstanding = ask
         return request

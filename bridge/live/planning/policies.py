@@ -177,7 +177,7 @@ class CallAndResponse:
         turn = self.turn
         if turn is None or line < turn.start_step:
             return
-        if self._phrase is not None and self._phrase < turn.start_step:
+        if self._phrase is not None and self._phrase <= turn.start_step:
             self._phrase = None
         self._finish(line, scene)
 
@@ -186,8 +186,7 @@ class CallAndResponse:
         before `listen_bars` are over, a bar."""
         self._finish(now_step, scene)
         since, bars = scene.silent_since, scene.bars
-        started = self.turn is not None and now_step >= self.turn.start_step
-        if self._phrase is None or since is None or started:
+        if self._phrase is None or since is None:
             return
         first, end = bars.bar(now_step)
         listen, waits = scene.knobs.integer("listen_bars"), _waits(scene)

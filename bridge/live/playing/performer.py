@@ -119,9 +119,7 @@ class Performer:
             if note.end_step < from_step or not active.ours:
                 continue
             end = end_under(note.end_step, theirs.get(active.key), first_own, from_step)
-            end = max(end, note.onset_step + 1)
-            if end != note.end_step:
-                moved |= self._end(active, end)
+            moved |= self._end(active, max(end, note.onset_step + 1))
         if moved:
             self._requeue()
 
@@ -133,8 +131,9 @@ class Performer:
             if active.scheduled.onset_step >= step:
                 continue
             kept.append(active)
-            if active.scheduled.end_step > step:
-                moved |= self._end(active, max(math.ceil(step), active.key[0] + 1))
+            note = active.committed.note
+            end = max(math.ceil(step), note.onset_step + 1)
+            moved |= self._end(active, min(note.end_step, end))
         self._active = kept
         if moved:
             self._requeue()
@@ -200,8 +199,10 @@ class Performer:
         return [active.committed.note for active in self._active if active.ours]
 
     def _end(self, active: _Active, end: int) -> bool:
-        """Move a note's end; True when it is still queued, so must be queued anew."""
+        """Move a note's end; True when it moved and is still queued, so must be queued anew."""
         note, entry = active.committed.note, active.committed.entry
+        if end == note.end_step:
+            return False
         if entry.end_step is not None:
             entry.end_step += end - note.end_step
         note = replace(note, length_steps=end - note.onset_step)

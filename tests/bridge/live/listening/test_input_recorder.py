@@ -188,4 +188,116 @@ def test_stop_ends_held_notes(end: int) -> None:
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6))
 def test_steps_under_other_notes_are_counted_once(spans: list[tuple[int, int]]) -> None:
     steps = {step for start, end in spans for step in range(start, end)}
-    assert covered_steps([span for span in spans if span[0] <= span[1]]) == len(steps)
+    assert covered_steps(spans) == len(steps)
+
+
+@pytest.mark.parametrize(("under", "voice"), [(24, LEAD), (25, ACCOMPANIMENT)])
+def test_a_note_under_a_higher_one_for_half_its_length_still_leads(under: int, voice: int) -> None:
+    ear = Ear(grid="off")
+    ear.on(60, 96)
+    ear.on(72, 144 - under)
+    ear.off(60, 144)
+    ear.off(72, 160)
+    assert {(n[1], n[3]) for n in ear.heard()} == {(60, voice), (72, LEAD)}
+
+
+def test_the_same_key_again_ends_the_note_it_held() -> None:
+    ear = Ear(grid="off")
+    ear.on(60, 0)
+    ear.on(60, 12)
+    ear.on(60, 12.2)
+    ear.off(60, 40)
+    assert [(n[0], n[2]) for n in ear.heard()] == [(0, 12), (12, 1), (12, 28)]
+
+
+@pytest.mark.parametrize(("end", "length"), [(20.0, 24), (19.9, 20), (28.0, 24), (28.1, 28)])
+def test_legato_is_within_four_steps_of_the_next_onset(end: float, length: int) -> None:
+    ear = Ear(grid="off")
+    ear.on(60, 0)
+    if end < 24:
+        ear.off(60, end)
+        ear.note(62, 24, 48)
+    else:
+        ear.on(62, 24)
+        ear.off(60, end)
+        ear.off(62, 48)
+    assert ear.heard()[0][:3] == (0, 60, length)
+
+
+def test_a_note_held_under_a_pedal_stays_open_when_the_next_begins() -> None:
+    ear = Ear(grid="off")
+    ear.on(60, 0)
+    ear.off(60, 23, change=Change.LIFTED)
+    ear.on(62, 24)
+    assert ear.heard(now=90) == [(0, 60, 90, LEAD), (24, 62, 66, LEAD)]
+
+
+def test_of_several_later_onsets_a_note_ends_at_the_nearest() -> None:
+    ear = Ear(grid="8")
+    ear.on(60, 0)
+    ear.on(62, 12)
+    ear.on(64, 24)
+    ear.off(60, 27.9)
+    assert ear.heard()[0][:3] == (0, 60, 24)
+
+
+def test_an_early_note_ends_when_its_own_key_goes_up() -> None:
+    ear = Ear(grid="off")
+    for pitch, channel in ((60, 0), (62, 0), (62, 1)):
+        ear.recorder.record_early(NoteEvent(Change.ON, 10**9, channel, pitch, 90))
+    for change, ms, pitch in ((Change.LIFTED, 40, 62), (Change.OFF, 60, 62), (Change.OFF, 90, 62)):
+        ear.recorder.record_early(NoteEvent(change, 10**9 + ms * MS, 0, pitch))
+    ear.recorder.start(10**9 + 100 * MS, ear.place(0.0))
+    # 60 ms at 120 bpm are 2.88 steps; the other two are held.
+    assert sorted((n[1], n[2]) for n in ear.heard(now=50)) == [(60, 50), (62, 3), (62, 50)]
+
+
+@pytest.mark.parametrize(
+    ("onset", "start_ns", "moved"),
+    [
+        (342, None, False),
+        (384, None, True),  # at the very step that was left
+        (342, PREROLL_NS, True),  # just before a start
+        (342, PREROLL_NS + 1, False),
+    ],
+)
+def test_which_held_notes_a_jump_takes_along(onset: int, start_ns: int | None, moved: bool) -> None:
+    ear = Ear(grid="off")
+    ear.on(60, onset)
+    ear.song.jump(0)
+    ear.recorder.jump(384.0, 0, start_ns)
+    assert ear.recorder.sounding is moved
+    assert ear.recorder.last_onset_step == (0 if moved else None)
+    first = ear.heard(now=20)[0]
+    assert first[:3] == ((0, 60, 20) if moved else (onset, 60, 384 - onset))
+
+
+def test_a_note_ended_by_a_jump_or_a_stop_lasts_a_step_at_least() -> None:
+    ear = Ear()
+    ear.on(60, 95.5)  # on the next bar line
+    ear.recorder.stop(95.6, 1000 * MS)
+    assert ear.heard() == [(96, 60, 1, LEAD)]
+    ear = Ear(grid="off")
+    ear.on(60, 10.4)
+    ear.recorder.jump(10.1, 0)
+    assert ear.heard()[0][:3] == (10, 60, 1)
+
+
+@pytest.mark.parametrize(("ago_ns", "kept"), [(PREROLL_NS, [(2, 60)]), (PREROLL_NS + 1, [])])
+def test_what_comes_just_before_a_stop_may_be_the_first_note_of_the_next_pass(
+    ago_ns: int, kept: list[tuple[int, int]]
+) -> None:
+    ear = Ear()
+    ear.on(60, 24, channel=2, at_ns=0)
+    assert ear.recorder.stop(48.0, ago_ns) == kept
+    assert len(ear.heard()) == 1 - len(kept)
+
+
+@pytest.mark.parametrize(("ended", "leads"), [(5, True), (6, False)])
+def test_a_grace_note_is_shorter_than_a_sixteenth(ended: int, leads: bool) -> None:
+    ear = Ear(grid="off")
+    ear.on(76, 0)
+    ear.on(72, 0.1)
+    ear.off(76, ended)
+    ear.off(72, 24)
+    assert {pitch for _, pitch, _, voice in ear.heard() if voice == LEAD} == {72 if leads else 76}

@@ -82,6 +82,8 @@ def test_fold_places() -> None:
     assert [region(step) for step in (96, 287, 288, 0)] == [96, 287, 96, 192]
     assert region.rest(96) == 192
     assert region.rest(287) == 1
+    odd = LoopRegion(100, 192)
+    assert [odd.rest(step) for step in (100, 101, 291, 292, 0)] == [192, 191, 1, 192, 100]
     assert region.same_place(288.0, 96) == 288
     assert region.same_place(285.0, 96) == 288
     assert region.same_place(200.0, 96) is None
@@ -95,6 +97,25 @@ def test_memory_is_bounded_and_keeps_what_is_near() -> None:
     assert len(track) <= MOST_ENTRIES
     last = (MOST_ENTRIES + 9) * 24
     assert len(track.notes(last - 2400, last + 24, 0)) >= 100
+
+
+def test_when_it_is_full_a_quarter_is_forgotten() -> None:
+    track = NoteMemory()
+    for bar in range(MOST_ENTRIES):
+        put(track, bar * 96)
+    assert len(track) == MOST_ENTRIES
+    put(track, MOST_ENTRIES * 96)
+    assert len(track) == MOST_ENTRIES * 3 // 4
+    assert len(track.notes(0, 100 * 96, 0)) == 100, "the present is at 0"
+
+
+def test_our_part_is_carried_on_where_the_melody_is_that_it_answers() -> None:
+    song = SongMemory()
+    put(song.input, 150)
+    put(song.reply, 110)
+    song.carry(192, 96, 96, 48)
+    assert [n.onset_step for n in song.input.notes(-200, 300, 300)] == [54, 150]
+    assert [n.onset_step for n in song.reply.notes(-200, 300, 300)] == [14, 110]
 
 
 def test_what_was_heard_by_voice() -> None:
@@ -146,3 +167,41 @@ def test_what_is_carried_on_lies_before_the_new_place_and_replaces_what_lay_ther
     assert len(track) == 7
     track.advance(160)
     assert [n.onset_step for n in track.notes(-96, 300, 300)] == [0, 54, 84, 180, 192]
+
+
+@given(
+    st.integers(-50, 200),
+    st.integers(20, 300),
+    st.lists(st.tuples(st.integers(1, 400), st.integers(0, 100), st.booleans()), max_size=30),
+)
+def test_memory_of_a_loop_equals_a_plain_list(
+    first: int, length: int, moves: list[tuple[int, int, bool]]
+) -> None:
+    """The model: a list of notes; each step passed forgets what lay at its place before."""
+    region, track = LoopRegion(first, length), NoteMemory()
+    track.clear(region)
+    model = list[tuple[int, int, int]]()  # onset, pitch, sweep
+    cursor = sweep = 0
+    for serial, (by, ahead, jump) in enumerate(moves):
+        if jump:
+            cursor, sweep = by, sweep + 1
+            track.jump(by)
+            continue
+        onset, pitch = cursor + ahead, serial % 128
+        put(track, onset, 1, pitch)
+        model.append((onset, pitch, sweep))
+        start = max(cursor, cursor + by - length)
+        passed = {region(step) for step in range(start, cursor + by)}
+        cursor += by
+        track.advance(cursor)
+        model = [
+            row
+            for row in model
+            if not (region(row[0]) in passed and (row[2] < sweep or row[0] < start))
+        ]
+    places = sorted((region(onset), pitch) for onset, pitch, _ in model)
+    found = [(onset, pitch) for onset, pitch in pitches(track, first, first + length)]
+    assert found == places
+    assert len(track) == len(model)
+    twice = pitches(track, first - length, first + length)
+    assert twice == sorted([(onset - length, pitch) for onset, pitch in places] + places)

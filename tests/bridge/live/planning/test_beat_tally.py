@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.live.planning.beat_tally import BeatCounts, BeatTally, Origin
+from bridge.live.planning.beat_tally import KEPT_BEATS, BeatCounts, BeatTally, Origin
 
 
 def test_every_beat_is_counted_as_exactly_one_thing() -> None:
@@ -51,9 +51,20 @@ def test_the_best_origin_of_a_beat_counts(
     assert books.close(0, False, 0) == "rest", "counted once"
 
 
-def test_old_beats_are_forgotten_in_the_end() -> None:
+def test_so_many_beats_begun_are_remembered_and_no_more() -> None:
+    for more, how in ((0, "fresh"), (1, "stale")):
+        books = BeatTally()
+        for beat in range(KEPT_BEATS + more):
+            books.covered(24 * beat, Origin.PLAN, 24 * beat)
+        assert books.close(0, True, 0) == how
+        assert books.close(24, True, 0) == "fresh"
+
+
+def test_after_a_jump_nothing_is_known_of_the_beats_begun() -> None:
     books = BeatTally()
-    for beat in range(300):
-        books.covered(24 * beat, Origin.PLAN, 24 * beat)
+    books.covered(0, Origin.PLAN, 0)
+    books.covered(24, Origin.PLAN, 0)
+    assert books.close(24, True, 0) == books.last == "fresh"
+    books.forget()
+    assert books.last == ""
     assert books.close(0, True, 0) == "stale"
-    assert books.close(24 * 299, True, 0) == "fresh"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bridge.commands import Value
 from bridge.live.listening.note_memory import LoopRegion, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
@@ -82,3 +86,33 @@ def test_of_bars_ahead_the_melody_of_the_last_pass_is_known() -> None:
     policy.jump(0, 3.0 * BAR + 50, scene(loop_bars=4))
     ahead = ((10, BAR), (BAR, 2 * BAR), (2 * BAR, 3 * BAR), (4 * BAR, 4 * BAR + 10))
     assert policy.known(10, 16).lead == ((0, 10), *ahead), "bar 4 was left in its middle"
+
+
+@pytest.mark.parametrize(("left", "turn"), [(90.0, Turn(0, BAR)), (89.9, None)])
+def test_a_bar_left_a_sixteenth_before_its_end_has_come(left: float, turn: Turn | None) -> None:
+    policy = at(0)
+    policy.jump(0, left, scene())
+    assert policy.turn == turn
+
+
+def test_whole_passes_are_counted_from_the_loops_own_start() -> None:
+    policy = at(130)
+    bases = [policy.known(step - 6, step).base_steps for step in (BAR, 287, 288, 300, 480)]
+    assert bases == [0, 0, 2 * BAR, 2 * BAR, 4 * BAR]
+
+
+@given(st.integers(1, 4), st.lists(st.integers(0, 5), max_size=20))
+def test_a_bar_is_answered_when_its_melody_came_before(length: int, moves: list[int]) -> None:
+    """By brute force. 0: go on to the next bar. n: leave the bar in its middle for bar n."""
+    setting = scene(loop_bars=length)
+    policy, bar, came = at(0, loop_bars=length), 0, set[int]()
+    for move in moves:
+        if move:
+            policy.jump((move - 1) * BAR, bar * BAR + 48.0, setting)
+            bar = move - 1
+        else:
+            came.add(bar % length)
+            bar += 1
+            policy.bar_line(bar * BAR, setting)
+        ours = policy.turn is not None and policy.turn.covers(bar * BAR)
+        assert ours == (bar % length in came)

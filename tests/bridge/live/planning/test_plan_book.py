@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from bridge.live.planning.engine_timing import EngineTiming
-from bridge.live.planning.plan_book import PlanBook
+from bridge.live.planning.plan_book import MOST_ASKS, Answer, PlanBook
 from bridge.live.planning.request_window import (
     Turn,
 )
 from bridge.timebase import NS_PER_MS as MS
 from bridge.timebase import NS_PER_S as S
+from engine.music.chord_names import Chord
 from engine.music.grid import ACCOMPANIMENT
 from engine.music.roll import Note
 from engine.requests.request import Plan, PlanRequest
@@ -71,3 +72,72 @@ def test_a_plan_is_of_use_as_far_as_it_reaches_and_for_such_a_turn(
     assert book.planned(100, turn) is None
     answer(book, ask(book, 96, turn), 40)
     assert (book.planned(stop, Turn(96, shift_steps=shift)) is not None) is found
+
+
+def test_an_answer_moved_elsewhere_is_the_same_music_and_not_stale() -> None:
+    chord = Chord.parse("C")
+    answer = Answer(3, Turn(0), 10, 200, (Note(24, 60, 12), Note(48, 62, 6)), ((24, chord),))
+    turn = Turn(96, 296)
+    assert answer.moved(96, turn) == Answer(
+        3, turn, 296, 296, (Note(120, 60, 12), Note(144, 62, 6)), ((120, chord),)
+    )
+
+
+def test_renumbering_moves_the_plan_in_force_and_what_was_asked() -> None:
+    book, turn = PlanBook(EngineTiming()), Turn(96)
+    answer(book, ask(book, 96, turn), 40)
+    before = book.in_force
+    late = ask(book, 120, turn)
+    book.rebase(-384, 7)
+    assert book.committed_to == 7
+    assert before is not None
+    assert book.in_force == Answer(
+        before.id,
+        turn,
+        before.decided_step - 384,
+        before.end_step - 384,
+        tuple(replace(note, onset_step=note.onset_step - 384) for note in before.notes),
+        tuple((step - 384, chord) for step, chord in before.chords),
+    )
+    answer(book, late, 50)
+    assert book.in_force.decided_step == 114 - 384
+    assert book.in_force.end_step == late.end_step - 384
+    assert book.in_force.notes[0].onset_step == late.first_step - 384
+
+
+@pytest.mark.parametrize(("took_ns", "patience_ns"), [(10 * MS, 4 * S), (2 * S, 8 * S)])
+def test_patience_is_four_seconds_or_four_times_the_usual(took_ns: int, patience_ns: int) -> None:
+    timing = EngineTiming()
+    timing.expect(took_ns, 10)
+    book = PlanBook(timing)
+    assert not book.gave_up(100 * S, 10), "nothing was asked"
+    ask(book, 96, Turn(96), now_ns=S)
+    assert not book.gave_up(S + patience_ns - 1, 10)
+    assert book.outstanding is not None
+    assert book.gave_up(S + patience_ns, 10)
+
+
+@pytest.mark.parametrize(
+    ("came_ns", "counted_ns"), [(60 * MS, 60 * MS), (900 * MS, 150 * MS), (40 * MS, 50 * MS)]
+)
+def test_the_way_there_and_back_counts_up_to_a_tenth_of_a_second(
+    came_ns: int, counted_ns: int
+) -> None:
+    timing = EngineTiming()
+    book = PlanBook(timing)
+    request = ask(book, 96, Turn(96), now_ns=S)
+    plan = Plan(request.id, 0, 192, (), 50 * MS, 10)
+    assert book.arrived(plan, S + came_ns) is not None
+    assert timing.p95_ns(10) == counted_ns
+    assert book.arrived(replace(plan, elapsed_ns=3 * S), S) is None
+    assert timing.p95_ns(10) == counted_ns, "an answer that comes twice is measured once"
+
+
+def test_answers_to_the_last_requests_are_of_use() -> None:
+    book, turn = PlanBook(EngineTiming()), Turn(96)
+    requests = [ask(book, 96, turn) for _ in range(MOST_ASKS + 1)]
+    assert not answer(book, requests[0], 40)
+    assert answer(book, requests[1], 40)
+    assert book.outstanding is not None, "a later one is still open"
+    assert answer(book, requests[-1], 40)
+    assert book.outstanding is None

@@ -16,7 +16,7 @@ from bridge.live.planning.policies import (
     Scene,
     Triggered,
 )
-from bridge.live.planning.request_window import Turn
+from bridge.live.planning.request_window import WINDOW_STEPS, Known, Turn
 from bridge.settings.knobs import Knobs
 from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
 
@@ -75,7 +75,8 @@ def test_mode_and_reply_choose_the_policy(
         (48, 1, 2 * BAR),  # half a bar is a pickup to the next
         (10, 2, 2 * BAR),
         (10, 0, BEAT),  # the next beat that a plan can reach which knows of the note
-        (14, 0, 2 * BEAT),
+        (12, 0, BEAT),
+        (13, 0, 2 * BEAT),
     ],
 )
 def test_it_listens_to_whole_bars_from_the_first_note_on(
@@ -113,6 +114,66 @@ def test_after_a_jump_it_goes_on_only_where_the_melody_is_remembered() -> None:
     policy.jump(8 * BAR, 3.0 * BAR, scene(sung(8 * BAR + 30)))
     assert policy.turn == Turn(8 * BAR), "remembered ahead: a loop played before"
     assert policy.known(8 * BAR, 8 * BAR + 6).heard_from == 8 * BAR
+
+
+@pytest.mark.parametrize(
+    ("lag", "onset", "goes_on", "heard_from"),
+    [
+        (0, 3 * BAR, True, 5 * BAR + 10 - WINDOW_STEPS),  # the context's first step
+        (0, 3 * BAR - 1, False, 5 * BAR),
+        (0, 5 * BAR + 10, True, 5 * BAR),  # ahead in this bar: a loop played before
+        (0, 6 * BAR - 1, True, 5 * BAR),
+        (0, 6 * BAR, False, 5 * BAR),
+        (1, 5 * BAR + 10, False, 5 * BAR),  # a bar behind, what lies ahead is not answered yet
+        (3, 2 * BAR, True, 5 * BAR + 10 - WINDOW_STEPS),  # so far back as the answer is behind
+        (3, 2 * BAR - 1, False, 5 * BAR),
+    ],
+)
+def test_where_a_jump_finds_the_melody(
+    lag: int, onset: int, goes_on: bool, heard_from: int
+) -> None:
+    policy, step = Accompany(lag), 5 * BAR + 10
+    begun(policy)
+    policy.turn = Turn(0)
+    there = scene(sung(onset), context_bars=2)
+    policy.jump(step, 1000.0, there)
+    assert policy.turn == (Turn(step, shift_steps=lag * BAR) if goes_on else None)
+    assert policy.known(step + 1, step + 6) == Known(
+        step + 1, heard_from, ((heard_from, step + 1),)
+    )
+    policy.note_began(9 * BAR, there)
+    again = Turn((9 + max(1, lag)) * BAR, shift_steps=lag * BAR)
+    assert policy.turn == (Turn(step, shift_steps=lag * BAR) if goes_on else again)
+
+
+def test_a_policy_that_listened_listens_on_after_a_jump() -> None:
+    policy = Accompany()
+    begun(policy)
+    policy.jump(2 * BAR, 50.0, scene(sung(BAR)))
+    assert policy.turn is None
+
+
+def test_the_wait_is_the_longer_of_what_is_listened_to_and_how_far_we_are_behind() -> None:
+    for lag, listen, start in ((2, 1, 2 * BAR), (1, 2, 2 * BAR), (1, 0, BAR)):
+        policy = Accompany(lag)
+        policy.note_began(0, begun(policy, listen_bars=listen))
+        assert policy.turn == Turn(start, shift_steps=lag * BAR)
+
+
+def test_next_bar_falls_behind_from_the_line_of_its_turn_on_and_not_by_a_beat() -> None:
+    policy = Accompany(lag_bars=1)
+    policy.note_began(0, begun(policy))
+    policy.bar_line(BAR, scene(horizon=BEAT))
+    assert policy.lag_bars == 1, "a beat is not slow"
+    policy.bar_line(BAR, scene(horizon=BEAT + 6))
+    assert policy.turn == Turn(BAR, shift_steps=2 * BAR)
+
+
+def test_a_slow_engine_is_waited_for_a_beat_at_most() -> None:
+    policy = Accompany()
+    knobs = Knobs({"listen_bars": 0})
+    policy.note_began(0, Scene(knobs, BeatLines(MeterMap()), SongMemory(), 10 * BEAT))
+    assert policy.turn == Turn(2 * BEAT)
 
 
 # -- CallAndResponse -------------------------------------------------------------------------------
@@ -171,6 +232,77 @@ def test_what_was_played_in_our_turn_is_known_up_to_the_horizon() -> None:
     policy.note_began(10, begun(policy))
     assert policy.known(90, BAR).lead == ((0, 90),)
     assert policy.known(100, 120).lead == ((0, 120),)
+
+
+def test_a_pause_without_a_phrase_is_answered_by_nothing() -> None:
+    policy = CallAndResponse()
+    begun(policy, listen_bars=0)
+    policy.consider(150, 156, scene(silent=60, listen_bars=0))
+    assert policy.turn is None
+    policy.bar_line(2 * BAR, scene(listen_bars=0))
+    policy.note_began(200, scene(listen_bars=0))
+    policy.consider(300, 306, scene(listen_bars=0))
+    assert policy.turn is None, "a note is held: no pause"
+
+
+def test_a_phrase_holds_until_it_is_answered() -> None:
+    policy, settings = CallAndResponse(), {"listen_bars": 4, "reply_bars": 1}
+    policy.note_began(0, begun(policy, **settings))
+    policy.bar_line(BAR, scene(None, 6, None, **settings))
+    policy.consider(156, 162, scene(None, 6, 60, **settings))
+    assert policy.turn == Turn(2 * BAR, 3 * BAR, 0, BOTH)
+    policy.bar_line(2 * BAR, scene(None, 6, None, **settings))
+    policy.consider(3 * BAR, 3 * BAR + 6, scene(None, 6, 60, **settings))
+    assert policy.turn is None, "answered once"
+
+
+def test_an_upbeat_that_is_all_there_is_is_answered_once() -> None:
+    policy, settings = CallAndResponse(), {"listen_bars": 0, "reply_bars": 1}
+    policy.note_began(60, begun(policy, **settings))
+    policy.consider(85, 91, scene(None, 6, 61, **settings))
+    assert policy.turn == Turn(BAR, 2 * BAR, 0, BOTH)
+    policy.bar_line(BAR, scene(None, 6, 61, **settings))
+    policy.consider(2 * BAR, 2 * BAR + 6, scene(None, 6, 61, **settings))
+    assert policy.turn is None
+
+
+def test_an_answer_that_is_decided_keeps_its_length() -> None:
+    policy = CallAndResponse()
+    policy.note_began(0, begun(policy, listen_bars=2, reply_bars=1))
+    policy.consider(110, 116, scene(silent=4, listen_bars=2, reply_bars=4))
+    assert policy.turn == Turn(2 * BAR, 3 * BAR, 0, BOTH)
+
+
+@pytest.mark.parametrize(("onset", "answer"), [(179, None), (180, Turn(3 * BAR, 4 * BAR, 0, BOTH))])
+def test_a_note_an_eighth_before_our_end_begins_the_next_phrase(
+    onset: int, answer: Turn | None
+) -> None:
+    policy, settings = CallAndResponse(), {"listen_bars": 1, "reply_bars": 1}
+    policy.note_began(0, begun(policy, **settings))
+    policy.bar_line(BAR, scene(None, 6, None, **settings))
+    policy.note_began(onset, scene(None, 6, None, **settings))
+    policy.bar_line(2 * BAR, scene(None, 6, None, **settings))
+    assert policy.turn == answer
+
+
+def test_a_note_on_the_line_of_our_turn_does_not_take_it_away() -> None:
+    policy, waits = CallAndResponse(), {"wait_for_phrase": True, "listen_bars": 2}
+    policy.note_began(0, begun(policy, **waits))
+    policy.consider(90, 96, scene(None, 6, 60, **waits))
+    answer = policy.turn
+    assert answer == Turn(2 * BAR, 6 * BAR, 0, BOTH)
+    policy.note_began(2 * BAR, scene(None, 6, None, **waits))
+    assert policy.turn is answer
+    policy.note_began(2 * BAR - 1, scene(None, 6, None, **waits))
+    assert policy.turn is None
+
+
+@pytest.mark.parametrize(("onset", "heard"), [(0, True), (-1, False)])
+def test_after_a_jump_a_phrase_just_before_is_known(onset: int, heard: bool) -> None:
+    policy, step = CallAndResponse(), WINDOW_STEPS // 2
+    begun(policy)
+    policy.jump(step, 9.0, scene(sung(onset)))
+    assert policy.known(step, step).heard_from == (step - WINDOW_STEPS if heard else step)
 
 
 # -- Triggered -------------------------------------------------------------------------------------

@@ -8,14 +8,16 @@ from bridge.commands import Value
 from bridge.live.listening.note_memory import SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.engine_timing import EngineTiming
+from bridge.live.planning.loop import LoopReply
 from bridge.live.planning.plan_book import PlanBook
 from bridge.live.planning.policies import Accompany, Policy, Scene, Triggered
 from bridge.live.planning.replanner import NEVER, Replanner
 from bridge.live.planning.request_window import Turn, ahead_steps
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS as MS
-from engine.music.grid import MeterMap
-from engine.requests.request import Plan
+from engine.music.chord_names import Chord
+from engine.music.grid import Meter, MeterMap
+from engine.requests.request import ChordCell, Plan
 
 BAR, BPM = 96, 120.0
 
@@ -143,3 +145,88 @@ def test_a_request_reaches_as_far_beyond_its_horizon_as_an_engine_may_take() -> 
     request = rig.replanner.ask(0, 18.0, BPM, 24, rig.policy)
     assert request.end_step == 24 + ahead_steps(24 - 18, BPM)
     assert request.settings.steps == 6
+
+
+def test_a_request_far_ahead_of_now_reaches_further() -> None:
+    rig = Rig()
+    rig.policy.turn = Turn(0)
+    request = rig.replanner.ask(0, 24.9, BPM, BAR, rig.policy)
+    assert request.end_step == BAR + 3 * (BAR - 24) + 24
+
+
+def test_the_policy_considers_the_step_under_way() -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Considers(Accompany):
+        def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
+            seen.append((now_step, horizon_step))
+
+    rig = Rig(Considers())
+    rig.decide(18.9)
+    assert seen == [(18, 24)]
+
+
+def test_a_beat_line_off_the_sixteenths_is_decided_for_once() -> None:
+    rig = Rig()
+    rig.bars.use(MeterMap(((25, Meter(4, 4)),)))
+    rig.policy.turn = Turn(0)
+    rig.replanner.hurry()
+    assert rig.decide(19.0) == 24
+    assert rig.replanner.target == 49, "a plan made now for the line at 25 has just been asked for"
+
+
+def looping() -> tuple[Rig, LoopReply]:
+    """In the second pass of a loop of bars 1 and 2."""
+    policy = LoopReply()
+    rig = Rig(policy, loop_bars=2)
+    policy.begin(0, Scene(rig.knobs, rig.bars, rig.song, 6))
+    policy.turn = Turn(2 * BAR)
+    return rig, policy
+
+
+def test_chords_of_a_loop_are_given_where_its_first_pass_is_asked_for() -> None:
+    rig, policy = looping()
+    chord = Chord.parse("F/A")
+    rig.replanner.given.give(2, 0, chord)
+    assert rig.replanner.ask(0, 18.0, BPM, 24, accompany(Turn(0))).chords[0].first_step == BAR
+    request = rig.replanner.ask(0, 2 * BAR + 18.0, BPM, 2 * BAR + 24, policy)
+    spans = [(cell.first_step, cell.end_step) for cell in request.chords]
+    pass_before, this_pass = [(-BAR, -72), (-72, 0)], [(BAR, BAR + 24), (BAR + 24, 2 * BAR)]
+    assert spans == pass_before + this_pass, "bar 2 of each"
+
+
+def accompany(turn: Turn) -> Accompany:
+    policy = Accompany()
+    policy.turn = turn
+    return policy
+
+
+def test_the_chord_that_is_held_holds_from_the_horizon_on() -> None:
+    chord = Chord(frozenset({0, 4, 7}), 0)
+    rig, policy = looping()
+    rig.replanner.hold(chord)
+    request = rig.replanner.ask(0, 2 * BAR + 18.0, BPM, 2 * BAR + 24, policy)
+    assert request.chords == (ChordCell(24, request.end_step, chord.classes, 0),)
+    assert request.settings.pitch_classes == chord.classes
+    behind = accompany(Turn(BAR, shift_steps=BAR))
+    request = rig.replanner.ask(0, BAR + 18.0, BPM, BAR + 24, behind)
+    assert [cell.first_step for cell in request.chords] == [24]
+
+
+@pytest.mark.parametrize(
+    ("position", "line"),
+    [(4 * BAR - 1.0, 4 * BAR), (4 * BAR - 0.9, 5 * BAR), (4 * BAR, 5 * BAR), (4.5 * BAR, 5 * BAR)],
+)
+def test_a_trigger_mid_song_is_answered_from_the_next_line_that_can_be_reached(
+    position: float, line: int
+) -> None:
+    rig = Rig(Triggered(), mode="infill")
+    request = rig.replanner.trigger(0, BAR, 5 * BAR, None)
+    assert {(s.from_step, s.to_step) for s in request.known} == {
+        (BAR, 2 * BAR),
+        (4 * BAR, 5 * BAR),
+    }
+    assert rig.answer(request.id, position=position) == (line, request.id)
+    assert rig.policy.turn == Turn(line, line + 4 * BAR, 0, (0, 1))
+    assert rig.book.in_force is not None
+    assert rig.book.in_force.end_step == 4 * BAR + line - BAR
