@@ -12,10 +12,9 @@ from typing import Any
 
 from bridge.osc.schema import PARAM_PREFIX, PREFIX
 from bridge.settings.groups import Group, groups, row_label
-from bridge.settings.presets import list_presets
 from bridge.settings.rows import Parameter
 from scripts.max_boxes import Patcher, Rect
-from scripts.patch_layout import default_text, note
+from scripts.patch_layout import default_text, note, preset_names
 
 STRIP_W, STRIP_H = 290.0, 214.0
 COLUMN_W, ROW_H = 430.0, 26.0
@@ -155,8 +154,3 @@ def control(patch: Patcher, row: Parameter, rect: Rect, show: Rect) -> str:
         return patch.add("number", "", rect, show, **more)
     more |= {"format": 6, "minimum": row.low, "maximum": row.high}
     return patch.add("flonum", "", rect, show, **more)
-
-
-def preset_names() -> tuple[str, ...]:
-    """The shipped presets, in the order of their program changes."""
-    return tuple(each.name for each in list_presets() if each.origin == "shipped")

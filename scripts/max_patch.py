@@ -14,13 +14,11 @@ from bridge.settings.groups import APART, ESSENTIAL
 from bridge.settings.parameters import BY_NAME, PARAMETERS
 from scripts.max_boxes import Patcher, Rect
 from scripts.max_controls import STRIP_H, STRIP_W, Ends, frame, open_button, second_view, strip
-from scripts.patch_layout import BUTTONS, HOST, REPLY_PORT, SEND_PORT, TITLE
+from scripts.patch_layout import BUTTONS, HOST, PING_MS, REPLY_PORT, SEND_PORT, SILENT_MS, TITLE
 
 ENDS = Ends("midi-diffuse-out", "midi-diffuse-in")
 SHOWN = (*APART, *ESSENTIAL)
 WIDTH, HEIGHT = 812.0, 392.0
-PING_MS, SILENT_MS = 1000, 3000
-"""How often midi-diffuse is asked whether it is there; how long without an answer it is not."""
 BUTTON_W = 88.0
 """From one button of the row to the next, in presentation."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bridge.settings.presets import list_presets
 from bridge.settings.rows import Parameter
 
 HOST = "127.0.0.1"
 SEND_PORT = 9000
 REPLY_PORT = 9001
 TITLE = "midi-diffuse"
+PING_MS, SILENT_MS = 1000, 3000
+"""How often midi-diffuse is asked whether it is there; how long without an answer it is not."""
 
 BUTTONS = ("start", "stop", "panic", "downbeat", "trigger", "again", "keep", "stats")
 """Actions that are a button without an argument."""
@@ -25,3 +28,8 @@ def note(row: Parameter) -> str:
     if row.kind in ("float", "int"):
         return f"{row.low:.10g} to {row.high:.10g}, default {default_text(row)}"
     return f"default {default_text(row)}"
+
+
+def preset_names() -> tuple[str, ...]:
+    """The shipped presets, in the order of their program changes."""
+    return tuple(each.name for each in list_presets() if each.origin == "shipped")

@@ -9,19 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.osc.server import RENEW_S
-from bridge.settings.groups import Group, groups, row_label
+from bridge.settings.groups import APART, ESSENTIAL, Group, groups, row_label
+from bridge.settings.parameters import BY_NAME
 from bridge.settings.rows import Parameter
 from scripts.patch_layout import (
     BUTTONS,
     HOST,
+    PING_MS,
     REPLY_PORT,
     SEND_PORT,
+    SILENT_MS,
     TITLE,
     note,
+    preset_names,
 )
 
 COLUMN_W, ROW_H = 470, 26
 RADIO = 12
+_SHOWN = (*APART, *ESSENTIAL)
+"""What the top canvas shows of the parameters."""
 _FONT = "empty {x} {y} 0 12 #fcfcfc #000000 #000000"
 _STATUS: tuple[tuple[str, str, int], ...] = (
     ("state", "symbolatom", 24),
@@ -86,21 +92,36 @@ def escape(text: str) -> str:
 
 def build() -> str:
     """The whole patch as the text of a .pd file."""
-    top = Canvas(3 * COLUMN_W + 20, 700)
+    top = Canvas(2 * COLUMN_W + 20, 700)
     _heading(top)
-    tops = [0, 0, 0]
-    for i, group in enumerate(groups()):
-        column = i % len(tops)
-        _group(top, group, 14 + column * COLUMN_W, 170 + tops[column])
-        tops[column] += 46 + ROW_H * len(group.rows)
-    bottom = 170 + max(tops) + 8
+    half = (len(_SHOWN) + 1) // 2
+    for i, name in enumerate(_SHOWN):
+        _row(top, BY_NAME[name], 18 + i // half * COLUMN_W, 176 + i % half * ROW_H)
+    bottom = 176 + half * ROW_H + 12
     _note_switches(top, bottom)
-    x = 800
+    top.text(14, bottom + 34, "every other parameter (click):", 30)
+    _more().put_inside(top, 240, bottom + 32)
+    x = 400
     for canvas in (_to_osc(), _from_osc(), _radios(), _network(), _notes()):
-        canvas.put_inside(top, x, bottom)
-        x += 110
-    head = f"#N canvas 40 40 {top.width} {bottom + 50} 12;"
+        canvas.put_inside(top, x, bottom + 32)
+        x += 90
+    head = f"#N canvas 40 40 {top.width} {bottom + 76} 12;"
     return "\n".join([head, *top.lines, *top.connections]) + "\n"
+
+
+def _more() -> Canvas:
+    """Every parameter that the top canvas does not show, by group."""
+    canvas = Canvas(3 * COLUMN_W + 20, 0, "more")
+    tops = [14, 14, 14]
+    for group in groups():
+        rows = tuple(row for row in group.rows if row.name not in _SHOWN)
+        if not rows:
+            continue
+        column = tops.index(min(tops))
+        _group(canvas, Group(group.title, rows), 14 + column * COLUMN_W, tops[column])
+        tops[column] += 46 + ROW_H * len(rows)
+    canvas.height = max(tops) + 10
+    return canvas
 
 
 def _button(top: Canvas, x: int, y: int, name: str, colour: str = "#fcfcfc") -> None:
@@ -129,15 +150,18 @@ def _heading(top: Canvas) -> None:
         x += 48 + 8 * len(name)
     _toggle(top, x, 74, "freeze")
     top.text(x + 24, 76, "freeze the loop", 15)
-    _button(top, x + 190, 72, "refresh")
+    _button(top, x + 150, 72, "refresh")
+    look = "empty 0 -8 0 12 #fcfcfc #000000 #30a050 0 1"
+    top.obj(240, 12, f"tgl 20 0 md-ignored md-connected-set {look}")
+    top.text(266, 14, "midi-diffuse answers", 22)
     x = 16
     for name, kind, width in _STATUS:
         top.text(x, 108, name.removesuffix("_now"), 8)
         top.add(f"{kind} {x} 128 {width} 0 0 0 - md-{name}-set - 12")
-        x += 7 * width + 40
+        x += 7 * width + 24
     top.text(x, 108, "error", 6)
-    top.add(f"symbolatom {x} 128 24 0 0 0 - md-error-id-set - 12")
-    top.add(f"symbolatom {x + 190} 128 60 0 0 0 - md-error-set - 12")
+    top.add(f"symbolatom {x} 128 16 0 0 0 - md-error-id-set - 12")
+    top.add(f"symbolatom {x + 124} 128 24 0 0 0 - md-error-set - 12")
 
 
 def _group(top: Canvas, group: Group, x: int, y: int) -> None:
@@ -159,12 +183,18 @@ def _row(top: Canvas, row: Parameter, x: int, y: int) -> None:
         top.obj(left, y + 2, f"hradio {RADIO} 1 0 {count} {name} {name}-radio {look}")
         shown = left + RADIO * count + 8
         top.add(f"symbolatom {shown} {y} 14 0 0 0 - {name}-set - 12")
+    elif row.name == "preset":
+        look = "empty 0 -8 0 12 #fcfcfc #000000 #000000 0"
+        count = len(preset_names())
+        top.obj(left, y + 2, f"hradio {RADIO} 1 0 {count} {name}-choice {name}-radio {look}")
+        shown = left + RADIO * count + 8
+        top.add(f"symbolatom {shown} {y} 14 0 0 0 - {name}-set {name} 12")
     else:
         kind = "symbolatom" if row.kind == "text" else "floatatom"
         low, high = (0, 0) if row.kind == "text" else (row.low, row.high)
         limits = f"{low:.10g} {high:.10g}"
         top.add(f"{kind} {left} {y} 12 {limits} 0 - {name}-set {name} 12")
-    if row.kind != "choice":
+    if row.kind != "choice" and row.name != "preset":
         top.text(x + 262, y, note(row), 28)
 
 
@@ -203,7 +233,7 @@ def _from_osc() -> Canvas:
         y += 200
     names = [name for name, _, _ in _STATUS]
     out = canvas.obj(20, y, "route out")
-    route = canvas.obj(20, y + 28, f"route {' '.join(names)} freeze error param")
+    route = canvas.obj(20, y + 28, f"route {' '.join(names)} freeze error param pong")
     source = canvas.obj(20, y - 28, "r md-in")
     canvas.wire(source, out, route)
     for i, name in enumerate(names):
@@ -211,6 +241,7 @@ def _from_osc() -> Canvas:
     x = 20 + len(names) * 180
     _set(canvas, (route, len(names)), x, y + 64, "md-freeze-set")
     canvas.wire((route, len(names) + 2), canvas.obj(x + 560, y + 64, "s md-param"))
+    _connected(canvas, (route, len(names) + 3), x + 740, y + 64)
     x += 180
     error = canvas.obj(x, y + 64, "list")
     unpack = canvas.obj(x, y + 90, "unpack s s")
@@ -220,11 +251,20 @@ def _from_osc() -> Canvas:
     return canvas
 
 
+def _connected(canvas: Canvas, pong: tuple[int, int], x: int, y: int) -> None:
+    """A light that is on while midi-diffuse answers."""
+    on, off = canvas.msg(x, y + 30, "1"), canvas.msg(x + 60, y + 60, "0")
+    light = canvas.obj(x, y + 90, "s md-connected")
+    canvas.wire(pong, on, light)
+    canvas.wire(pong, canvas.obj(x + 60, y + 30, f"del {SILENT_MS}"), off, light)
+    _set(canvas, canvas.obj(x, y + 120, "r md-connected"), x, y + 146, "md-connected-set")
+
+
 def _answer(canvas: Canvas, source: tuple[int, int], x: int, y: int, row: Parameter) -> None:
     _set(canvas, source, x, y, f"md-{row.name}-set")
     if row.name == "tempo":
         canvas.wire(source, canvas.obj(x, y + 90, "s md-tempo-value"))
-    if row.kind == "choice":
+    if row.kind == "choice" or row.name == "preset":
         canvas.wire(source, canvas.obj(x, y + 90, f"s md-{row.name}-name"))
 
 
@@ -232,15 +272,28 @@ def _radios() -> Canvas:
     """The name of a choice sets its row of buttons, which knows it by number."""
     canvas = Canvas(900, 1000, "radios")
     rows = [row for group in groups() for row in group.rows if row.kind == "choice"]
-    for i, row in enumerate(rows):
+    names = {row.name: row.choices for row in rows} | {"preset": preset_names()}
+    for i, (name, choices) in enumerate(names.items()):
         y = 20 + 130 * i
-        route = canvas.obj(20, y + 28, "route " + " ".join(row.choices))
-        canvas.wire(canvas.obj(20, y, f"r md-{row.name}-name"), route)
-        target = canvas.obj(20, y + 88, f"s md-{row.name}-radio")
-        for choice in range(len(row.choices)):
+        route = canvas.obj(20, y + 28, "route " + " ".join(choices))
+        canvas.wire(canvas.obj(20, y, f"r md-{name}-name"), route)
+        target = canvas.obj(20, y + 88, f"s md-{name}-radio")
+        for choice in range(len(choices)):
             message = canvas.msg(20 + 60 * choice, y + 58, f"set {choice}")
             canvas.wire((route, choice), message, target)
+    _chosen_preset(canvas, 20 + 130 * len(names))
     return canvas
+
+
+def _chosen_preset(canvas: Canvas, y: int) -> None:
+    """The row of buttons knows presets by number; they are asked for by name."""
+    names = preset_names()
+    numbers = " ".join(str(i) for i in range(len(names)))
+    choice = canvas.obj(20, y + 28, f"sel {numbers}")
+    canvas.wire(canvas.obj(20, y, "r md-preset-choice"), choice)
+    target = canvas.obj(20, y + 88, "s md-preset")
+    for i, name in enumerate(names):
+        canvas.wire((choice, i), canvas.msg(20 + 130 * i, y + 58, f"symbol {name}"), target)
 
 
 def _set(canvas: Canvas, source: int | tuple[int, int], x: int, y: int, target: str) -> None:
@@ -250,7 +303,7 @@ def _set(canvas: Canvas, source: int | tuple[int, int], x: int, y: int, target: 
 
 def _network() -> Canvas:
     """UDP out and in; when the patch opens it connects, subscribes and asks for every value."""
-    canvas = Canvas(640, 420, "network")
+    canvas = Canvas(640, 480, "network")
     load = canvas.obj(20, 20, "loadbang")
     both = canvas.obj(20, 50, "t b b b")
     listen = canvas.msg(400, 90, f"listen {REPLY_PORT}")
@@ -264,6 +317,9 @@ def _network() -> Canvas:
     # A subscription ends unless it is renewed.
     again = canvas.obj(180, 160, f"metro {RENEW_S * 1000}")
     canvas.wire(wait, again, subscribe)
+    ask = canvas.obj(20, 380, f"metro {PING_MS}")
+    ping = canvas.obj(20, 410, "oscformat diffuse ping")
+    canvas.wire(wait, ask, ping, canvas.obj(20, 440, "s md-osc"))
     form = canvas.obj(20, 220, "oscformat diffuse subscribe")
     prepend, trim = canvas.obj(20, 260, "list prepend send"), canvas.obj(20, 290, "list trim")
     send = canvas.obj(20, 330, "netsend -u -b")

@@ -19,9 +19,10 @@ from bridge.client.rig import DaemonProcess
 from bridge.commands import Act, AskParameter, Command, OscOut, SetParameter
 from bridge.osc.schema import IN_ROWS, OUT_ROWS
 from bridge.osc.server import OscServer
+from bridge.settings.groups import APART, ESSENTIAL
 from bridge.settings.parameters import BY_NAME, PARAMETERS
 from scripts.make_patches import FOLDER
-from scripts.patch_layout import BUTTONS, REPLY_PORT, SEND_PORT
+from scripts.patch_layout import BUTTONS, REPLY_PORT, SEND_PORT, preset_names
 
 WAIT_S = 20.0
 ADDRESSES = {row.address for row in (*IN_ROWS, *OUT_ROWS)}
@@ -63,8 +64,13 @@ def pd_ports(element: str) -> tuple[int, int]:
     if kind != "obj":
         return PD_PORTS[kind]
     name, count = words[0], len(words) - 1
-    if name in ("route", "t", "pack", "unpack"):
-        counted = {"route": (1, count + 1), "t": (1, count), "pack": (count, 1)}
+    if name in ("route", "sel", "t", "pack", "unpack"):
+        counted = {
+            "route": (1, count + 1),
+            "sel": (1, count + 1),
+            "t": (1, count),
+            "pack": (count, 1),
+        }
         return counted.get(name, (1, count))
     return PD_PORTS[" ".join(words[:2])] if name == "list" and count else PD_PORTS[name]
 
@@ -76,7 +82,7 @@ def pd_text() -> str:
 
 def test_pd_cables_join_ports_that_exist(pd_text: str) -> None:
     canvases = pd_canvases(pd_text)
-    assert len(canvases) == 6
+    assert len(canvases) == 7
     for elements, cables in canvases:
         for source, outlet, destination, inlet in cables:
             assert outlet < pd_ports(elements[source])[1], elements[source]
@@ -86,7 +92,7 @@ def test_pd_cables_join_ports_that_exist(pd_text: str) -> None:
 
 def test_pd_addresses(pd_text: str) -> None:
     sent = set(re.findall(r"oscformat diffuse (\w+)", pd_text))
-    assert sent == {*BY_NAME, *BUTTONS, "freeze", "note", "subscribe"}
+    assert sent == {*BY_NAME, *BUTTONS, "freeze", "note", "subscribe", "ping"}
     assert {f"/diffuse/{name}" for name in sent} <= ADDRESSES
     heard = set(re.findall(r"route (state [\w ]+?|note);", pd_text))
     names = {name for words in heard for name in words.split()}
@@ -103,9 +109,26 @@ def test_pd_has_a_control_a_parameter_with_its_range(pd_text: str) -> None:
             wanted = rf"hradio \d+ 1 0 {len(row.choices)} md-{row.name} md-{row.name}-radio "
         elif row.kind == "bool":
             wanted = rf"tgl \d+ 0 md-{row.name} md-{row.name}-set "
-        else:
+        else:  # the preset has buttons besides
             wanted = rf"symbolatom \d+ \d+ \d+ 0 0 0 - md-{row.name}-set md-{row.name} "
         assert len(re.findall(wanted, pd_text)) == 1, row.name
+
+
+def test_pd_opens_on_essentials_and_the_rest_is_one_click_away(pd_text: str) -> None:
+    *_, (top, _) = pd_canvases(pd_text)
+    (within,) = (n for n, element in enumerate(top) if element.endswith(" pd more"))
+    assert within
+    shown = {name for name in BY_NAME if any(f" md-{name}-set" in element for element in top)}
+    assert shown == {*APART, *ESSENTIAL}
+    (more,) = (
+        elements
+        for elements, _ in pd_canvases(pd_text)[:-1]
+        if sum(" md-seed-set" in element for element in elements if "atom" in element)
+    )
+    rest = {name for name in BY_NAME if any(f" md-{name}-set" in element for element in more)}
+    assert rest == set(BY_NAME) - shown
+    for name in ("connected", "state", "chord_now", "key", "latency"):
+        assert any(f"md-{name}-set" in element for element in top)
 
 
 def free_port() -> int:
@@ -117,7 +140,15 @@ def free_port() -> int:
 class Pd:
     """Pure Data running the patch with other ports, and an observer that prints what is set."""
 
-    WATCHED = ("temperature-set", "mode-set", "mode-radio", "meter-set", "error-set", "bar-set")
+    WATCHED = (
+        "temperature-set",
+        "mode-set",
+        "mode-radio",
+        "meter-set",
+        "error-set",
+        "bar-set",
+        "connected-set",
+    )
 
     def __init__(self, folder: Path, port: int, reply_port: int, sent: tuple[str, ...]) -> None:
         self.printed: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -195,6 +226,7 @@ def test_pd_patch_speaks_and_hears(
     sent = (
         "md-temperature 0.5",
         "md-mode 2",
+        "md-preset-choice 1",
         "md-key 2",
         "md-bypass 1",
         "md-chord symbol Am7",
@@ -206,7 +238,7 @@ def test_pd_patch_speaks_and_hears(
     set_to: dict[str, object] = {}
     acts: dict[str, tuple[object, ...]] = {}
     with Pd(tmp_path, osc.port, osc.reply_port, sent) as pd:
-        while not (asked == set(BY_NAME) and len(set_to) == 6 and len(acts) == 3):
+        while not (asked == set(BY_NAME) and len(set_to) == 7 and len(acts) == 4):
             found = commands.get(timeout=WAIT_S)
             if isinstance(found, AskParameter):
                 asked.add(found.name)
@@ -217,13 +249,14 @@ def test_pd_patch_speaks_and_hears(
         assert set_to == {
             "temperature": 0.5,
             "mode": "infill",
+            "preset": preset_names()[1],
             "key": "C#",
             "bypass": True,
             "chord": "Am7",
             "meter": "7/8",
         }
         here = ("127.0.0.1", osc.reply_port)
-        assert acts == {"panic": (), "freeze": (True,), "subscribe": here}
+        assert acts == {"panic": (), "freeze": (True,), "subscribe": here, "ping": ()}
         assert osc.counts.malformed == 0
 
         osc.subscribe(here, True)
@@ -263,5 +296,6 @@ def test_pd_patch_controls_the_daemon(tmp_path: Path) -> None:
                 "mode-radio: set 1",
                 "meter-set: set 4/4",
                 "bar-set: set 2",
+                "connected-set: set 1",
             }
         )
