@@ -42,7 +42,7 @@ SAVES = {
         "import torch\nfrom engine.model import export\n"
         "from engine.model.export import ModelError\n"
         "export.script = lambda layer: torch.jit.trace(layer, torch.zeros(1, 100))",
-        "export.write(torch.nn.Linear(100, 100), {}, path)",
+        "export.write_export(torch.nn.Linear(100, 100), {}, path)",
         "ModelError",
     ),
     "trusted": (

@@ -152,10 +152,10 @@ def test_subscribers_are_bounded(rig: Rig) -> None:
 
 FLOOD = """
 import socket, sys, time
-from bridge.osc.wire import encode
+from bridge.osc.wire import encode_packet
 to = ("127.0.0.1", int(sys.argv[1]))
 peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-packets = [encode("/diffuse/temperature", (0.5 + i / 1000,)) for i in range(500)]
+packets = [encode_packet("/diffuse/temperature", (0.5 + i / 1000,)) for i in range(500)]
 begun_s = time.perf_counter()
 for i in range(20_000):
     peer.sendto(packets[i % 500], to)
@@ -163,7 +163,7 @@ for i in range(20_000):
         time.sleep(max(0, begun_s + i / 20_000 - time.perf_counter()))
 print(time.perf_counter_ns())
 for _ in range(3):
-    peer.sendto(encode("/diffuse/panic", ()), to)
+    peer.sendto(encode_packet("/diffuse/panic", ()), to)
 """
 
 
