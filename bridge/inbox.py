@@ -55,7 +55,7 @@ class Wake:
 
 
 def _is_prompt(command: Command) -> bool:
-    """Does it pass others when too many wait? Clock, Start, Stop, song position and panic do."""
+    """Say whether it passes others when too many wait: clock, Start, Stop, position, panic."""
     if isinstance(command, MidiIn):
         kind = command.data[0] if command.data else 0
         return kind >= _FIRST_REALTIME or kind == _SONG_POSITION

@@ -69,7 +69,7 @@ def parse_message(data: tuple[int, ...]) -> MidiMessage | None:
 
 
 def note_off(channel: int, pitch: int) -> tuple[int, ...]:
-    """The bytes that end a note."""
+    """Return the bytes that end a note."""
     return (NOTE_OFF | channel, pitch, 0)
 
 

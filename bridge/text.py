@@ -10,20 +10,20 @@ Say = Callable[[str], None]
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """`a, b or c`."""
+    """Return the choices as `a, b or c`."""
     *head, last = list(choices)
     return f"{', '.join(head)} or {last}" if head else last
 
 
 def printable(text: str) -> str:
-    """The text without what moves a terminal's cursor or colours it; lines stay lines."""
+    """Return the text without what moves a terminal's cursor or colours it; lines stay lines."""
     return "".join(
         each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text
     )
 
 
 def shorten(text: str, most: int = 80) -> str:
-    """The text, or its beginning and `...`."""
+    """Return the text, or its beginning and `...`."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -35,7 +35,7 @@ class ManualClock:
         self._now_ns = now_ns
 
     def now_ns(self) -> int:
-        """The time it was last set to."""
+        """Return the time it was last set to."""
         return self._now_ns
 
     def advance(self, by_ns: int) -> int:

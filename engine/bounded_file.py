@@ -12,7 +12,7 @@ class FileRefusedError(OSError):
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """The whole file. Raises FileRefusedError, or another OSError where it cannot be read.
+    """Return the whole file. Raises FileRefusedError, or another OSError where it cannot be read.
 
     Never waits: a pipe that nobody writes to is refused, as is a device that never ends.
     """

@@ -36,7 +36,7 @@ class Round:
 
 
 def passed(text: str) -> int:
-    """Inputs that were passed, from what hypothesis tells of a run."""
+    """Return inputs that were passed, from what hypothesis tells of a run."""
     return sum(int(each) for each in re.findall(r"- (\d+) passing", text))
 
 

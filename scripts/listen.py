@@ -60,7 +60,7 @@ class Harmonized:
     played: PianoRoll
 
     def told(self) -> dict[str, dict[str, float]]:
-        """Counts of both, in the composer's scale."""
+        """Count of both, in the composer's scale."""
         pairs = [(roll.cells[LEAD], roll.cells[ACCOMPANIMENT]) for roll in self._both()]
         heard = np.asarray(self.composed.cells.any(axis=(0, 1)))
         scale = metrics.scale_of(metrics.pitch_class_steps(heard, PIANO.low))

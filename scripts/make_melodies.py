@@ -112,7 +112,7 @@ def pitch_of(name: str) -> int:
 
 
 def notes_of(tune: Tune) -> list[Note]:
-    """The tune's notes, the first beats of bars a little louder."""
+    """Return the tune's notes, the first beats of bars a little louder."""
     bar = Meter.parse(tune.meter).bar_steps
     notes, step = [], Fraction(0)
     for word in tune.text.split():
@@ -127,7 +127,7 @@ def notes_of(tune: Tune) -> list[Note]:
 
 
 def midi_of(tune: Tune) -> bytes:
-    """The tune as a MIDI file with one track named Melody."""
+    """Return the tune as a MIDI file with one track named Melody."""
     meters = MeterMap(((0, Meter.parse(tune.meter)),))
     return new_file([NewTrack("Melody", notes_of(tune))], tune.bpm, meters, tune.title)
 

@@ -30,7 +30,7 @@ class Ends:
 
 
 def frame(patch: Patcher, width: float, height: float, about: str) -> dict[str, Any]:
-    """A patcher as Max's JSON has it, in presentation."""
+    """Return a patcher as Max's JSON has it, in presentation."""
     version = {"major": 8, "minor": 5, "revision": 0, "architecture": "x64", "modernui": 1}
     return {
         "fileversion": 1,
@@ -53,7 +53,7 @@ def frame(patch: Patcher, width: float, height: float, about: str) -> dict[str, 
 
 
 def second_view(ends: Ends, shown: Container[str]) -> dict[str, Any]:
-    """A patcher with every parameter that is not `shown` already, by group."""
+    """Return a patcher with every parameter that is not `shown` already, by group."""
     patch = Patcher()
     patch.add("inlet", "", (10, 6, 22, 22))
     y, tops = 20.0, [0.0] * COLUMNS
@@ -70,7 +70,7 @@ def second_view(ends: Ends, shown: Container[str]) -> dict[str, Any]:
 
 
 def open_button(patch: Patcher, inside: dict[str, Any], at: tuple[float, float], show: Rect) -> str:
-    """A button that opens the second view; gives its id."""
+    """Return a button that opens the second view; gives its id."""
     x, y = at
     button = patch.add("textbutton", "more ...", (x, y, 90, 24), show, hint="every other parameter")
     message = patch.add("message", "open", (x, y + 40, 50, 22))
@@ -80,7 +80,7 @@ def open_button(patch: Patcher, inside: dict[str, Any], at: tuple[float, float],
 
 
 def _group(patch: Patcher, group: Group, y: float, show: tuple[float, float], ends: Ends) -> None:
-    """A heading and a strip a parameter; in presentation a panel and a row a parameter."""
+    """Add a heading and a strip a parameter; in presentation a panel and a row a parameter."""
     show_x, show_y = show
     count = len(group.rows)
     grey = {"background": 1, "mode": 0, "bgcolor": [0.88, 0.89, 0.91, 1.0], "rounded": 6}
@@ -113,7 +113,7 @@ def _row_places(x: float, y: float) -> tuple[Rect, Rect]:
 def strip(
     patch: Patcher, row: Parameter, at: tuple[float, float], ends: Ends, show: tuple[Rect, Rect]
 ) -> None:
-    """A control with its name, and its cables to OSC and back."""
+    """Add a control with its name, and its cables to OSC and back."""
     (x, y), (name_rect, control_rect) = at, show
     patch.add("comment", row_label(row), (x, y, 200, 20), name_rect, fontface=1)
     rect = (x, y + 108, 86.0, 22.0)
@@ -138,7 +138,7 @@ def join(patch: Patcher, row: Parameter, box: str, at: tuple[float, float], ends
 
 
 def control(patch: Patcher, row: Parameter, rect: Rect, show: Rect) -> str:
-    """The box for a row; a menu for presets."""
+    """Return the box for a row; a menu for presets."""
     more: dict[str, Any] = {"hint": row.doc, "parameter_enable": 0, "varname": row.name}
     if row.kind == "bool":
         square = (show[0], show[1], 22.0, 22.0)

@@ -45,7 +45,7 @@ SCALES = {
 
 
 def build() -> dict[str, Any]:
-    """The device's patcher as Max's JSON document."""
+    """Return the device's patcher as Max's JSON document."""
     patch = Patcher()
     patch.wire(patch.new("midiin", 20, 20), patch.new("midiout", 20, 60))
     patch.add("live.comment", "midi-diffuse", (120, 20, 120, 18), (8, 6, 90, 18), fontsize=11.0)
@@ -68,14 +68,14 @@ def build() -> dict[str, Any]:
 
 
 def container(patcher: bytes, kind: bytes = MIDI_EFFECT) -> bytes:
-    """The .amxd file around a patcher's JSON."""
+    """Return the .amxd file around a patcher's JSON."""
     body = patcher + b"\0"
     head = struct.pack("<4sI4s4sII4sI", b"ampf", 4, kind, b"meta", 4, 0, b"ptch", len(body))
     return head + body
 
 
 def _of_device(parameters: dict[str, list[Any]]) -> dict[str, Any]:
-    """What a device's patcher has besides."""
+    """Return what a device's patcher has besides."""
     banked = [name for name, _, _ in parameters.values()][:8]
     banks = {"0": {"index": 0, "name": "", "parameters": banked}}
     return {
@@ -156,7 +156,7 @@ def _short(row: Parameter) -> str:
 
 
 def _value_of(row: Parameter) -> dict[str, Any]:
-    """A Live parameter by the row: named, ranged, with its default."""
+    """Return a Live parameter by the row: named, ranged, with its default."""
     found: dict[str, Any] = {
         "parameter_longname": row_label(row),
         "parameter_shortname": _short(row),
@@ -183,7 +183,7 @@ def _value_of(row: Parameter) -> dict[str, Any]:
 
 
 def _preset(patch: Patcher) -> None:
-    """A menu that Live neither stores nor automates: a preset brings settings of its own."""
+    """Add a menu that Live neither stores nor automates: a preset brings its own settings."""
     row, at = BY_NAME["preset"], (20.0, 840.0)
     box = control(patch, row, (20, 924, 98, 22), (336, 122, 98, 20))
     _title(patch, "preset", (336, 105), (140, 924))
@@ -233,7 +233,7 @@ def _observed(patch: Patcher, at: tuple[float, float], names: tuple[str, ...]) -
 
 
 def _gated(patch: Patcher, observers: list[str], switch: str, at: tuple[float, float]) -> list[str]:
-    """The observers' values while the switch is on, and at once when it is switched on."""
+    """Return the observers' values while the switch is on, and at once when it is switched on."""
     x, y = at
     trigger = patch.new("t b i", x, y)
     patch.wire(switch, trigger)

@@ -24,7 +24,7 @@ BUTTON_W = 88.0
 
 
 def build() -> dict[str, Any]:
-    """The whole patch as Max's JSON document."""
+    """Return the whole patch as Max's JSON document."""
     patch = Patcher()
     _heading(patch)
     network(patch, 800.0, 20.0, ENDS, REPLY_PORT)
@@ -39,7 +39,7 @@ def build() -> dict[str, Any]:
 
 
 def help_patch() -> dict[str, Any]:
-    """What Max opens for help: how to connect, and messages to try."""
+    """Return what Max opens for help: how to connect, and messages to try."""
     patch = Patcher()
     patch.add("comment", TITLE, (20, 10, 300, 33), (20, 12, 300, 33), fontsize=22.0, fontface=1)
     lines = (
@@ -120,7 +120,7 @@ def network(patch: Patcher, x: float, y: float, ends: Ends, reply_port: int) -> 
 
 
 def connected(patch: Patcher, at: tuple[float, float], ends: Ends, show: Rect) -> None:
-    """A light that is on while midi-diffuse answers."""
+    """Add a light that is on while midi-diffuse answers."""
     x, y = at
     load, ask = patch.new("loadbang", x, y), patch.new(f"metro {PING_MS}", x, y + 30)
     ping = patch.add("message", f"{PREFIX}ping", (x, y + 60, 110, 22))
@@ -152,7 +152,7 @@ def _buttons(patch: Patcher, y: float) -> None:
 
 
 def button(patch: Patcher, name: str, at: tuple[float, float], ends: Ends, show: Rect) -> None:
-    """A button for an action; panic is red."""
+    """Add a button for an action; panic is red."""
     x, y = at
     panic = {"bgcolor": [0.75, 0.2, 0.2, 1.0], "fontface": 1} if name == "panic" else {}
     hint = ACTION_BY_NAME[name].doc
@@ -186,7 +186,7 @@ def _status(patch: Patcher, x: float, y: float) -> None:
 def told(
     patch: Patcher, name: str, at: tuple[float, float], ends: Ends, show: tuple[Rect, Rect]
 ) -> None:
-    """A title, and a box that shows what midi-diffuse says last; the chord is large."""
+    """Add a title, and a box that shows what midi-diffuse says last; the chord is large."""
     x, y = at
     title, large = name.removesuffix("_now"), name == "chord_now"
     patch.add("comment", title, (x, y - 24, 60, 20), show[0], fontface=1)
@@ -202,7 +202,7 @@ def told(
 
 
 def _notes(patch: Patcher, x: float, y: float, show_y: float) -> None:
-    """Notes in from Max's MIDI input, and the reply's notes to its MIDI output; both optional."""
+    """Add notes in from Max's MIDI input, and the reply's to its output; both optional."""
     patch.add(
         "comment",
         "notes over OSC instead of MIDI ports:",
@@ -224,7 +224,7 @@ def _notes(patch: Patcher, x: float, y: float, show_y: float) -> None:
 
 
 def send_notes(patch: Patcher, at: tuple[float, float], switch: str, ends: Ends) -> None:
-    """What `notein` hears goes to midi-diffuse while the switch is on."""
+    """Send what `notein` hears to midi-diffuse while the switch is on."""
     x, y = at
     note_in, pack = patch.new("notein", x + 60, y), patch.new("pack 0 0 0", x + 60, y + 30)
     gate = patch.new("gate", x, y + 65)
@@ -237,7 +237,7 @@ def send_notes(patch: Patcher, at: tuple[float, float], switch: str, ends: Ends)
 
 
 def play_notes(patch: Patcher, at: tuple[float, float], switch: str, ends: Ends) -> None:
-    """The reply's notes go to `noteout` while the switch is on."""
+    """Send the reply's notes to `noteout` while the switch is on."""
     x, y = at
     heard = patch.new(f"r {ends.heard}", x + 60, y)
     route = patch.new(f"route {OUT_PREFIX}note {PARAM_PREFIX}tempo", x + 60, y + 30)

@@ -58,7 +58,7 @@ class Mutant:
     new: str
 
     def source(self, text: str) -> str:
-        """The module's source with the change in it."""
+        """Return the module's source with the change in it."""
         return text[: self.start] + self.new + text[self.end :]
 
     def describe(self, text: str) -> str:
@@ -82,7 +82,8 @@ def mutants(path: Path, text: str) -> list[Mutant]:
 
 
 def _without_annotations(tree: ast.Module) -> ast.Module:
-    """The tree without what is not run: annotations, and asserts and errors, which say so."""
+    """Return the tree without what is not run: annotations, and asserts and errors, which say
+    so."""
     for node in ast.walk(tree):
         for name in ("annotation", "returns"):
             if hasattr(node, name):
@@ -162,7 +163,7 @@ def run_tests(copy: Path, tests: Sequence[str], *python: str) -> bool:
 
 
 def modules(folders: Sequence[str]) -> list[Path]:
-    """The modules of these folders, or these files, from the top of the tree."""
+    """Return the modules of these folders, or these files, from the top of the tree."""
     found = list[Path]()
     for each in folders:
         place = TOP / each

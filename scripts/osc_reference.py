@@ -88,7 +88,7 @@ _PARAM = f"""`{PARAM_PREFIX}NAME value` for every parameter, when asked for or c
 
 
 def build() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_HEAD, "\n## Parameters\n"]
     rows = {row.source.name: row for row in IN_ROWS if isinstance(row.source, Parameter)}
     for group in groups():

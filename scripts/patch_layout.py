@@ -17,19 +17,19 @@ BUTTONS = ("start", "stop", "panic", "downbeat", "trigger", "again", "keep", "st
 
 
 def default_text(row: Parameter) -> str:
-    """The default in words: `off`, `1.0`, `none`."""
+    """Return the default in words: `off`, `1.0`, `none`."""
     if row.kind == "bool":
         return "on" if row.default else "off"
     return f"{row.default:g}" if isinstance(row.default, float) else str(row.default) or "none"
 
 
 def note(row: Parameter) -> str:
-    """What is said beside a control: range and default."""
+    """Return what is said beside a control: range and default."""
     if row.kind in ("float", "int"):
         return f"{row.low:.10g} to {row.high:.10g}, default {default_text(row)}"
     return f"default {default_text(row)}"
 
 
 def preset_names() -> tuple[str, ...]:
-    """The shipped presets, in the order of their program changes."""
+    """Return the shipped presets, in the order of their program changes."""
     return tuple(each.name for each in list_presets() if each.origin == "shipped")

@@ -91,7 +91,7 @@ def escape(text: str) -> str:
 
 
 def build() -> str:
-    """The whole patch as the text of a .pd file."""
+    """Return the whole patch as the text of a .pd file."""
     top = Canvas(2 * COLUMN_W + 20, 700)
     _heading(top)
     half = (len(_SHOWN) + 1) // 2
@@ -207,7 +207,8 @@ def _note_switches(top: Canvas, y: int) -> None:
 
 
 def _to_osc() -> Canvas:
-    """A message for every control: `r md-NAME` to `oscformat diffuse NAME`; refresh asks all."""
+    """Return a message for every control: `r md-NAME` to `oscformat diffuse NAME`; refresh asks
+    all."""
     canvas = Canvas(1280, 900, "to-osc")
     names = [row.name for group in groups() for row in group.rows]
     for i, name in enumerate((*names, *BUTTONS, "freeze")):
@@ -252,7 +253,7 @@ def _from_osc() -> Canvas:
 
 
 def _connected(canvas: Canvas, pong: tuple[int, int], x: int, y: int) -> None:
-    """A light that is on while midi-diffuse answers."""
+    """Add a light that is on while midi-diffuse answers."""
     on, off = canvas.msg(x, y + 30, "1"), canvas.msg(x + 60, y + 60, "0")
     light = canvas.obj(x, y + 90, "s md-connected")
     canvas.wire(pong, on, light)
@@ -269,7 +270,7 @@ def _answer(canvas: Canvas, source: tuple[int, int], x: int, y: int, row: Parame
 
 
 def _radios() -> Canvas:
-    """The name of a choice sets its row of buttons, which knows it by number."""
+    """Return the name of a choice sets its row of buttons, which knows it by number."""
     canvas = Canvas(900, 1000, "radios")
     rows = [row for group in groups() for row in group.rows if row.kind == "choice"]
     names = {row.name: row.choices for row in rows} | {"preset": preset_names()}
@@ -286,7 +287,7 @@ def _radios() -> Canvas:
 
 
 def _chosen_preset(canvas: Canvas, y: int) -> None:
-    """The row of buttons knows presets by number; they are asked for by name."""
+    """Ask for presets by name; the row of buttons knows them by number."""
     names = preset_names()
     numbers = " ".join(str(i) for i in range(len(names)))
     choice = canvas.obj(20, y + 28, f"sel {numbers}")

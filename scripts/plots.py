@@ -143,7 +143,7 @@ def _lines(panel: Axes, lines: Mapping[str, Line]) -> None:
 
 
 def _across(panel: Axes, value: float, name: str) -> None:
-    """A level line, named beside its right end, where no other line runs."""
+    """Draw a level line, named beside its right end, where no other line runs."""
     panel.axhline(value, color=_GREY, linewidth=1.0, linestyle=":")
     panel.annotate(
         name,

@@ -138,14 +138,13 @@ def _scale(tune: Tune) -> NDArray[np.bool_]:
 
 
 def measure(model: Path) -> dict[str, float]:
-    """The scores of a model file, by the names in TOLERANCES. A model without voices has the bound
-    alone: its hundred calls a window take too long for a check.
-    """
+    """Return the scores of a model file, by the names in TOLERANCES. A model without voices has the
+    bound alone: its hundred calls a window take too long for a check."""
     return scores_of(Generator.load(model, "cpu"))
 
 
 def scores_of(generator: Generator) -> dict[str, float]:
-    """The same of a loaded model."""
+    """Return the same of a loaded model."""
     found = {"bound_nats_per_beat": bound_nats_per_beat(generator)}
     if not generator.merged:
         played = list(harmonies(generator, SampleSettings()))
@@ -157,7 +156,7 @@ def scores_of(generator: Generator) -> dict[str, float]:
 
 
 def outside(found: dict[str, float], told: dict[str, Score]) -> list[str]:
-    """What is off, one line each; nothing where all is as told."""
+    """Return what is off, one line each; nothing where all is as told."""
     wrong = [f"{name}: not measured" for name in told.keys() - found.keys()]
     wrong += [f"{name}: not told" for name in found.keys() - told.keys()]
     for name in sorted(told.keys() & found.keys()):
@@ -194,7 +193,8 @@ def write(model: Path, sha256: str, found: dict[str, float]) -> None:
 
 
 def scored_models() -> list[Path]:
-    """The shipped models of the binomial process; `bench systems` scores the other systems."""
+    """Return the shipped models of the binomial process; `bench systems` scores the other
+    systems."""
     return [path for path in sorted(PRESETS.glob("*.pt")) if is_export(path)]
 
 

@@ -132,7 +132,7 @@ def _run_players(
 
 
 def row(played: list[PlayerResult], count: int, weather: str) -> dict[str, Any]:
-    """What the players of one run tell."""
+    """Return what the players of one run tell."""
     beats = sum((each.beats for each in played), Counter())
     asked = sorted(ns for each in played for ns in each.asked_ns)
     lag = sorted(ns for each in played for ns in each.lag_ns)
@@ -186,7 +186,7 @@ def saturated(address: ServerAddress, preset: str, askers: int, seconds: float) 
 
 
 def stats(address: ServerAddress) -> dict[str, int]:
-    """The server's own figures."""
+    """Return the server's own figures."""
     url = address.url.replace("wss:", "https:") + "stats"
     asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {address.token}"})
     context: ssl.SSLContext = address.tls()
@@ -268,7 +268,7 @@ _COLUMNS = {
 
 
 def line(result: dict[str, Any]) -> str:
-    """A row for people."""
+    """Return a row for people."""
     rests = result["beats"].get("rest", 0)
     columns = [f"{title} {result[key]}" for key, title in _COLUMNS.items()]
     return ", ".join([*columns, f"rest {rests}"])

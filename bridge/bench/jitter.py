@@ -157,7 +157,7 @@ def play(seconds: float, api: str) -> tuple[list[Sent], list[Shot]]:
 
 
 def scale(request: PlanRequest) -> Plan:
-    """A plan with a note on every second step."""
+    """Return a plan with a note on every second step."""
     first = -(-request.first_step // _EVERY_STEPS) * _EVERY_STEPS
     notes = tuple(
         Note(step, _SCALE[step // _EVERY_STEPS % len(_SCALE)], _EVERY_STEPS, ACCOMPANIMENT)
@@ -167,7 +167,8 @@ def scale(request: PlanRequest) -> Plan:
 
 
 def play_plainly(shots: Sequence[Shot], api: str) -> list[Sent]:
-    """The same moments by `time.sleep` and mido, with nothing done about priority or garbage."""
+    """Return the same moments by `time.sleep` and mido, with nothing done about priority or
+    garbage."""
     import mido
 
     with contextlib.closing(_plain_port(api)) as port, ThreadPoolExecutor(1) as pool:
@@ -221,7 +222,7 @@ def _percentile_ms(sent: Sequence[Sent], share: float) -> float:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for people."""
+    """Return the result for people."""
     names = [*_SHARES, _RUNNING]
     lines = [f"{'ms late':12}  {'played by':12}" + "".join(f"{name:>13}" for name in names)]
     for load, ways in result["late_ms"].items():
@@ -257,7 +258,7 @@ def _under(load: str, plan: JitterPlan) -> contextlib.AbstractContextManager[Non
 
 @contextlib.contextmanager
 def _busy_engine(plan: JitterPlan) -> Iterator[None]:
-    """The preset's model, which gets its next request as soon as it has answered."""
+    """Keep the preset's model busy: it gets its next request as soon as it has answered."""
     preset = presets.load(plan.preset)
     knobs = Knobs(preset.settings)
     settings = knobs.sample_settings(knobs.integer("steps"))

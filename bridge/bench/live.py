@@ -65,7 +65,7 @@ class BenchPlan:
     slow_down: float = 1.0
 
     def arguments(self) -> list[str]:
-        """The daemon's command line; raises BenchError for an unknown mode."""
+        """Return the daemon's command line; raises BenchError for an unknown mode."""
         if self.mode not in _MODES:
             hint = did_you_mean(self.mode, _MODES)
             raise BenchError(f"--mode wants {one_of(_MODES)}, not {self.mode!r}{hint}")
@@ -77,7 +77,7 @@ class BenchPlan:
 
 
 def tune(bars: int, mode: str = "live", seed: int = 1) -> list[TuneNote]:
-    """A melody that wanders through C major in eighths, quarters and halves."""
+    """Return a melody that wanders through C major in eighths, quarters and halves."""
     rng = random.Random(seed)
     scale = [60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79, 81]
     place, beat = 4, 0.0
@@ -147,7 +147,7 @@ def run_bench(plan: BenchPlan, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def midi_system(stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
-    """The API to use and its name; starts a JACK server if none runs, or raises RigError."""
+    """Return the API to use and its name; starts a JACK server if none runs, or raises RigError."""
     if sys.platform == "darwin":
         return "core", "CoreMIDI"
     if list_ports("jack"):
@@ -208,7 +208,8 @@ def _measure(
 def check_reply(
     replies: Sequence[PlayedNote], beat_zero_ns: int, bpm: float, beats: int
 ) -> dict[str, Any]:
-    """What the recording itself says: notes off the grid, the reply's delay, beats without notes.
+    """Return what the recording itself says: notes off the grid, the reply's delay, beats without
+    notes.
 
     The way through two ports delays every note alike; the median of the distances to the nearest
     place of the grid is taken for that delay.
@@ -259,7 +260,7 @@ def _cpu_s(daemon: DaemonProcess, osc: OscPeer) -> float:
 
 
 def machine(load: float) -> dict[str, Any]:
-    """What the figures were measured on. `load`: the 1-minute load average before."""
+    """Return what the figures were measured on. `load`: the 1-minute load average before."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -275,7 +276,7 @@ def machine(load: float) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for people."""
+    """Return the result for people."""
     nested = {key: value for key, value in result.items() if isinstance(value, dict)}
     flat = {key: value for key, value in result.items() if key not in nested}
     for key, value in nested.items():

@@ -70,7 +70,7 @@ class StandIn:
         self._report(EngineState(time.perf_counter_ns(), "ready", spec.name, plan_ns, calls))
 
     def allow(self, hang_ns: int) -> None:
-        """It does not hang."""
+        """Do nothing: it does not hang."""
 
     def submit(self, request: PlanRequest) -> None:
         """Answer soon."""
@@ -90,7 +90,7 @@ class StandIn:
 
 
 def _chords(request: PlanRequest, elapsed_ns: int) -> Plan:
-    """What is known, and from there on a triad on every beat."""
+    """Return what is known, and from there on a triad on every beat."""
     first, end = request.first_step, request.end_step
     known = (span.to_step for span in request.known if span.voice == ACCOMPANIMENT)
     begin = -(-max(known, default=first) // STEPS_PER_BEAT) * STEPS_PER_BEAT

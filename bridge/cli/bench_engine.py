@@ -99,7 +99,7 @@ def bench_engine(
 
 
 def live_request(settings: SampleSettings) -> PlanRequest:
-    """What `live` asks for in mid-song at 120 bpm with the default parameters."""
+    """Return what `live` asks for in mid-song at 120 bpm with the default parameters."""
     from bridge.live.listening.note_memory import RememberedNote, SongMemory
     from bridge.live.planning.beat_lines import BeatLines
     from bridge.live.planning.request_window import Known, ahead_steps, plan_request

@@ -79,7 +79,7 @@ def bench_cadences(
 
 
 def melodies() -> list[Path]:
-    """The bundled melodies' files."""
+    """Return the bundled melodies' files."""
     return sorted((shared_dir("presets") / "melodies").glob("*.mid"))
 
 
@@ -96,7 +96,7 @@ def row(
     pieces: Mapping[str, SourcePiece],
     seeds: int,
 ) -> dict[str, Any]:
-    """A preset's count of each melody. style: instead of the preset's own."""
+    """Return a preset's count of each melody. style: instead of the preset's own."""
     from engine.evaluation.last_note import closes_v_i
     from engine.music.roll import roll_to_notes
 
@@ -117,7 +117,7 @@ def row(
 
 
 def rule_row(pieces: Mapping[str, SourcePiece]) -> dict[str, Any]:
-    """The rule baseline's; it has no seeds."""
+    """Return the rule baseline's; it has no seeds."""
     from engine.evaluation.last_note import closes_v_i
     from engine.evaluation.rule_baseline import RULE, by_rule
 
@@ -157,7 +157,7 @@ def _composers(data: Path, styles: Sequence[str]) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The counts for people."""
+    """Return the counts for people."""
     names = list(found["melodies"])
     lines = [
         "V-I at the last note",

@@ -58,7 +58,7 @@ def prepare(
 
 @contextmanager
 def packed(data: Path, corpora: tuple[str, ...] = ()) -> Iterator[Path]:
-    """`data` itself if it is a packed file, else one made of the folder, for as long as needed."""
+    """Give `data` itself if it is a packed file, else one made of the folder, while needed."""
     import tempfile
 
     if data.is_file():
@@ -70,5 +70,5 @@ def packed(data: Path, corpora: tuple[str, ...] = ()) -> Iterator[Path]:
 
 
 def checkpoint_in(path: Path) -> Path:
-    """A run's folder stands for its checkpoint."""
+    """Return the checkpoint that a run's folder stands for, or the file as it is."""
     return path / "checkpoint.pt" if path.is_dir() else path

@@ -80,7 +80,7 @@ def doctor(
 
 
 def made(name: str, check: Check) -> list[Finding]:
-    """What the check finds; that it cannot be made is a finding, too."""
+    """Return what the check finds; that it cannot be made is a finding, too."""
     try:
         found = check()
     except Exception as err:  # one check that breaks must not hide the others

@@ -197,7 +197,8 @@ def train(
 
 
 def _packed(data: Path, out: Path, corpora: tuple[str, ...], processes: Processes) -> Path:
-    """The packed file; made beside the run, which needs the same windows when it is resumed."""
+    """Return the packed file; made beside the run, which needs the same windows when it is
+    resumed."""
     if data.is_file():
         return data
     packed = out / "data.npz"
@@ -208,7 +209,7 @@ def _packed(data: Path, out: Path, corpora: tuple[str, ...], processes: Processe
 
 
 def _nothing(progress: Progress, share: float) -> None:
-    """What the processes beside the first one report."""
+    """Report nothing: what the processes beside the first one do."""
 
 
 def _sizes(words: tuple[str, ...]) -> dict[str, int]:
@@ -223,7 +224,7 @@ def _sizes(words: tuple[str, ...]) -> dict[str, int]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress, float], None]]:
-    """A progress bar where tqdm is there and stderr is a terminal, else a line now and then."""
+    """Show a progress bar where tqdm is there and stderr is a terminal, else a line at times."""
 
     def numbers(progress: Progress) -> str:
         text = f"step {progress.step}, loss {progress.loss:.3f}"

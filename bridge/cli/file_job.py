@@ -59,7 +59,7 @@ class Filler(Drafter, Protocol):
 
 
 def load_engine(preset: Preset, device: str) -> Filler:
-    """The preset's model on `device`. Raises engine.model.generator.ModelError."""
+    """Return the preset's model on `device`. Raises engine.model.generator.ModelError."""
     if preset.model is None:
         from engine.requests.fixture import FixtureGenerator
 
@@ -116,7 +116,7 @@ def _job(
     knobs: Knobs,
     pitches: PitchRange,
 ) -> tuple[SourcePiece, Job]:
-    """What is to be done with a file. Raises MidiFileError, which names it."""
+    """Return what is to be done with a file. Raises MidiFileError, which names it."""
     try:
         piece = SourcePiece.of(score, melody_track)
         settings = knobs.sample_settings(knobs.integer("steps"), piece.key)
@@ -126,14 +126,14 @@ def _job(
 
 
 def _of_take(job: Job, number: int) -> Job:
-    """The job with the seed of take `number`, from 1: one more each time."""
+    """Return the job with the seed of take `number`, from 1: one more each time."""
     settings = job.request.settings
     settings = dataclasses.replace(settings, seed=settings.seed + number - 1)
     return dataclasses.replace(job, request=dataclasses.replace(job.request, settings=settings))
 
 
 def with_melody(score: Score, piece: SourcePiece, notes: list[Note]) -> tuple[Score, list[Note]]:
-    """The score with the new melody on the melody's own track, and the notes that are left.
+    """Return the score with the new melody on the melody's own track, and the notes that are left.
 
     A melody that is only guessed at, in a part of many voices, has no such track.
     """
@@ -145,12 +145,12 @@ def with_melody(score: Score, piece: SourcePiece, notes: list[Note]) -> tuple[Sc
 
 
 def tracks_of(score: Score, track: midi_write.NewTrack, by_part: bool) -> list[midi_write.NewTrack]:
-    """The reply as one track, or as one for each part."""
+    """Return the reply as one track, or as one for each part."""
     return midi_write.part_tracks(score, track) if by_part else [track]
 
 
 def _named(track: midi_write.NewTrack, number: int) -> midi_write.NewTrack:
-    """Takes after the first say which they are, and leave the markers to the first."""
+    """Take after the first say which they are, and leave the markers to the first."""
     if number == 1:
         return track
     name = f"{REPLY_NAME} {number}"
@@ -160,7 +160,8 @@ def _named(track: midi_write.NewTrack, number: int) -> midi_write.NewTrack:
 def answer_of(
     job: Job, sheet: Sequence[SheetBar], engine: Filler, knobs: Knobs, candidates: int
 ) -> tuple[list[Note], list[tuple[int, str]], Job]:
-    """The new notes, the chords they follow as markers, and the job with the lead sheet in it.
+    """Return the new notes, the chords they follow as markers, and the job with the lead sheet in
+    it.
 
     candidates: how many answers the notes are chosen from.
     """
@@ -184,7 +185,7 @@ def settings_for(task: str, given: dict[str, Any]) -> tuple[Preset, Knobs]:
 
 
 def engine_for(preset: Preset, knobs: Knobs, task: str) -> Filler:
-    """The preset's model. Raises ModelError, or AbilityError for what it cannot do."""
+    """Return the preset's model. Raises ModelError, or AbilityError for what it cannot do."""
     engine = load_engine(preset, knobs.text("device"))
     require(str(engine.metadata.get("family", "")), task)
     return engine
@@ -193,7 +194,7 @@ def engine_for(preset: Preset, knobs: Knobs, task: str) -> Filler:
 def report_of(
     task: str, pair: FilePair, job: Job, notes: list[Note], preset: Preset, knobs: Knobs
 ) -> BatchReport:
-    """What `--json` prints of one file, with the line for people under `text`."""
+    """Return what `--json` prints of one file, with the line for people under `text`."""
     first, last = job.bars
     melody = job.melody
     found = f"; melody: {melody.describe()}" if melody else ""

@@ -185,7 +185,7 @@ def generate(
 
 
 def _targets(output: Path, count: int | None) -> list[Path]:
-    """The file, or `count` files in the folder `output`."""
+    """Return the file, or `count` files in the folder `output`."""
     if count is None:
         check_writable(output.parent, f"-o {output}")
         return [check_output(output, MIDI_SUFFIXES)]

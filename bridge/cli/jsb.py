@@ -71,7 +71,7 @@ def bench_jsb(
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """The result for people."""
+    """Return the result for people."""
     lines = [
         f"{found['model']}: {found['pieces']} {found['split']} pieces, {found['frames']} frames",
         f"  -log p <= {found['nats_per_frame']:.3f} +- {found['standard_error']:.3f} nats a frame "

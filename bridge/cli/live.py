@@ -28,7 +28,8 @@ FAULT_EXIT = 70
 
 
 def read_settings(options: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Value]:
-    """Settings from the table's options and `--set name=value` words; raises ParameterError."""
+    """Return settings from the table's options and `--set name=value` words; raises
+    ParameterError."""
     settings = {name: value for name, value in options.items() if value is not None}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -250,7 +251,8 @@ def _play(config: DaemonConfig, level: int) -> None:
 
 
 def _monitor(web_port: int, takes: Path | None) -> Callable[[int], list[str]]:
-    """The monitor's command line, from the daemon's port. Raises click.UsageError without it."""
+    """Return the monitor's command line, from the daemon's port. Raises click.UsageError without
+    it."""
     from bridge.monitor.main import NO_MONITOR, is_installed
 
     if not is_installed():

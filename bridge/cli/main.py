@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     def __init__(
         self, sources: dict[str, Source], aliases: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
-        """sources: the commands by name, as listed. aliases: other names for them, not listed."""
+        """Take the commands by name, as listed; aliases: other names for them, not listed."""
         super().__init__(**settings)
         self._sources, self._aliases = sources, aliases or {}
 
@@ -238,7 +238,7 @@ main = LazyGroup(
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The program's entry; exits with its code."""
+    """Run the program and exit with its code."""
     main.main(None if arguments is None else list(arguments), prog_name="midi-diffuse")
 
 

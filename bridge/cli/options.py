@@ -22,7 +22,8 @@ SAMPLE_ROWS = tuple(row.name for row in PARAMETERS if row.scope == "sample")
 def table_options(
     names: Iterable[str], defaults: Mapping[str, Value]
 ) -> Callable[[AnyFunction], AnyFunction]:
-    """An option for each row of these names; one not given is None, so that the preset decides.
+    """Return an option for each row of these names; one not given is None, so that the preset
+    decides.
 
     The command gets the values by the rows' names, as the table wants them. defaults: to tell of.
     """
@@ -43,7 +44,7 @@ def _flags(row: Parameter) -> tuple[str, str]:
 
 
 def _checked(ctx: click.Context, param: click.Parameter, value: object) -> Value | None:
-    """An option's callback: the value as the table wants it, or what would be."""
+    """Return an option's callback: the value as the table wants it, or what would be."""
     name = str(param.name)
     try:
         return None if value is None else check_value(name, value)
@@ -53,7 +54,7 @@ def _checked(ctx: click.Context, param: click.Parameter, value: object) -> Value
 
 
 def _help(row: Parameter, defaults: Mapping[str, Value]) -> dict[str, Any]:
-    """The arguments of `click.option` that a reader of `--help` sees."""
+    """Return the arguments of `click.option` that a reader of `--help` sees."""
     default = defaults[row.name]
     if row.kind == "bool":
         return {"default": None, "help": f"{row.doc} (default {'on' if default else 'off'})"}
@@ -72,7 +73,8 @@ def _metavar(row: Parameter) -> str:
 
 
 def knobs_for(preset: Preset, given: Mapping[str, Value | None], **fixed: Value) -> Knobs:
-    """The file commands' defaults, then the preset's, then what was given on the command line.
+    """Return the file commands' defaults, then the preset's, then what was given on the command
+    line.
 
     Raises ParameterError when the register is upside down.
     """

@@ -67,7 +67,7 @@ def push(
 
 
 def _last(folder: Path) -> Path:
-    """The take that was kept last: names begin with the time."""
+    """Return the take that was kept last: names begin with the time."""
     found = sorted(folder.glob("*.mid")) if folder.is_dir() else []
     if not found:
         raise click.UsageError(f"no takes in {folder}; /diffuse/keep makes one, or name a file")

@@ -50,7 +50,7 @@ def replay_command(log: Path | None, as_json: bool, midi: Path | None) -> None:
 
 
 def as_dict(found: Replay, parts: list[Path]) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     difference = found.difference
     return {
         "parts": [str(path) for path in parts],

@@ -28,7 +28,7 @@ _LOG_EVERY_S = 30.0
 
 
 def load_model(model: Path, device: str) -> Generator | SystemPlayer:
-    """What plays an export, or a checkpoint or its folder. Raises ModelError."""
+    """Return what plays an export, or a checkpoint or its folder. Raises ModelError."""
     import tempfile
 
     from engine.systems import weights
@@ -43,7 +43,8 @@ def load_model(model: Path, device: str) -> Generator | SystemPlayer:
 
 
 def load_generator(model: Path, device: str) -> Generator:
-    """The same, of a model whose sampling loop can be measured; ModelError for a system's."""
+    """Return the same, of a model whose sampling loop can be measured; ModelError for a
+    system's."""
     from engine.model.generator import Generator, ModelError
 
     player = load_model(model, device)
@@ -244,8 +245,8 @@ def evaluate(
 def as_played(
     generator: Generator | SystemPlayer, asked: dict[str, Any], seed: int, task: str = "harmonize"
 ) -> SampleSettings:
-    """The model's own sampling, else the parameters' defaults for files, or for live where the
-    task is of that kind; what is asked for goes first."""
+    """Return the model's own sampling, else the parameters' defaults for files, or for live where
+    the task is of that kind; what is asked for goes first."""
     from bridge.settings.parameters import DEFAULTS
     from bridge.settings.values import file_defaults
     from engine.requests.request import SampleSettings

@@ -53,7 +53,7 @@ def status(port: int, host: str, as_json: bool) -> None:
 
 
 def ask(host: str, port: int) -> Status:
-    """The daemon's state and figures. Raises click.UsageError when nothing answers."""
+    """Return the daemon's state and figures. Raises click.UsageError when nothing answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         try:
             peer.connect((host, port))

@@ -127,7 +127,7 @@ def bench_samplers(
 
 
 def table(found: Mapping[str, Any], wanted: StudySettings) -> str:
-    """The whole study for people."""
+    """Return the whole study for people."""
     lines = [f"{found['model']}: {wanted.windows} {wanted.split} windows of {wanted.beats} beats"]
     for name, title in _TITLES.items():
         rows = found["tables"][name]
@@ -145,7 +145,7 @@ def _way(row: Mapping[str, Any]) -> str:
 
 
 def _composer(human: Mapping[str, Any]) -> dict[str, Any]:
-    """The composers' row: their own numbers, and the distance between two halves of them."""
+    """Return the composers' row: their own numbers, and the distance between two halves of them."""
     return {
         "note_f1": 1.0,
         "profile": human["profile"],

@@ -119,7 +119,7 @@ def bench_systems(
 
 
 def _entry(preset: str, steps: int | None, seed: int, device: str) -> Entry:
-    """A preset's system with its shipped settings, those of `harmonize`."""
+    """Return a preset's system with its shipped settings, those of `harmonize`."""
     from bridge.cli.options import knobs_for
     from bridge.engine_host.main import load_model
     from bridge.settings.presets import PresetError, load
@@ -134,12 +134,12 @@ def _entry(preset: str, steps: int | None, seed: int, device: str) -> Entry:
 
 
 def _place(note: Note) -> tuple[int, int, int]:
-    """A note without its voice, which some formats forget."""
+    """Return a note without its voice, which some formats forget."""
     return note.onset_step, note.pitch, note.length_steps
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The whole comparison for people."""
+    """Return the whole comparison for people."""
     lines: list[str] = []
     for task, result in found["tasks"].items():
         lines += [

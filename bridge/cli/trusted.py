@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def trusted(model: Path) -> Path:
-    """The same path. Raises TrustError for a program that neither was shipped nor is trusted.
+    """Return the same path. Raises TrustError for a program that neither was shipped nor is
+    trusted.
 
     A checkpoint of training is read as data, and so is whatever is not an archive of TorchScript.
     """
@@ -20,7 +21,7 @@ def trusted(model: Path) -> Path:
 
 
 def is_program(model: Path) -> bool:
-    """Does the file hold code that loading it would run?"""
+    """Say whether the file holds code that loading it would run."""
     if not model.is_file():
         return False
     try:

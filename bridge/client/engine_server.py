@@ -62,7 +62,7 @@ class ServerProcess:
         return self.address_at("127.0.0.1", self.port)
 
     def address_at(self, host: str, port: int) -> ServerAddress:
-        """The same server by another way, such as through a proxy."""
+        """Return the same server by another way, such as through a proxy."""
         token, certificate = self.folder / "token", self.folder / "certificate.pem"
         return server_address(f"wss://{host}:{port}", token, certificate)
 

@@ -59,7 +59,7 @@ class OscPeer:
         self._socket.sendto(encode_packet(address, arguments), ("127.0.0.1", self.to_port))
 
     def receive(self, seconds: float) -> OscMessage | None:
-        """The next message, or None when none comes in time."""
+        """Return the next message, or None when none comes in time."""
         if self._renew_s is not None and time.monotonic() > self._renew_s:
             self.subscribe()
         if not self._unread:
@@ -83,7 +83,7 @@ class OscPeer:
         raise RigError(f"waited {seconds:g} s in vain for {address}")
 
     def stats(self) -> dict[str, float]:
-        """The daemon's figures by name."""
+        """Return the daemon's figures by name."""
         figures: dict[str, float] = {}
         self.send("/diffuse/stats")
         while True:
@@ -135,7 +135,7 @@ class MidiPeer:
     def play_aside(
         self, score: Sequence[tuple[int, Bytes]], start_ns: int, pool: ThreadPoolExecutor
     ) -> Future[list[int]]:
-        """The same on a thread of `pool`, with the best priority it may have."""
+        """Return the same on a thread of `pool`, with the best priority it may have."""
 
         def run() -> list[int]:
             raise_priority()

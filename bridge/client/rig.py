@@ -40,7 +40,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 @contextlib.contextmanager
 def jack_server(name: str, period: int = 512) -> Iterator[str]:
-    """A JACK server with the dummy driver; this process and its children use it meanwhile.
+    """Run a JACK server with the dummy driver; this process and its children use it.
 
     Real-time where that is allowed. Synchronous: a client that is late makes the server wait. By
     default (asynchronous) the server goes on without it, which loses what it was to hear and plays

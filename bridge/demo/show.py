@@ -73,12 +73,12 @@ class Performed:
 
 
 def tune_names() -> list[str]:
-    """The bundled melodies."""
+    """Return the bundled melodies."""
     return sorted(path.stem for path in (shared_dir("presets") / "melodies").glob("*.mid"))
 
 
 def load_tune(name_or_path: str, bars: int | None) -> Tune:
-    """A bundled melody, or one of a MIDI file; the first `bars` of it. Raises DemoError."""
+    """Return a bundled melody, or one of a MIDI file; the first `bars` of it. Raises DemoError."""
     path = Path(name_or_path)
     if path.suffix.lower() not in (".mid", ".midi"):
         if name_or_path not in tune_names():
@@ -179,7 +179,7 @@ def save_demo(tune: Tune, outcome: Performed, path: Path, picture: Path) -> None
 
 
 def find_soundfont() -> Path | None:
-    """A soundfont of this machine, or None."""
+    """Return a soundfont of this machine, or None."""
     found = (path for folder in _SOUNDFONT_FOLDERS for path in sorted(Path(folder).glob("*.sf2")))
     return next(found, None)
 

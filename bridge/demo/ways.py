@@ -31,7 +31,7 @@ _SIXTEENTH = 6
 
 
 def our_api() -> str:
-    """The MIDI system in which a daemon's two ports are to be found; empty when in none."""
+    """Return the MIDI system in which a daemon's two ports are to be found; empty when in none."""
     for system in list_ports():
         found = any(OUT_NAME in name for name in system.inputs)
         if found and any(IN_NAME in name for name in system.outputs) and system.api in _NUMBERS:
@@ -49,7 +49,7 @@ class DemoPeer(Protocol):
         ...
 
     def pulse(self) -> None:
-        """A step has come."""
+        """Take a step."""
         ...
 
     def note(self, pitch: int, velocity: int) -> None:
@@ -66,7 +66,7 @@ class DemoPeer(Protocol):
         ...
 
     def reply(self, step_ns: float) -> list[Note]:
-        """What came back, on the song's grid."""
+        """Return what came back, on the song's grid."""
         ...
 
 
@@ -116,7 +116,8 @@ class MidiWay:
         return sum(data[0] & 0xF0 == NOTE_ON and data[2] > 0 for _, data in list(self._received))
 
     def reply(self, step_ns: float) -> list[Note]:
-        """The recording on the grid; JACK's own delay, the same for all notes, is taken out."""
+        """Return the recording on the grid; JACK's own delay, the same for all notes, is taken
+        out."""
         played = [note for note in played_notes(self._received) if note.off_ns is not None]
         onsets = [(note.on_ns - self._start_ns) / step_ns for note in played]
         off_grid = [onset - _SIXTEENTH * round(onset / _SIXTEENTH) for onset in onsets]
@@ -148,7 +149,7 @@ class OscWay:
         return time.perf_counter_ns()
 
     def pulse(self) -> None:
-        """The daemon's clock runs by itself."""
+        """Do nothing: the daemon's clock runs by itself."""
 
     def note(self, pitch: int, velocity: int) -> None:
         """Send /diffuse/note."""
@@ -167,7 +168,7 @@ class OscWay:
         return len(self._notes)
 
     def reply(self, step_ns: float) -> list[Note]:
-        """The notes as /diffuse/out/note reports them."""
+        """Return the notes as /diffuse/out/note reports them."""
         del step_ns
         return sorted(self._notes)
 

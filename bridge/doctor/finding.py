@@ -19,5 +19,5 @@ class Finding:
 
 
 def worst(findings: list[Finding]) -> str:
-    """The gravest level among them."""
+    """Return the gravest level among them."""
     return max((finding.level for finding in findings), key=_LEVELS.index, default=OK)

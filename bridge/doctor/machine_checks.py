@@ -128,7 +128,7 @@ def engine(name: str) -> Finding:
 
 
 def engine_finding(name: str, device: str, plan_ms: float) -> Finding:
-    """What the time of a plan says."""
+    """Return what the time of a plan says."""
     text = f"preset {name} on {device}: {plan_ms:.0f} ms a plan"
     fix = "fewer `--steps`, a slower tempo, `--reply next-bar`, or a GPU (`--device cuda`)"
     level = OK if plan_ms < _SLOW_MS else WARN if plan_ms < _TOO_SLOW_MS else FAIL

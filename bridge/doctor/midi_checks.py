@@ -54,7 +54,7 @@ def virtual_ports(api: str) -> Finding:
 
 
 def clock(api: str, seconds: float = _LISTEN_S) -> Finding:
-    """Does a MIDI clock come in at any port that can be listened to?"""
+    """Find out whether a MIDI clock comes in at any port that can be listened to."""
     listening = _listen_everywhere(api)
     time.sleep(seconds)
     heard = {name: sum(data[0] == _CLOCK for data in _taken(device)) for name, device in listening}
@@ -70,7 +70,7 @@ def clock(api: str, seconds: float = _LISTEN_S) -> Finding:
 
 
 def echo(api: str) -> Finding:
-    """Does what is sent to a port come back in at another?"""
+    """Find out whether what is sent to a port comes back in at another."""
     listening = _listen_everywhere(api)
     loops = []
     for system in list_ports(api):
@@ -95,7 +95,7 @@ def loop(out_name: str, in_name: str, api: str) -> Finding:
 
 
 def _there_and_back_ms(target: Any, source: Any) -> float | None:
-    """A quiet note's way; None where it does not come back."""
+    """Return a quiet note's way; None where it does not come back."""
     _taken(source)
     sent_ns = time.perf_counter_ns()
     target.send_message((NOTE_ON, 60, 1))
@@ -108,7 +108,7 @@ def _there_and_back_ms(target: Any, source: Any) -> float | None:
 
 
 def loop_finding(late_ms: list[float], sent: int) -> Finding:
-    """What the times of the notes that came back say, of so many sent."""
+    """Return what the times of the notes that came back say, of so many sent."""
     if len(late_ms) < sent:
         text = f"{sent - len(late_ms)} of {sent} notes did not come back"
         return Finding("loop", FAIL, text, "connect the output to the input and try again")
@@ -136,7 +136,7 @@ def _listen_everywhere(api: str) -> list[tuple[str, Any]]:
 
 
 def _taken(device: Any) -> list[tuple[int, ...]]:
-    """What has come in since the last call."""
+    """Return what has come in since the last call."""
     found = []
     while event := device.get_message():
         found.append(tuple(event[0]))

@@ -65,7 +65,7 @@ def end(child: EngineChild) -> None:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """A process inherits the signal mask: Ctrl-C must not reach it before it can ignore it."""
+    """Block Ctrl-C: a process inherits the mask, and cannot ignore it from its first moment."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -109,7 +109,7 @@ class Cue:
 
 
 def serve_engine(conn: Connection, cue: Cue | None) -> None:
-    """Main function of the engine process; without a cue, prepare and wait for one."""
+    """Run the engine process; without a cue, prepare and wait for one."""
     # Ctrl-C goes to the whole terminal group; when to end is the daemon's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -133,7 +133,7 @@ def serve_engine(conn: Connection, cue: Cue | None) -> None:
 
 
 def warm_up_request(settings: SampleSettings) -> PlanRequest:
-    """A request like those `live` makes: two bars known, four bars of reply ahead."""
+    """Return a request like those `live` makes: two bars known, four bars of reply ahead."""
     beat = STEPS_PER_BEAT
     tune = (60, 62, 64, 65, 67, 65, 64, 62)
     notes = [Note(beat * (i - 8), pitch, beat, LEAD) for i, pitch in enumerate(tune)]
@@ -149,7 +149,7 @@ def default_threads() -> int:
 
 
 def load_engine(spec: EngineSpec) -> Engine:
-    """The engine that the spec names, not warm yet. Raises ModelError."""
+    """Return the engine that the spec names, not warm yet. Raises ModelError."""
     if spec.model == FIXTURE:
         from engine.requests.fixture import FixtureGenerator
 
@@ -178,7 +178,7 @@ def load_model(
 
 
 def _import_engine() -> None:
-    """The slow part of starting: torch takes some two seconds to import."""
+    """Import torch, the slow part of starting: it takes some two seconds."""
     # Threads that spin while they wait for work would take the transport's core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     importlib.import_module("engine.systems.player")
@@ -221,13 +221,13 @@ def _answer(engine: Engine, request: PlanRequest, slow_down: float) -> bytes:
 
 
 def fault_message(err: Exception) -> str:
-    """What went wrong, for a message."""
+    """Return what went wrong, for a message."""
     text = " ".join(str(err).split()) or type(err).__name__
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def plain(metadata: dict[str, object]) -> dict[str, Any]:
-    """The metadata as values that JSON knows."""
+    """Return the metadata as values that JSON knows."""
     kinds = (str, int, float, bool, list, tuple, dict, type(None))
     return {
         key: value if isinstance(value, kinds) else str(value) for key, value in metadata.items()

@@ -284,7 +284,7 @@ class EngineSupervisor:
             self._say("error", text)
 
     def _failed(self, child: EngineChild, text: str) -> None:
-        """It could not answer a request; it may the next, but not for ever."""
+        """Count a request it could not answer; it may the next, but not for ever."""
         child.errors += 1
         if child.errors < MOST_ERRORS:
             self._say("error", text)
@@ -293,7 +293,7 @@ class EngineSupervisor:
         self._lost(child, f"the engine failed {child.errors} times in a row ({text})")
 
     def _refused(self, child: EngineChild, text: str) -> None:
-        """The model cannot be loaded: trying again would not help."""
+        """Give up: the model cannot be loaded, and trying again would not help."""
         end(child)
         if child is self._coming:
             self._coming = None
@@ -311,7 +311,7 @@ class EngineSupervisor:
         self._say("refused", text)
 
     def _lost(self, child: EngineChild, why: str) -> None:
-        """A process ended by itself: start it anew, later each time that it does not come up."""
+        """Start a process that ended by itself anew, later each time that it does not come up."""
         end(child)
         # What it was asked is asked again, but once only: it may be what killed it.
         if child.request not in (None, self._repeated) and not self._pending:

@@ -19,7 +19,7 @@ class ModelChangedError(ValueError):
 
 @contextmanager
 def verified(model: Path, sha256: str) -> Iterator[Path]:
-    """A copy in a folder that only this user can write to, for as long as it is loaded.
+    """Copy the file to a folder that only this user can write to, while it is loaded.
 
     sha256: of the trusted bytes, in hex; empty takes the file as it is. Raises ModelChangedError,
     or OSError.

@@ -48,7 +48,7 @@ def unpack(frame: bytes) -> tuple[bytes, dict[str, Any], NDArray[np.int32]]:
 
 
 def pack_request(request: PlanRequest) -> bytes:
-    """A request as a frame."""
+    """Return a request as a frame."""
     settings = dataclasses.asdict(request.settings)
     settings["pitch_classes"] = sorted(request.settings.pitch_classes)
     head = {
@@ -65,7 +65,7 @@ def pack_request(request: PlanRequest) -> bytes:
 
 
 def unpack_request(head: dict[str, Any], numbers: NDArray[np.int32]) -> PlanRequest:
-    """The inverse of `pack_request`, from what `unpack` gave."""
+    """Return the inverse of `pack_request`, from what `unpack` gave."""
     split = head["notes"] * _NOTE_FIELDS
     settings = dict(head["settings"])
     settings["pitch_classes"] = frozenset(settings["pitch_classes"])
@@ -83,7 +83,7 @@ def unpack_request(head: dict[str, Any], numbers: NDArray[np.int32]) -> PlanRequ
 
 
 def pack_plan(plan: Plan) -> bytes:
-    """A plan as a frame."""
+    """Return a plan as a frame."""
     head = {
         "id": plan.id,
         "steps": [plan.first_step, plan.end_step],
@@ -95,7 +95,8 @@ def pack_plan(plan: Plan) -> bytes:
 
 
 def unpack_plan(head: dict[str, Any], numbers: NDArray[np.int32]) -> Plan:
-    """The inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no sense.
+    """Return the inverse of `pack_plan`, from what `unpack` gave; ValueError where it makes no
+    sense.
 
     Whatever comes out can be played: a plan may be of a server that is not ours.
     """
@@ -153,7 +154,7 @@ def _to_notes(numbers: NDArray[np.int32]) -> tuple[Note, ...]:
 
 
 def _checked(notes: tuple[Note, ...]) -> tuple[Note, ...]:
-    """The same notes, or ValueError where one cannot be played."""
+    """Return the same notes, or ValueError where one cannot be played."""
     for note in notes:
         playable = 0 <= note.pitch <= 127 and 0 <= note.velocity <= 127
         playable = playable and abs(note.onset_step) <= FARTHEST_STEP

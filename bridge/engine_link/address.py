@@ -63,7 +63,7 @@ def server_address(url: str, token_file: Path | None, ca: Path | None) -> Server
 
 
 def read_token(file: Path) -> str:
-    """The one line in `file`. Raises LinkError."""
+    """Return the one line in `file`. Raises LinkError."""
     try:
         token = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as err:

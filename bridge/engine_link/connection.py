@@ -34,11 +34,11 @@ class Listener(Protocol):
     """Whom to call with what comes, on the connection's thread."""
 
     def received(self, frame: bytes) -> None:
-        """A message."""
+        """Take a message."""
         ...
 
     def lost(self, why: str) -> None:
-        """The connection, or an attempt at one, came to an end."""
+        """Take note that the connection, or an attempt at one, came to an end."""
         ...
 
 
@@ -128,7 +128,7 @@ class Connection:
         self.later(TURN_S, self._tick)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A fault in a callback: counted and logged, and the loop goes on."""
+        """Count and log a fault in a callback, and let the loop go on."""
         self._faults += 1
         loop.default_exception_handler(context)
 
@@ -192,7 +192,7 @@ class Connection:
 
 
 def _send_at_once(connection: ClientConnection) -> None:
-    """A request must not wait for the answer to the one before."""
+    """Send at once: a request must not wait for the answer to the one before."""
     raw = connection.transport.get_extra_info("socket")
     if raw is not None:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -180,7 +180,7 @@ class FailoverEngine:
     # -- What comes from the server ----------------------------------------------------------------
 
     def received(self, frame: bytes) -> None:
-        """A message from the server."""
+        """Take a message from the server."""
         try:
             kind, head, numbers = unpack(frame)
             if kind == WELCOME:
@@ -229,7 +229,7 @@ class FailoverEngine:
                 self._fails(why)
 
     def _cannot(self, number: int, text: str) -> None:
-        """It could not answer this one; the local engine may, and the server the next."""
+        """Ask the local engine: the server could not answer this one, but may the next."""
         self._errors += 1
         if self._asked is None or self._errors >= _MOST_ERRORS:
             self._dropped(number, f"fails ({text})")
@@ -273,7 +273,7 @@ class FailoverEngine:
         self._deliver(EngineState(0, "ready", detail, plan_ns, self._spec.warm_up.steps, news))
 
     def _fails(self, why: str) -> None:
-        """The server is not to be asked for music now: the local engine is, if it was not."""
+        """Ask the local engine, if it was not, and the server no more for now."""
         was_well = self.well
         self._probation.failed(time.perf_counter_ns())
         if self._asked is not None and self._pending is None:

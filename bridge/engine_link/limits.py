@@ -49,7 +49,7 @@ _BY_TABLE = (
 
 
 def read_request(frame: bytes) -> PlanRequest:
-    """The request in a frame of `engine_host.wire`, checked. Raises WireError."""
+    """Return the request in a frame of `engine_host.wire`, checked. Raises WireError."""
     try:
         if len(frame) > MOST_BYTES:
             raise WireError(f"a request of {len(frame)} bytes")
@@ -97,7 +97,7 @@ def _check_request(request: PlanRequest) -> None:
 
 
 def _check_settings(settings: SampleSettings) -> None:
-    """The same for how it is to be filled."""
+    """Do the same for how it is to be filled."""
     values = asdict(settings)
     for name in _BY_TABLE:
         if check_value(name, values[name]) != values[name] or type(values[name]) is bool:

@@ -20,7 +20,7 @@ class Probation:
         self._since_ns = 0
 
     def passed(self, elapsed_ns: int, now_ns: int) -> None:
-        """A probe was answered in time, after `elapsed_ns`."""
+        """Count a probe that was answered in time, after `elapsed_ns`."""
         self._times_ns.append(elapsed_ns)
         if not self.well and len(self._times_ns) >= self._needed:
             self.well, self._since_ns = True, now_ns

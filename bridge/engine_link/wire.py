@@ -61,13 +61,13 @@ def digest_of(model: str) -> str:
 
 
 def pack_ask(request: PlanRequest, digest: str, left_ns: int) -> bytes:
-    """A request for the model `digest`, of use for `left_ns` from now on."""
+    """Return a request for the model `digest`, of use for `left_ns` from now on."""
     left_ms = max(0, left_ns) // NS_PER_MS
     return _ASK.pack(ASK, left_ms, bytes.fromhex(digest)) + pack_request(request)
 
 
 def unpack_ask(frame: bytes) -> PlanAsk:
-    """The inverse of `pack_ask`, its request left packed. Raises WireError."""
+    """Return the inverse of `pack_ask`, its request left packed. Raises WireError."""
     if len(frame) < _ASK.size or len(frame) > MOST_BYTES or frame[:1] != ASK:
         raise WireError("not a request of this protocol")
     _, left_ms, digest = _ASK.unpack_from(frame)
@@ -75,12 +75,12 @@ def unpack_ask(frame: bytes) -> PlanAsk:
 
 
 def pack_welcome(offers: list[Offer]) -> bytes:
-    """What a server says first."""
+    """Return what a server says first."""
     return pack(WELCOME, {"models": [asdict(offer) for offer in offers]})
 
 
 def offers_of(head: dict[str, Any]) -> dict[str, Offer]:
-    """The models of a welcome by digest. Raises what reading nonsense raises."""
+    """Return the models of a welcome by digest. Raises what reading nonsense raises."""
     rows = [
         Offer(str(r["digest"]), str(r["name"]), int(r["plan_ns"]), int(r["calls"]), r["metadata"])
         for r in head["models"]

@@ -48,7 +48,8 @@ class Batcher:
         self.busy_ns: int | None = None
 
     async def ask(self, request: PlanRequest, left_ns: int) -> bytes:
-        """The answer; a request whose caller is cancelled leaves the queue. Raises OverError."""
+        """Return the answer; a request whose caller is cancelled leaves the queue. Raises
+        OverError."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(request, self._now_ns() + left_ns, answer))
         if self._working is None or self._working.done():
@@ -78,7 +79,8 @@ class Batcher:
 
 
 def _next_cohort(waiting: Iterable[Waiting], most: int) -> list[Waiting]:
-    """The first to have come and those that can be filled with it, in the order of arrival."""
+    """Return the first to have come and those that can be filled with it, in the order of
+    arrival."""
     found: list[Waiting] = []
     for each in waiting:
         if len(found) == most:

@@ -86,7 +86,7 @@ def local_ray(cpus: int) -> Iterator[None]:
 
 
 def _init(folder: str, cpus: int) -> None:
-    """Raises ClusterError. Ray gives its processes 30 s, which a busy machine may need: twice."""
+    """Raise ClusterError. Ray gives its processes 30 s, which a busy machine may need: twice."""
     import ray
 
     for attempt in (1, 2):
@@ -174,6 +174,6 @@ def check_doors(seconds: float = 1.0) -> None:
 
 
 def last_line(text: str) -> str:
-    """What an error from another process comes down to."""
+    """Return what an error from another process comes down to."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "failed"

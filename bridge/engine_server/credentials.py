@@ -31,7 +31,7 @@ class Credentials:
     key: Path
 
     def tls(self) -> ssl.SSLContext:
-        """What the server shows. Raises CredentialError."""
+        """Return what the server shows. Raises CredentialError."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
@@ -42,7 +42,7 @@ class Credentials:
 
 
 def make_missing(folder: Path, names: list[str]) -> Credentials:
-    """The token and certificate in `folder`, made where they are missing.
+    """Return the token and certificate in `folder`, made where they are missing.
 
     names: hosts and addresses that the certificate is for. Raises CredentialError.
     """
@@ -62,7 +62,7 @@ def make_missing(folder: Path, names: list[str]) -> Credentials:
 
 
 def own_names(host: str) -> list[str]:
-    """What this machine may be called by players that reach it at `host`."""
+    """Return what this machine may be called by players that reach it at `host`."""
     names = {"localhost", "127.0.0.1", socket.gethostname()}
     if host not in ("0.0.0.0", "::", ""):
         return sorted(names | {host})
@@ -76,7 +76,7 @@ def own_names(host: str) -> list[str]:
 
 
 def _self_signed(names: list[str]) -> tuple[bytes, bytes]:
-    """A certificate for these hosts and its key, in PEM; players take it as their CA."""
+    """Return a certificate for these hosts and its key, in PEM; players take it as their CA."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -76,7 +76,7 @@ class PendingSlot:
         return replaced
 
     async def take(self) -> tuple[bytes, int]:
-        """The request that waits, once one does."""
+        """Return the request that waits, once one does."""
         while self._waiting is None:
             self._something.clear()
             await self._something.wait()
@@ -192,7 +192,7 @@ class Gateway:
                 self._busy -= 1
 
     async def _answer(self, frame: bytes, came_ns: int) -> bytes:
-        """The answer to one request. Raises WireError where it is none."""
+        """Return the answer to one request. Raises WireError where it is none."""
         ask = unpack_ask(frame)
         request = read_request(ask.request)
         self.counts["asked"] += 1

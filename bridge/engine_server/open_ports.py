@@ -30,7 +30,7 @@ def supported() -> bool:
 
 
 def listening(pids: Iterable[int]) -> list[Listening]:
-    """The TCP sockets on which these processes listen, by pid and port."""
+    """Return the TCP sockets on which these processes listen, by pid and port."""
     owners = {inode: pid for pid in pids for inode in _sockets(pid)}
     return sorted(
         (

@@ -60,7 +60,7 @@ class Replica:
             raise RuntimeError("a batch does not end")
 
     async def offer(self) -> dict[str, Any]:
-        """The model as players know it: the fields of `engine_link.wire.Offer`."""
+        """Return the model as players know it: the fields of `engine_link.wire.Offer`."""
         spec = self._model.spec
         metadata = plain(self._engine.metadata)
         return asdict(
@@ -68,7 +68,8 @@ class Replica:
         )
 
     async def plan(self, request: PlanRequest, left_ns: int) -> bytes:
-        """The answer as a frame: a plan, an error, or that its time was over before its turn."""
+        """Return the answer as a frame: a plan, an error, or that its time was over before its
+        turn."""
         try:
             return await self._batcher.ask(request, left_ns)
         except OverError:
@@ -85,7 +86,7 @@ class Replica:
 
 
 def _pack_share(plan: Plan, players: int) -> bytes:
-    """A plan as a frame that also tells how many players' plans were made with it."""
+    """Return a plan as a frame that also tells how many players' plans were made with it."""
     kind, head, numbers = unpack(pack_plan(plan))
     assert kind == PLAN
     return pack(PLAN, head | {"batch": players}, numbers)

@@ -78,12 +78,13 @@ def check_address(host: str, port: int) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """A signal while all is being started: what has been is ended on the way out."""
+    """Leave at a signal while all is being started: what has been is ended on the way out."""
     raise SystemExit(128 + number)
 
 
 def spec_of(name: str, config: ServerConfig) -> EngineSpec:
-    """The engine of a preset. Raises PresetError, also for a model that must not be loaded."""
+    """Return the engine of a preset. Raises PresetError, also for a model that must not be
+    loaded."""
     preset = presets.load(name)
     knobs = Knobs(preset.settings)
     return EngineSpec(

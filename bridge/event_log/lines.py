@@ -50,7 +50,7 @@ class LogError(ValueError):
 
 
 def command_line(command: Command, before_ns: int) -> str:
-    """A log's line of a command; `before_ns` is the instant of the one before it."""
+    """Return a log's line of a command; `before_ns` is the instant of the one before it."""
     since_ns = command.at_ns - before_ns
     if isinstance(command, Tick):  # nine of ten lines
         return str(since_ns)
@@ -82,7 +82,7 @@ def _words(command: Command) -> tuple[str, list[Any]]:
 
 
 def read_command(row: int | list[Any], before_ns: int) -> Command:
-    """The inverse of `command_line`, from the line's JSON. Raises LogError."""
+    """Return the inverse of `command_line`, from the line's JSON. Raises LogError."""
     try:
         if isinstance(row, int):
             return Tick(before_ns + row)
@@ -195,7 +195,7 @@ class Header:
 
 
 def read_header(row: object) -> Header:
-    """The inverse of `Header.line`. Raises LogError."""
+    """Return the inverse of `Header.line`. Raises LogError."""
     if not isinstance(row, dict) or "midi-diffuse" not in row:
         raise LogError("not a log of midi-diffuse")
     if row.get("format") != _FORMAT:
@@ -214,7 +214,7 @@ def read_header(row: object) -> Header:
 
 
 def parse_line(line: str) -> Any:
-    """A line's JSON. Raises LogError."""
+    """Return a line's JSON. Raises LogError."""
     if len(line) > MOST_LINE:
         raise LogError(f"a line of {len(line)} characters")
     try:
@@ -224,7 +224,7 @@ def parse_line(line: str) -> Any:
 
 
 def to_json(row: object) -> str:
-    """A line."""
+    """Return a line."""
     return json.dumps(row, separators=(",", ":"))
 
 

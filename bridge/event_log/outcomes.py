@@ -79,7 +79,7 @@ class Recorded:
         self.wake_ns, self.due_ns = session.wake_ns, session.due_ns
 
     def step(self, command: Command) -> list[Effect]:
-        """The Session's own step."""
+        """Return the Session's own step."""
         try:
             effects = self._session.step(command)
         except Exception as err:
@@ -90,7 +90,7 @@ class Recorded:
 
 
 def fault_line(err: Exception) -> str:
-    """A fault in one line."""
+    """Return a fault in one line."""
     return f"{type(err).__name__}: {' '.join(str(err).split())[:200]}"
 
 
@@ -98,7 +98,7 @@ def fault_line(err: Exception) -> str:
 
 
 def outcome(effects: Sequence[Effect], fault: str = "") -> Outcome:
-    """What a log keeps of a step's effects."""
+    """Return what a log keeps of a step's effects."""
     if fault:
         return Outcome(fault=fault)
     if not effects:
@@ -140,7 +140,7 @@ _PLAIN: dict[type, Callable[[Any], list[Any]]] = {
 
 
 def outcome_line(found: Outcome, at_ns: int) -> str:
-    """A log's line of an outcome; `at_ns` is its command's."""
+    """Return a log's line of an outcome; `at_ns` is its command's."""
     row: dict[str, object] = {"crc": found.digest}
     if found.fault:
         row = {"fault": found.fault}
@@ -154,7 +154,7 @@ def outcome_line(found: Outcome, at_ns: int) -> str:
 
 
 def read_outcome(row: dict[str, Any], at_ns: int) -> Outcome:
-    """The inverse of `outcome_line`. Raises LogError."""
+    """Return the inverse of `outcome_line`. Raises LogError."""
     try:
         return Outcome(
             digest=int(row.get("crc", 0)),

@@ -165,7 +165,7 @@ class _Player:
             self._did = outcome((), fault_line(err))
 
     def _settle(self, recorded: Outcome) -> None:
-        """The line after a command is its outcome, if it had one."""
+        """Take the line after a command as its outcome, if it had one."""
         if self._command is None:
             if recorded is not NOTHING:
                 raise LogError("an outcome without a command")
@@ -184,7 +184,7 @@ class _Player:
 
 
 def _difference_in_words(then: Outcome, now: Outcome) -> str:
-    """What is other, the notes first."""
+    """Return what is other, the notes first."""
     if then.fault != now.fault:
         return f"then {then.fault or 'no fault'}, now {now.fault or 'no fault'}"
     for old, new in zip_longest(then.sends, now.sends):

@@ -268,7 +268,7 @@ def parts_of(log: Path) -> list[Path]:
 
 
 def read_lines(parts: Sequence[Path]) -> Iterator[str]:
-    """The lines of a log's parts. Raises LogError for what cannot be read."""
+    """Yield the lines of a log's parts. Raises LogError for what cannot be read."""
     for path in parts:
         opened = gzip.open if path.suffix == ".gz" else open
         try:

@@ -147,7 +147,7 @@ def _many(inputs: Sequence[Path], out_dir: Path, suffixes: Sequence[str]) -> lis
 
 
 def _sources(inputs: Sequence[Path], out_dir: Path) -> Iterator[tuple[Path, Path]]:
-    """(resolved file, place under the output folder); results of earlier runs are no inputs."""
+    """Yield (resolved file, place under the output folder), but no results of earlier runs."""
     for path in inputs:
         if not path.is_dir():
             yield path.resolve(), Path(path.name)
@@ -191,7 +191,7 @@ def window_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Raises click.UsageError where nothing can be put in `folder`, which need not exist yet."""
+    """Raise click.UsageError where nothing can be put in `folder`, which need not exist yet."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:  # what the system says of rights is not true of every file system
         with tempfile.TemporaryFile(dir=there):

@@ -17,7 +17,7 @@ from engine.requests.request import ChordCell
 
 
 def load_sheet(path: Path | None) -> list[SheetBar]:
-    """The file's bars; none without a file. Raises LeadSheetError with the file's name."""
+    """Return the file's bars; none without a file. Raises LeadSheetError with the file's name."""
     if path is None:
         return []
     try:
@@ -31,7 +31,7 @@ def load_sheet(path: Path | None) -> list[SheetBar]:
 
 
 def with_sheet(job: Job, sheet: Sequence[SheetBar]) -> Job:
-    """The job with the sheet's chords in the bars it is to make; tells of the others.
+    """Return the job with the sheet's chords in the bars it is to make; tells of the others.
 
     Raises LeadSheetError where a bar's chords do not fit its meter.
     """
@@ -54,7 +54,7 @@ def with_sheet(job: Job, sheet: Sequence[SheetBar]) -> Job:
 
 
 def meter_of(meters: MeterMap, bar: int) -> Meter:
-    """The meter of bar `bar`, from 1."""
+    """Return the meter of bar `bar`, from 1."""
     line, current = 0, meters.changes[0][1]
     for _ in range(1, bar):
         line = meters.bar_lines(line, line + 1)[-1]

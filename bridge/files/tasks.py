@@ -66,7 +66,7 @@ class SourcePiece:
 
     @classmethod
     def of(cls, score: Score, melody_track: str = "") -> SourcePiece:
-        """Raises engine.scores.melody.MelodyError."""
+        """Raise engine.scores.melody.MelodyError."""
         melody, meters = find_melody(score, melody_track), score.meter_map()
         return cls(score, melody, meters, tuple(meters.bar_lines(0, score.end_step)))
 
@@ -81,7 +81,7 @@ class SourcePiece:
         return read_key(class_weights(self.melody.lead))
 
     def span(self, from_bar: int, to_bar: int) -> tuple[int, int]:
-        """Steps of the bars `from_bar` to `to_bar` (inclusive). Raises TaskError."""
+        """Return steps of the bars `from_bar` to `to_bar` (inclusive). Raises TaskError."""
         if not 1 <= from_bar <= to_bar <= self.bars:
             raise TaskError(f"no bars {from_bar} to {to_bar}; the piece has bars 1 to {self.bars}")
         return self.lines[from_bar - 1], self.lines[to_bar]
@@ -145,7 +145,8 @@ def infill(
     from_bar: int | None = None,
     to_bar: int | None = None,
 ) -> Job:
-    """New music in the bars `from_bar` to `to_bar`; by default the middle half of the piece."""
+    """Return new music in the bars `from_bar` to `to_bar`; by default the middle half of the
+    piece."""
     first, last = _middle(piece.bars)
     if from_bar is None:
         from_bar = first if to_bar is None else min(first, to_bar)
@@ -164,7 +165,7 @@ def vary(
     from_bar: int | None = None,
     to_bar: int | None = None,
 ) -> Job:
-    """The same bars anew, near the original; `keep` is nothing, lead or accompaniment."""
+    """Return the same bars anew, near the original; `keep` is nothing, lead or accompaniment."""
     start, end = piece.span(
         1 if from_bar is None else from_bar, piece.bars if to_bar is None else to_bar
     )
@@ -184,7 +185,8 @@ def generate(settings: SampleSettings, pitches: PitchRange, bars: int, meters: M
 
 
 def new_notes(job: Job, answer: PianoRoll, velocity: int = 0) -> list[Note]:
-    """What the engine added, sorted; velocity 0 follows the melody at 0.8 of its local mean."""
+    """Return what the engine added, sorted; velocity 0 follows the melody at 0.8 of its local
+    mean."""
     inside = answer.window(job.from_step, job.to_step)
     notes = [n for n in roll_to_notes(inside) if n.voice in job.voices]
     around = list(job.melody.lead) if job.melody else []
@@ -206,7 +208,7 @@ def _velocity_beside(note: Note, around: Sequence[Note], onsets: NDArray[np.int6
 
 
 def _pickup_rest(onset: int, lines: Sequence[int]) -> int:
-    """Steps before the first note where that is a pickup: in the second half of its bar."""
+    """Return steps before the first note where that is a pickup: in the second half of its bar."""
     rest, bar = onset - lines[0], lines[1] - lines[0]
     return rest if 2 * rest >= bar else 0
 
@@ -219,7 +221,7 @@ def _within(
     span: tuple[int, int],
     voices: tuple[int, ...],
 ) -> Job:
-    """The bars in `span` made anew in `voices`, everything around them known."""
+    """Return the bars in `span` made anew in `voices`, everything around them known."""
     start, end = span
     first_bar, last_bar = piece.lines.index(start), piece.lines.index(end)
     first = piece.lines[max(first_bar - _CONTEXT_BARS, 0)]
@@ -258,7 +260,7 @@ def _ending_by(note: Note, end: int) -> Note:
 
 
 def _bars_ahead(meters: MeterMap, start: int, bars: int) -> int:
-    """Steps in `bars` bars from the bar line `start` on."""
+    """Return steps in `bars` bars from the bar line `start` on."""
     if not 1 <= bars <= LONGEST_REPLY_BARS:
         raise TaskError(f"bars wants 1 to {LONGEST_REPLY_BARS}, not {bars}")
     line = start
@@ -274,7 +276,8 @@ def _bars_of(piece: SourcePiece, start: int, end: int) -> tuple[int, int]:
 
 
 def _hearable(notes: Sequence[Note], pitches: PitchRange) -> tuple[list[Note], int, int]:
-    """The notes by octaves in the model's range; how many were moved, and how many do not fit."""
+    """Return the notes by octaves in the model's range; how many were moved, and how many do not
+    fit."""
     fitting: list[Note] = []
     folded = 0
     for note in notes:
@@ -288,7 +291,7 @@ def _hearable(notes: Sequence[Note], pitches: PitchRange) -> tuple[list[Note], i
 
 
 def _of_file(piece: SourcePiece) -> tuple[str, ...]:
-    """What of the file was skipped, and what the new track has to do without."""
+    """Return what of the file was skipped, and what the new track has to do without."""
     warnings, ticks = list(piece.score.warnings), piece.score.ticks_per_beat
     if ticks < STEPS_PER_BEAT:
         counted = "1 tick" if ticks == 1 else f"{ticks} ticks"
@@ -301,7 +304,7 @@ def _of_file(piece: SourcePiece) -> tuple[str, ...]:
 
 
 def _unheard(piece: SourcePiece) -> tuple[str, ...]:
-    """What of the file the harmony does not listen to."""
+    """Return what of the file the harmony does not listen to."""
     others = [p for p in piece.score.pitched if p is not piece.melody.track]
     warnings = []
     if any(is_reply(part.name) for part in others):
@@ -318,7 +321,7 @@ def _unheard(piece: SourcePiece) -> tuple[str, ...]:
 
 
 def range_warnings(job: Job, notes: Sequence[Note]) -> list[str]:
-    """What did not fit the model's range, and an answer without notes."""
+    """Return what did not fit the model's range, and an answer without notes."""
     warnings = []
     if job.folded:
         low, high = job.request.roll.pitches.low, job.request.roll.pitches.high

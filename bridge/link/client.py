@@ -42,7 +42,7 @@ def link_is_installed() -> bool:
 
 
 def is_news(reported: LinkHeard | None, seen: LinkHeard) -> bool:
-    """Does `seen` say anything that does not follow from what was reported?"""
+    """Say whether `seen` holds anything that does not follow from what was reported."""
     if reported is None or seen.at_ns - reported.at_ns >= _ALIVE_NS:
         return True
     if (reported.peers, reported.bpm, reported.rolling, reported.quantum_beats) != (
@@ -57,7 +57,7 @@ def is_news(reported: LinkHeard | None, seen: LinkHeard) -> bool:
 
 
 def look(link: Any) -> LinkHeard:
-    """The session now. Of a few reads of the beat the one that took least time is kept."""
+    """Return the session now. Of a few reads of the beat the one that took least time is kept."""
     reads = []
     for _ in range(_READS):
         before_ns = time.perf_counter_ns()

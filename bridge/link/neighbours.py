@@ -20,7 +20,7 @@ _MOST_PACKETS = 64
 
 
 def is_peer(packet: bytes) -> bool:
-    """Does the packet say that a Link peer is there? (One that says it leaves does not.)"""
+    """Say whether the packet tells that a Link peer is there, not that it leaves."""
     kind = packet[len(_HEADER) : len(_HEADER) + 1]
     return packet.startswith(_HEADER) and kind in (bytes([_ALIVE]), bytes([_RESPONSE]))
 

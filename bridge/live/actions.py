@@ -39,7 +39,7 @@ _ERROR = "/diffuse/out/error"
 
 
 def problem(name: str, text: str, to: Address | None) -> OscOut:
-    """The answer to what cannot be done."""
+    """Return the answer to what cannot be done."""
     return OscOut(_ERROR, (name, text), to)
 
 
@@ -128,7 +128,7 @@ class Actions:
         return self._play((status | channel, pitch, velocity), act.at_ns)
 
     def _save(self, act: Act) -> list[Effect]:
-        """The settings in force, as a preset of the user's own."""
+        """Return the settings in force, as a preset of the user's own."""
         name = str(act.arguments[0])
         if not _PRESET_NAME.fullmatch(name):
             text = f"save wants a name of up to 40 letters, digits, - and _, not {name!r}"

@@ -47,7 +47,7 @@ class Learning:
         return [_told(name, 0, 0, act.sender) for name in gone]
 
     def hear(self, channel: int, controller: int, value: int) -> list[Effect]:
-        """A controller moves: what there is to say, if it is learned by that."""
+        """Take a controller's move; return what there is to say, if it is learned by that."""
         name = self._controllers.hear(channel, controller, value)
         return [_told(name, channel, controller, None)] if name else []
 

@@ -75,7 +75,8 @@ class Navigator:
         return [*stage.bar_begins(step), *stage.beat_begins(step), *early]
 
     def _goes_on(self, left: float, step: int, now_ns: int) -> int | None:
-        """The place near `left` that is `step` now, where a loop goes round and music goes on."""
+        """Return the place near `left` that is `step` now, where a loop goes round and music goes
+        on."""
         stage, halted = self._stage, self._halted
         bars, region, lag = stage.bars, stage.policy.region, stage.lag_bars
         if region is not None:

@@ -54,7 +54,7 @@ class Session:
     """
 
     def __init__(self, settings: Mapping[str, Value] | None = None) -> None:
-        """Raises ParameterError for a setting that is not in the table."""
+        """Raise ParameterError for a setting that is not in the table."""
         self.knobs = Knobs(settings or {})
         self.stage = Stage(self.knobs)
         self._conductor = Conductor(self.stage)
@@ -77,7 +77,7 @@ class Session:
     # -- The public calls --------------------------------------------------------------------------
 
     def step(self, command: Command) -> list[Effect]:
-        """What is to be done because of `command`."""
+        """Return what is to be done because of `command`."""
         if isinstance(command, SendDue):
             return self._conductor.send_due(command.at_ns)
         if isinstance(command, Tick):
@@ -254,7 +254,7 @@ class Session:
     # -- Reports -----------------------------------------------------------------------------------
 
     def _report(self) -> list[Effect]:
-        """What subscribers are to know when it changes."""
+        """Return what subscribers are to know when it changes."""
         effects: list[Effect] = []
         state, lag = self.state, self.stage.lag_bars
         if state != self._state:

@@ -106,7 +106,7 @@ class Stage:
         return self.replanner.given
 
     def scene(self) -> Scene:
-        """What a policy may look at."""
+        """Return what a policy may look at."""
         horizon = self.replanner.horizon_steps
         return Scene(self.knobs, self.bars, self.song, horizon, self.silent_since)
 

@@ -47,7 +47,7 @@ class Takes:
     # -- The last bars -----------------------------------------------------------------------------
 
     def keep(self, act: Act) -> list[Effect]:
-        """The last bars, the one under way among them, as a file."""
+        """Return the last bars, the one under way among them, as a file."""
         bars, step = self._stage.bars, self._stage.step
         count = int(act.arguments[0]) if act.arguments else _KEPT_BARS
         end = bars.bar(step)[1] if step > bars.bar(step)[0] else step
@@ -172,7 +172,7 @@ def _moved(first_step: int, notes: list[Note]) -> tuple[Note, ...]:
 
 
 def _meters_from(meters: MeterMap) -> MeterMap:
-    """What of the meters holds from step 0 on."""
+    """Return what of the meters holds from step 0 on."""
     before = [meter for start, meter in meters.changes if start <= 0][-1:]
     first = before[0] if before else meters.changes[0][1]
     later = [change for change in meters.changes if change[0] > 0]

@@ -49,17 +49,17 @@ class Teller:
         self._chords.clear()
 
     def early(self, event: NoteEvent) -> None:
-        """A note of the player's while the song stands still: sent if the song begins at once."""
+        """Keep a player's note while the song stands still: sent if the song begins at once."""
         self._early.append(event)
 
     def tell_early(self, now_ns: int, step_at: Callable[[int], float]) -> list[Effect]:
-        """The song begins: what was played just before belongs to it."""
+        """Tell that the song begins: what was played just before belongs to it."""
         events = [event for event in self._early if now_ns - event.at_ns <= PREROLL_NS]
         self._early.clear()
         return [effect for event in events for effect in self.played(event, step_at(event.at_ns))]
 
     def played(self, event: NoteEvent, step: float) -> list[Effect]:
-        """A note of the player's begins (its duration is then 0) or ends."""
+        """Return a note of the player's begins (its duration is then 0) or ends."""
         key, beat = (event.channel, event.pitch), step / STEPS_PER_BEAT
         begun = (beat, event.velocity)
         if event.change is Change.ON:
@@ -77,7 +77,8 @@ class Teller:
         return [OscOut("/diffuse/out/played", words)]
 
     def plan(self, number: int, answer: Answer, first_step: int) -> list[Effect]:
-        """A plan is in force from `first_step` on: its notes, and its chords that are new."""
+        """Tell of a plan in force from `first_step` on: its notes, and its chords that are
+        new."""
         notes = [note for note in answer.notes if note.onset_step >= first_step]
         self.dropped += max(len(notes) - MOST_PLANNED, 0)
         head = (number, first_step / STEPS_PER_BEAT, len(notes))
@@ -95,7 +96,7 @@ class Teller:
     def beat(
         self, step: int, position: float, bpm: float, decided: float, source: str
     ) -> list[Effect]:
-        """A beat begins at `step`; `decided`: nothing before it changes any more."""
+        """Tell that a beat begins at `step`; `decided`: nothing before it changes any more."""
         self._played = 0
         effects: list[Effect] = []
         recent = self._song.input.notes(step - _KEY_STEPS, step, step)
@@ -111,7 +112,7 @@ class Teller:
         return effects + self._begins(step)
 
     def _begins(self, step: int) -> list[Effect]:
-        """The chord that sounds from this beat on, where it is another one."""
+        """Return the chord that sounds from this beat on, where it is another one."""
         past = [place for place in self._chords if place <= step]
         if not past:
             return []

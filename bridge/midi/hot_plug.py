@@ -48,7 +48,7 @@ class Presence:
         self._ports, self._tell = ports, tell
 
     def went(self, direction: str) -> None:
-        """The port is not there."""
+        """Take note that the port has gone."""
         if direction not in self.away:
             self.away.add(direction)
             if direction == "out":
@@ -59,7 +59,7 @@ class Presence:
             self._tell(f"{_DIRECTIONS[direction]} port {name!r} has gone; waiting for its return")
 
     def came(self, direction: str) -> None:
-        """The port is there, and connected."""
+        """Take note that the port is there, and connected."""
         self.away.discard(direction)
         self._tell(f"{_DIRECTIONS[direction]} port {self.wanted[direction]!r} is back")
 
@@ -147,7 +147,7 @@ class JackWatcher:
                 watch.close()
 
     def _stands_still(self) -> bool:
-        """Does the server hold up what is sent? Asked by the transport thread; never blocks."""
+        """Say whether the server holds up what is sent. For the transport thread; never blocks."""
         if not self._busy.acquire(blocking=False):
             return False
         try:

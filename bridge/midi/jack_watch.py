@@ -57,7 +57,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def load_libjack() -> Any | None:
-    """The library with its functions declared, or None where there is none or it lacks one."""
+    """Return the library with its functions declared, or None where there is none or it lacks
+    one."""
     names = [ctypes.util.find_library("jack"), "libjack.so.0"]
     if sys.platform == "win32":
         names.append("libjack64.dll")
@@ -75,7 +76,7 @@ class JackWatch:
     """A client of a running server that looks on. Owner: one thread."""
 
     def __init__(self, library: Any) -> None:
-        """Raises ConnectionError where no server runs."""
+        """Raise ConnectionError where no server runs."""
         self._jack = library
         library.jack_set_error_function(_SILENT)
         self._client = library.jack_client_open(b"midi-diffuse-watch", _NO_START, None)
@@ -104,7 +105,7 @@ class JackWatch:
         return self._listed(self._jack.jack_get_ports(self._client, None, _MIDI_TYPE, flags))
 
     def _listed(self, found: Any) -> list[str]:
-        """An array of names that ends with NULL, which is then given back."""
+        """Return an array of names that ends with NULL, which is then given back."""
         names: list[str] = []
         while found and found[len(names)]:
             names.append(found[len(names)].decode(errors="replace"))

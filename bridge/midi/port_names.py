@@ -16,7 +16,8 @@ class PortError(ValueError):
 
 
 def match_port(wanted: str, names: Sequence[str], direction: str = "MIDI") -> str:
-    """The one name that is meant: equal, else equal but for client and number, else containing.
+    """Return the one name that is meant: equal, else equal but for client and number, else
+    containing.
 
     ALSA writes `Client:Port 128:0`, JACK `client:port`. Raises PortError that names the choices.
     """
@@ -36,7 +37,8 @@ def match_port(wanted: str, names: Sequence[str], direction: str = "MIDI") -> st
 
 
 def same_port(wanted: str, names: Sequence[str]) -> str | None:
-    """The port that was called `wanted` when it went: exactly, else but for ALSA's numbers."""
+    """Return the port that was called `wanted` when it went: exactly, else but for ALSA's
+    numbers."""
     if wanted in names:
         return wanted
     alike = [name for name in names if _NUMBER.sub("", name) == _NUMBER.sub("", wanted)]

@@ -91,7 +91,7 @@ class Tap:
         self._dead = False
 
     def abandon(self) -> None:
-        """The server behind it has died: never touch the port again."""
+        """Never touch the port again: the server behind it has died."""
         self._dead = True
         _abandon(self._device)
 
@@ -184,7 +184,7 @@ class RtMidiPorts:
             discard(old.device)
 
     def reopen_both(self) -> None:
-        """New ports of our own with a server that was started anew; raises PortError.
+        """Open ports of our own with a server that was started anew; raises PortError.
 
         The old ones are left alone: to close them hangs or crashes (python-rtmidi 1.5.8).
         """
@@ -201,7 +201,7 @@ class RtMidiPorts:
         self.resume_out()
 
     def abandon(self) -> None:
-        """The server is dead: `close` must not touch what belonged to it."""
+        """Let `close` not touch what belonged to a server that is dead."""
         self.hold_out()
         self._in.abandon()
         _abandon(self.opened["out"].device)

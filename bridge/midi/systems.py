@@ -61,7 +61,7 @@ class Opened:
 
 
 def list_ports(api: str = "auto") -> list[PortNames]:
-    """The ports of every MIDI system that answers; an empty list when none does."""
+    """Return the ports of every MIDI system that answers; an empty list when none does."""
     found = []
     for key in candidates(api):
         source, target = try_device("in", key), try_device("out", key)
@@ -73,12 +73,12 @@ def list_ports(api: str = "auto") -> list[PortNames]:
 
 
 def no_midi_advice() -> str:
-    """What to install on this operating system."""
+    """Return what to install on this operating system."""
     return _ADVICE.get(sys.platform, "install a MIDI system that RtMidi knows, such as JACK")
 
 
 def candidates(api: str) -> list[str]:
-    """The MIDI systems to try, in order; raises PortError for one there is not."""
+    """Return the MIDI systems to try, in order; raises PortError for one there is not."""
     compiled: list[int] = rtmidi.get_compiled_api()
     if api != "auto" and api not in _APIS:
         raise PortError(f"no MIDI API {api!r}{did_you_mean(api, _API_NAMES)}: {one_of(_API_NAMES)}")
@@ -87,14 +87,14 @@ def candidates(api: str) -> list[str]:
 
 
 def answers(key: str) -> bool:
-    """Does this system's server run?"""
+    """Say whether this system's server runs."""
     device = try_device("in", key)
     discard(device)
     return device is not None
 
 
 def open_port(direction: str, wanted: str, systems: Sequence[str]) -> Opened | None:
-    """The existing port `wanted`, or one of our own; None where that is not to be had.
+    """Return the existing port `wanted`, or one of our own; None where that is not to be had.
 
     direction: `in` or `out`. Raises PortError for a name that is not there.
     """
@@ -116,7 +116,7 @@ def open_port(direction: str, wanted: str, systems: Sequence[str]) -> Opened | N
 
 
 def open_existing(direction: str, wanted: str, systems: Sequence[str]) -> Opened:
-    """The existing port that `wanted` means; raises PortError."""
+    """Return the existing port that `wanted` means; raises PortError."""
     names: dict[str, str] = {}
     for key in systems:
         probe = try_device(direction, key)
@@ -140,7 +140,7 @@ def open_existing(direction: str, wanted: str, systems: Sequence[str]) -> Opened
 
 
 def try_device(direction: str, key: str) -> Any | None:
-    """An rtmidi object of one API, or None where its server does not run.
+    """Return an rtmidi object of one API, or None where its server does not run.
 
     Each is a client of its own. JACK puts `-01` behind a client's name that is taken, hence the
     direction in it: other clients see `midi-diffuse-in:midi-diffuse in`.

@@ -15,7 +15,8 @@ _log = logging.getLogger("midi-diffuse")
 
 
 def addresses(host: str, hosts: Iterable[str]) -> list[str]:
-    """The IPv4 addresses that clients may use: the one served at, or those that are allowed."""
+    """Return the IPv4 addresses that clients may use: the one served at, or those that are
+    allowed."""
     return [each for each in (hosts if host == _EVERYWHERE else (host,)) if _is_address(each)]
 
 

@@ -62,7 +62,8 @@ def make_app(
     takes: Path | None = None,
     announce: Announce = contextlib.nullcontext,
 ) -> Starlette:
-    """The app around a relay, which lives as long as the app does. hosts: names besides local.
+    """Yield the app around a relay, which lives as long as the app does. hosts: names besides
+    local.
 
     takes: the folder of kept files, where it is on this machine. announce: is entered meanwhile.
     """
@@ -104,7 +105,7 @@ def make_app(
 
 
 def _names(folder: Path | None) -> list[str]:
-    """The kept files, latest first."""
+    """Return the kept files, latest first."""
     if folder is None or not folder.is_dir():
         return []
     return sorted((path.name for path in folder.glob("*.mid") if path.is_file()), reverse=True)
@@ -144,7 +145,7 @@ async def _send_all(websocket: WebSocket, page: Page, relay: Relay) -> None:
 
 
 def _act(text: str, relay: Relay) -> list[list[Any]]:
-    """What a page sent: `["ping", its ms]`, or a name and its arguments."""
+    """Return what a page sent: `["ping", its ms]`, or a name and its arguments."""
     words = _words(text)
     if not words:
         return [["error", now_ms(), "monitor", "not understood"]]
@@ -158,7 +159,7 @@ def _act(text: str, relay: Relay) -> list[list[Any]]:
 
 
 def _words(text: str) -> list[Any]:
-    """The plain values that a page sent, a name first; none where it is anything else."""
+    """Return the plain values that a page sent, a name first; none where it is anything else."""
     try:
         words = json.loads(text) if len(text) <= _MOST_TEXT else None
     except (ValueError, RecursionError):

@@ -82,7 +82,7 @@ class Memory:
         }
 
     def _learn(self, name: str, channel: int, controller: int) -> None:
-        """A controller moves that now; channel 0: none does any more."""
+        """Remember the controller that moves it; channel 0: none does any more."""
         self.learned.pop(name, None)
         if channel:
             self.learned[name] = [channel, controller]
@@ -102,7 +102,7 @@ class Memory:
             self._figures.append([at_ms, *(self.stats.get(each, 0.0) for each in _PLOTTED)])
 
     def _follow(self, beats: float, bar: int, beat: float) -> None:
-        """The song is here now; what lies ahead of a jump back will be played anew."""
+        """Follow the song; what lies ahead of a jump back will be played anew."""
         if beats < self._at_beats - _SEAM_BEATS:
             for notes in (self._played, self._reply):
                 kept = [note for note in notes if note[2] < beats - _SEAM_BEATS]

@@ -45,7 +45,7 @@ def host_info(osc: tuple[str, int], web: tuple[str, int]) -> Node:
 
 
 def node(path: str, values: Mapping[str, Value]) -> Node | None:
-    """The node at an address with all below it; None where there is none.
+    """Return the node at an address with all below it; None where there is none.
 
     values: of parameters, by name, as far as they are known.
     """

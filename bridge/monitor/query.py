@@ -76,7 +76,7 @@ def _wants_html(request: Request) -> bool:
 
 
 def _query(request: Request, relay: Relay) -> Response:
-    """A node, one of its attributes, or HOST_INFO."""
+    """Return a node, one of its attributes, or HOST_INFO."""
     attribute = request.url.query
     if attribute == namespace.HOST_INFO:
         web = request.url.hostname or "", request.url.port or 80

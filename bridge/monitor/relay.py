@@ -32,7 +32,7 @@ _NAMES = {*(row.name for row in PARAMETERS), *(row.name for row in ACTIONS)} - _
 
 
 def now_ms() -> float:
-    """The server's clock, in ms; pages reckon how far theirs is off."""
+    """Return the server's clock, in ms; pages reckon how far theirs is off."""
     return time.time() * 1000
 
 
@@ -93,7 +93,7 @@ class Relay(asyncio.DatagramProtocol):
     # -- asyncio's calls ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The port is open."""
+        """Keep the transport: the port is open."""
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
@@ -114,7 +114,8 @@ class Relay(asyncio.DatagramProtocol):
     # -- for pages ---------------------------------------------------------------------------------
 
     def command(self, words: Sequence[Value]) -> str:
-        """A page wants `name value` or `action arguments`; gives what is wrong with it, or "".
+        """Do what a page wants, `name value` or `action arguments`; return what is wrong, or
+        "".
 
         Checked by the daemon's own table, so that a page can do what any OSC client can.
         """
@@ -173,7 +174,7 @@ class Relay(asyncio.DatagramProtocol):
 
 
 def _address_towards(peer: tuple[str, int]) -> str:
-    """The address of this machine that `peer` sees."""
+    """Return the address of this machine that `peer` sees."""
     import socket
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

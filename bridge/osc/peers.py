@@ -39,7 +39,7 @@ class Peers:
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
-        """Raises PeerError."""
+        """Raise PeerError."""
         self._named = tuple(_read_network(text) for text in allow)
         self._heard = (_LOOPBACK, *(self._named or _PRIVATE))
 

@@ -100,7 +100,7 @@ def _action_row(row: Action) -> OscRow:
 
 
 def _out(name: str, doc: str, *arguments: str) -> OscRow:
-    """A row of what we send; arguments are written `name:kind`."""
+    """Return a row of what we send; arguments are written `name:kind`."""
     parts = (argument.split(":") for argument in arguments)
     return OscRow(OUT_PREFIX + name, doc, tuple(Argument(name, kind) for name, kind in parts))
 
@@ -207,7 +207,7 @@ BY_ADDRESS: dict[str, OscRow] = {row.address: row for row in IN_ROWS}
 def parse_packet(
     packet: bytes, at_ns: int, sender: Address | None = None, wall_ns: int | None = None
 ) -> list[Command | OscProblem]:
-    """What a datagram asks for, in order; never raises, whatever a check below may raise.
+    """Return what a datagram asks for, in order; never raises, whatever a check below may raise.
 
     at_ns: monotonic time of its arrival. wall_ns: Unix time of the same instant, by which the
     time tags of bundles are read: a Command with a time in the future carries a later `at_ns`
@@ -231,7 +231,7 @@ def parse_packet(
 
 
 def hint(problem: OscProblem) -> str:
-    """The problem's text, with the nearest address where the address is not one of ours.
+    """Return the problem's text, with the nearest address where the address is not one of ours.
 
     Apart from `parse` because looking for the nearest takes about a millisecond.
     """
@@ -295,7 +295,7 @@ def _read_parameter(
 
 
 def _in_steps(row: Parameter, value: Value) -> Value:
-    """A fader's 12.73 as the nearest whole number, for what has whole numbers or choices."""
+    """Return a fader's 12.73 as the nearest whole number, for what has whole numbers or choices."""
     if row.kind in ("float", "text") or not isinstance(value, float) or not math.isfinite(value):
         return value
     return math.floor(value + 0.5)

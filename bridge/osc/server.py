@@ -290,7 +290,8 @@ class OscServer:
         return len(found[:room])
 
     def _misdirected(self, act: Act, sender: Address) -> OscProblem | None:
-        """A subscription that would send our answers to somebody who did not ask for them."""
+        """Return a subscription that would send our answers to somebody who did not ask for
+        them."""
         if act.name not in ("subscribe", "unsubscribe") or len(act.arguments) < 2:
             return None
         host = str(act.arguments[0])

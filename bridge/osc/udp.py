@@ -29,12 +29,12 @@ def is_this_machine(host: str) -> bool:
 
 
 def another(port: int) -> int:
-    """A port to propose instead of `port`."""
+    """Return a port to propose instead of `port`."""
     return port + 1 if port < 65000 else 9001
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that does not block, with room for a burst. Raises OscPortError."""
+    """Return a socket that does not block, with room for a burst. Raises OscPortError."""
     if not host.strip():  # the system takes it for every address there is
         raise OscPortError("--host wants an address of this machine, such as 127.0.0.1")
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -65,7 +65,7 @@ def _explain(host: str, port: int, err: OSError | OverflowError) -> str:
 
 
 def _holder(port: int) -> str:
-    """The program that holds a UDP port, where the system lets us see it (Linux)."""
+    """Return the program that holds a UDP port, where the system lets us see it (Linux)."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
             rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]

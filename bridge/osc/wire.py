@@ -51,14 +51,14 @@ class OscMessage:
 
 
 def timetag_unix_ns(timetag: int) -> int:
-    """A time tag as Unix time in nanoseconds."""
+    """Return a time tag as Unix time in nanoseconds."""
     return ((timetag >> 32) - _NTP_TO_UNIX_S) * 1_000_000_000 + (
         (timetag & 0xFFFFFFFF) * 1_000_000_000 >> 32
     )
 
 
 def decode_packet(packet: bytes) -> Iterator[OscMessage | OscWireError]:
-    """The packet's messages in order; a broken one is yielded as the error, never raised.
+    """Yield the packet's messages in order; a broken one is yielded as the error, never raised.
 
     A bundle whose framing is broken ends there; what came before it is still yielded.
     """

@@ -217,7 +217,7 @@ class Daemon:
         )
 
     def _switch(self, command: SetParameter) -> None:
-        """A preset is more than a parameter: its settings come with it, and its engine."""
+        """Switch to a preset with all that comes with it: its settings and its engine."""
         try:
             preset = presets.load(str(command.value))
         except presets.PresetError as err:
@@ -235,7 +235,7 @@ class Daemon:
         self._supervisor.submit(effect.request)
 
     def _report(self, command: Command) -> None:
-        """What the supervisor has to say, on its thread."""
+        """Pass on what the supervisor has to say, on its thread."""
         self._inbox.put(command)
         if isinstance(command, EngineState) and command.state == "ready":
             self._engine_detail = command.detail
@@ -286,7 +286,7 @@ class Daemon:
             self._manager.alive()
 
     def _end_old_notes(self) -> None:
-        """A run before this one may have been killed while its notes sounded on that port."""
+        """End the notes of a run before this one that was killed while they sounded."""
         if self._config.out_name:
             rows = ("out_channel", "bass_channel", "lead_channel")
             channels = {self._knobs.integer(row) for row in rows} - {0}
@@ -309,12 +309,12 @@ class Daemon:
             self._hot_plug.start()
 
     def _tell(self, text: str) -> None:
-        """What happened to the ports."""
+        """Tell what happened to the ports."""
         self._outbox.put(LogLine(logging.WARNING, text))
         self._outbox.put(OscOut(OUT_PREFIX + "error", ("midi", text)))
 
     def _tell_link(self, level: int, text: str) -> None:
-        """What happened to the Link session."""
+        """Tell what happened to the Link session."""
         self._outbox.put(LogLine(level, text))
         if level >= logging.ERROR:
             self._outbox.put(OscOut(OUT_PREFIX + "error", ("link", text)))

@@ -14,7 +14,8 @@ from bridge.osc.server import OscServer
 
 
 def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None]) -> EngineKeeper:
-    """What keeps an engine: one in a process of its own, or one elsewhere with that as standby."""
+    """Return what keeps an engine: one in a process of its own, or one elsewhere with that as
+    standby."""
     if server is None:
         return EngineSupervisor(report)
     from bridge.engine_link.failover import FailoverEngine
@@ -23,7 +24,7 @@ def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None
 
 
 def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
-    """What a musician wants to know when the daemon is up."""
+    """Return what a musician wants to know when the daemon is up."""
     if ports.advice:
         midi = [
             "MIDI      no MIDI system here; notes work over OSC (/diffuse/note pitch velocity)",

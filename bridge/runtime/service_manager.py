@@ -22,7 +22,7 @@ class ServiceManager:
         self.watched = bool(self._address) and environment.get("WATCHDOG_USEC", "0") != "0"
 
     def ready(self, status: str) -> None:
-        """The service has started."""
+        """Say that the service has started."""
         self._send(f"READY=1\nSTATUS={' '.join(status.split())}")
 
     def alive(self) -> None:
@@ -31,7 +31,7 @@ class ServiceManager:
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """It is about to end, as it was asked to."""
+        """Say that it is about to end, as it was asked to."""
         self._send("STOPPING=1")
 
     def _send(self, text: str) -> None:

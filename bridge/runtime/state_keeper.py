@@ -55,7 +55,7 @@ class StateKeeper:
         self._thread.join(TURN_S)
 
     def take(self, message: OscOut) -> None:
-        """An answer goes out: a parameter's new value, or a controller that is learned."""
+        """Take an answer that goes out: a parameter's new value, or a controller learned."""
         if message.address.startswith(PARAM_PREFIX):
             name, (value,) = message.address.removeprefix(PARAM_PREFIX), message.arguments
             with self._lock:

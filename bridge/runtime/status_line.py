@@ -32,7 +32,7 @@ class StatusLine:
         self._shown_ns = -SHOW_EVERY_NS
 
     def take(self, message: OscOut) -> None:
-        """An answer goes out; where the line speaks of it, it may be time to write it."""
+        """Take an answer that goes out; where the line speaks of it, it may be time to write it."""
         name = message.address.removeprefix(OUT_PREFIX)
         if name not in _SHOWN or not message.arguments:
             return
@@ -43,7 +43,7 @@ class StatusLine:
             self._show(self.text())
 
     def text(self) -> str:
-        """The line."""
+        """Return the line."""
         values = self._values
         mode, reply = values["param/mode"], values["param/reply"]
         parts = [

@@ -71,7 +71,7 @@ class LineWriter:
             self._write(self._framed(line).encode(errors="backslashreplace"))
 
     def _framed(self, line: str) -> str:
-        """What is to be written for a line, or for a new status."""
+        """Return what is to be written for a line, or for a new status."""
         clear = _CLEAR if self._status else ""
         if line.startswith(_STATUS):
             self._status = line.removeprefix(_STATUS)

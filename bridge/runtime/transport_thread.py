@@ -222,7 +222,7 @@ class TransportThread:
             self._step(SendDue(now_ns))
 
     def _send_what_is_near(self) -> None:
-        """Notes that fall due while other work would be under way go out before it is begun.
+        """Send the notes that would fall due while other work is under way, before it is begun.
 
         They are made ready ahead of time, so that nothing is left but to send them.
         """

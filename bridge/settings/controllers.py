@@ -62,7 +62,7 @@ class Controllers:
         return bool(places)
 
     def hear(self, channel: int, controller: int, value: int) -> str:
-        """A controller moves; gives the name it is learned for, or nothing.
+        """Take a controller's move; return the name it is learned for, or nothing.
 
         One at 0 is not learned: DAWs send such when they stop.
         """
@@ -75,7 +75,7 @@ class Controllers:
     def command(
         self, channel: int, controller: int, value: int, at_ns: int
     ) -> SetParameter | Act | None:
-        """What a controller asks for; None when it is nobody's.
+        """Return what a controller asks for; None when it is nobody's.
 
         Ranges are spread over 0..127, choices in equal parts; switches and actions go at 64.
         """
@@ -87,7 +87,7 @@ class Controllers:
 
 
 def _learnable(name: str) -> str:
-    """The name, if a controller can move that. Raises ParameterError."""
+    """Return the name, if a controller can move that. Raises ParameterError."""
     if name in _LEARNABLE:
         return name
     if name in BY_NAME:

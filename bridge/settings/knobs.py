@@ -37,7 +37,7 @@ class Knobs:
         return changed
 
     def value(self, name: str) -> Value:
-        """The value in force; KeyError for a name that is not in the table."""
+        """Return the value in force; KeyError for a name that is not in the table."""
         return self._values[name]
 
     def all(self) -> dict[str, Value]:
@@ -45,19 +45,19 @@ class Knobs:
         return dict(self._values)
 
     def number(self, name: str) -> float:
-        """The value of a float or int row."""
+        """Return the value of a float or int row."""
         return float(self._values[name])
 
     def integer(self, name: str) -> int:
-        """The value of an int row."""
+        """Return the value of an int row."""
         return int(self._values[name])
 
     def flag(self, name: str) -> bool:
-        """The value of a bool row."""
+        """Return the value of a bool row."""
         return bool(self._values[name])
 
     def text(self, name: str) -> str:
-        """The value of a choice or text row."""
+        """Return the value of a choice or text row."""
         return str(self._values[name])
 
     @property

@@ -29,7 +29,8 @@ def list_file() -> Path:
 
 
 def check(model: Path, shipped: Path) -> str:
-    """The checksum of `model` as it may be loaded: as shipped in the folder `shipped`, or trusted.
+    """Return the checksum of `model` as it may be loaded: as shipped in the folder `shipped`, or
+    trusted.
 
     Raises TrustError for any other.
     """

@@ -55,7 +55,7 @@ class Preset:
     sha256: str = ""
 
     def complete(self) -> dict[str, Value]:
-        """The settings, with the default of every other row a preset is in charge of.
+        """Return the settings, with the default of every other row a preset is in charge of.
 
         For switching while playing, so that nothing of the preset before stays behind.
         """
@@ -95,7 +95,7 @@ def user_dir() -> Path:
 
 
 def load(name_or_path: str | Path) -> Preset:
-    """The preset of that name (the user's own wins), or in that .toml file.
+    """Return the preset of that name (the user's own wins), or in that .toml file.
 
     Raises PresetError: no such preset, no such model file, or every mistake in the file at once.
     """
@@ -121,7 +121,7 @@ def list_presets() -> list[Listed]:
 
 
 def usable_names() -> list[str]:
-    """The presets that can be used, in order: program change 0 is the first."""
+    """Return the presets that can be used, in order: program change 0 is the first."""
     return [each.name for each in list_presets() if each.preset is not None]
 
 
@@ -195,7 +195,7 @@ def _checked(path: Path, document: dict[str, Any]) -> Preset:
 
 
 def _model(path: Path, value: object, mistakes: list[str]) -> tuple[Path | None, str]:
-    """The model's file and its checksum."""
+    """Return the model's file and its checksum."""
     if value == FIXTURE:
         return None, ""
     if not isinstance(value, str) or not value:

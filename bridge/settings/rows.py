@@ -50,7 +50,7 @@ class Parameter:
     """Of text and choices: the text as it is kept. Raises ParameterError."""
 
     def describe_range(self) -> str:
-        """The valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
+        """Return the valid values in words: `0.1 to 2.0`, `live, next-bar or loop`, ..."""
         if self.kind in ("float", "int"):
             return f"{self.low:.10g} to {self.high:.10g}" + (f" {self.unit}" if self.unit else "")
         if self.kind == "bool":

@@ -23,7 +23,7 @@ def tonic(text: str) -> str:
 
 
 def _scale_of(word: str) -> str:
-    """The scale that a word stands for, or the usual one."""
+    """Return the scale that a word stands for, or the usual one."""
     short = {"m": "minor", "min": "minor", "moll": "minor", "dur": "major", "maj": "major"}
     wished = short.get(word.lower(), word.lower())
     return wished if wished in SCALES else "major"

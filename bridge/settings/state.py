@@ -40,9 +40,8 @@ class State:
     problems: tuple[str, ...] = ()
 
     def beside(self, preset: str) -> State:
-        """What stays of it where the player names a preset: of another one's settings those that
-        presets say nothing of.
-        """
+        """Return what stays of it where the player names a preset: of another one's settings those
+        that presets say nothing of."""
         if preset == self.preset:
             return self
         kept = {n: value for n, value in self.settings.items() if not BY_NAME[n].in_preset}
@@ -55,7 +54,8 @@ def default_path() -> Path:
 
 
 def load_state(path: Path) -> State:
-    """The state in a file. Never raises: a daemon that starts without it is better than none."""
+    """Return the state in a file. Never raises: a daemon that starts without it is better than
+    none."""
     empty = str(DEFAULTS["preset"])
     try:
         document = json.loads(read_bounded(path, _MOST_BYTES))

@@ -92,7 +92,7 @@ class AbletonClient:
     """Talks to AbletonOSC. Close it."""
 
     def __init__(self, peer: tuple[str, int], reply_port: int = _REPLY_PORT) -> None:
-        """Raises AbletonError where the port for answers is taken."""
+        """Raise AbletonError where the port for answers is taken."""
         self._peer = peer
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -107,7 +107,7 @@ class AbletonClient:
         self._socket.close()
 
     def greet(self) -> None:
-        """Raises AbletonError where Live does not answer."""
+        """Raise AbletonError where Live does not answer."""
         try:
             self.ask("/live/test")
         except AbletonError:
@@ -137,7 +137,8 @@ class AbletonClient:
         self._socket.sendto(build_msg(address, list(arguments)).dgram, self._peer)
 
     def ask(self, address: str, *arguments: Value) -> tuple[Any, ...]:
-        """The answer to a question. Raises AbletonError: none came, or Live says what is wrong."""
+        """Return the answer to a question. Raises AbletonError: none came, or Live says what is
+        wrong."""
         self.send(address, *arguments)
         end_s, found, chunked = time.monotonic() + WAIT_S, list[Any](), False
         while (left_s := end_s - time.monotonic()) > 0:

@@ -66,7 +66,8 @@ class TakeKeeper:
 
 
 def as_midi(take: BarsTake) -> bytes:
-    """A type-1 file: melody, the musician's other notes, the reply with its chords as markers."""
+    """Return a type-1 file: melody, the musician's other notes, the reply with its chords as
+    markers."""
     tracks = [
         NewTrack("Melody", take.lead, channels={LEAD: 0}),
         NewTrack("Other", take.other, channels={1: 1}),

@@ -141,7 +141,7 @@ class FrameTransformer(Denoiser):
         return self.denoise(inputs.noisy, inputs.level, self.encode(inputs))
 
     def encode(self, inputs: Inputs) -> Context:
-        """The key, and what known cells, mask, meter and plan bring to the tokens."""
+        """Return the key, and what known cells, mask, meter and plan bring to the tokens."""
         shift = torch.zeros_like(inputs.style)
         cells, plan = self.fold(inputs.known), inputs.plan  # [B, N, C, K]
         if self.in_key:
@@ -194,7 +194,8 @@ class FrameTransformer(Denoiser):
         plan: Tensor,
         planned: Tensor,
     ) -> Tensor:
-        """What all but the noisy cells bring to the tokens, [B, N, D]; the cells are folded."""
+        """Return what all but the noisy cells bring to the tokens, [B, N, D]; the cells are
+        folded."""
         tokens = known.shape[1]
         fixed = torch.cat([known.flatten(2), mask_share], dim=-1)
         h: Tensor = F.linear(fixed, self.embed.weight[:, self.noisy_cells :], self.embed.bias)

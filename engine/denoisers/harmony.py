@@ -23,7 +23,7 @@ LEAD_FEATURES = 4 * 2 * _CLASSES
 
 
 def plan_of(cells: Tensor, low_pitch: int) -> Tensor:
-    """The plan, 0/1 float [B, 24, T], of an accompaniment [B, P, K, S] of 0s and 1s.
+    """Return the plan, 0/1 float [B, 24, T], of an accompaniment [B, P, K, S] of 0s and 1s.
 
     low_pitch: MIDI pitch of row 0.
     """
@@ -33,7 +33,7 @@ def plan_of(cells: Tensor, low_pitch: int) -> Tensor:
 
 
 def plan_of_steps(steps: Tensor, low_pitch: int) -> Tensor:
-    """The same from how many of a beat's 24 steps each pitch sounds, [B, K, T]."""
+    """Return the same from how many of a beat's 24 steps each pitch sounds, [B, K, T]."""
     pitches = steps.shape[1]
     fold = _fold(pitches, low_pitch, steps)
     chroma = (torch.einsum("bkt,kc->bct", steps, fold) >= 6.0).to(steps.dtype)
@@ -45,7 +45,7 @@ def plan_of_steps(steps: Tensor, low_pitch: int) -> Tensor:
 
 
 def lead_features(cells: Tensor, low_pitch: int) -> Tensor:
-    """What a planner is given of a lead [B, P, K, S]: 0/1 float [B, T, 96].
+    """Return what a planner is given of a lead [B, P, K, S]: 0/1 float [B, T, 96].
 
     For each sixteenth of a beat and each plane (onset, sustain), which pitch classes it holds.
     """

@@ -76,7 +76,7 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
     def encode(self, inputs: Inputs) -> Context:
-        """What does not change while only the noise does."""
+        """Return what does not change while only the noise does."""
         nothing = torch.zeros([0], device=inputs.noisy.device)
         return Context(inputs, nothing, nothing, nothing)
 
@@ -108,7 +108,8 @@ def no_plan(cells: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def conditional_and_unconditional(inputs: Inputs) -> Inputs:
-    """The same windows twice in one batch: as they are, then without their style and density."""
+    """Return the same windows twice in one batch: as they are, then without their style and
+    density."""
     zero = torch.zeros_like(inputs.style)
     return Inputs(
         _twice(inputs.noisy),

@@ -59,7 +59,8 @@ def moved(x: Tensor, shift: Tensor, outside: float) -> Tensor:
 
 
 def turned(plan: Tensor, shift: Tensor) -> Tensor:
-    """A harmony plan [B, 24, T] with its pitch and bass classes `shift` [B] semitones higher."""
+    """Return a harmony plan [B, 24, T] with its pitch and bass classes `shift` [B] semitones
+    higher."""
     row = torch.arange(24, device=plan.device)
     source = row - row % 12 + (row[None] % 12 - shift[:, None]) % 12  # [B, 24]
     return torch.gather(plan, 1, source[:, :, None].expand(plan.shape))

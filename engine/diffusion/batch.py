@@ -32,7 +32,8 @@ class Batch:
 
 
 def merged_batch(batch: Batch, pitches: PitchRange) -> Batch:
-    """The same windows as the paper has them, bool[B, 1, 1, K, S]: one plane, no task, no hints.
+    """Return the same windows as the paper has them, bool[B, 1, 1, K, S]: one plane, no task, no
+    hints.
 
     Sustain from the onset on; notes outside `pitches` are left out.
     """
@@ -60,7 +61,7 @@ def density_bucket(onsets_per_beat: float) -> int:
 
 
 def within(batch: Batch, pitches: PitchRange) -> Batch:
-    """The same windows without the notes outside `pitches`."""
+    """Return the same windows without the notes outside `pitches`."""
     rows = slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
     target = np.zeros_like(batch.target)
     target[..., rows, :] = batch.target[..., rows, :]

@@ -85,7 +85,7 @@ def spread_levels(size: int, generator: torch.Generator, device: torch.device) -
 def bound_rate(
     logits: Tensor, x_t: Tensor, x0: Tensor, level: Tensor, prior: Tensor, schedule: str
 ) -> Tensor:
-    """The bound's density at noise `level` [B], of each cell, in nats: what to train on.
+    """Return the bound's density at noise `level` [B], of each cell, in nats: what to train on.
 
     Its mean over levels from 0 to 1 is the bound for T -> infinity (Campbell et al. 2022, eq. 7,
     for a chain that flips one cell at a time): with the true rate r of going back across a flip,

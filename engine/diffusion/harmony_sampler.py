@@ -119,7 +119,8 @@ class HarmonySampler(nn.Module):
 
 
 def agreed(plans: Tensor, mask: Tensor) -> Tensor:
-    """The one of N plans [B, N, 24, T] that shares most free cells with all of them, [B, 24, T].
+    """Return the one of N plans [B, N, 24, T] that shares most free cells with all of them, [B, 24,
+    T].
 
     What counts is how much more a plan shares than cells of the same number would on average:
     else the fullest plan would win. mask [B, 24, T]: 1 where known.

@@ -24,7 +24,8 @@ def to_inputs(
     generator: torch.Generator,
     planned: bool = False,
 ) -> tuple[Inputs, Tensor, Tensor]:
-    """The network's inputs at noise `level` [B], the target and the free cells, all 0.0 or 1.0.
+    """Return the network's inputs at noise `level` [B], the target and the free cells, all 0.0 or
+    1.0.
 
     planned: tell of the harmony plan what `plan_dropout` leaves of it, as in training; else
     nothing.
@@ -60,9 +61,9 @@ def to_inputs(
 
 
 def true_plan(target: Tensor, context: Tensor, steps: Tensor) -> Tensor:
-    """The plan [B, 24, T] of the accompaniment as composed; in known beats as it sounds, since
-    in playing it is read off there. target, context: [B, V, P, K, S]; steps: 1 = known, [B, V, S].
-    """
+    """Return the plan [B, 24, T] of the accompaniment as composed; in known beats as it sounds,
+    since in playing it is read off there. target, context: [B, V, P, K, S]; steps: 1 = known, [B,
+    V, S]."""
     known_to_sound = known_beats(steps[:, ACCOMPANIMENT])[:, None] > 0.5
     plans = [plan_of(cells[:, ACCOMPANIMENT], PIANO.low) for cells in (context, target)]
     return torch.where(known_to_sound, plans[0], plans[1])

@@ -39,7 +39,7 @@ def nothing_known(batch: Batch) -> NDArray[np.bool_]:
 
 
 def key_normalised(batch: Batch) -> Batch:
-    """The batch, with windows of which no note is known moved to C major or A minor."""
+    """Return the batch, with windows of which no note is known moved to C major or A minor."""
     target, context = batch.target.copy(), batch.context.copy()
     for index in np.flatnonzero(nothing_known(batch)):
         semitones = shift_of(target[index], PIANO.low)
@@ -49,9 +49,9 @@ def key_normalised(batch: Batch) -> Batch:
 
 
 def some_alone(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
-    """A `share` of the windows to harmonize from nothing, with all music in the accompaniment and
-    a lead that is known to rest: music without a melody of its own (`engine.music.merged.alone`).
-    """
+    """Return a `share` of the windows to harmonize from nothing, with all music in the
+    accompaniment and a lead that is known to rest: music without a melody of its own
+    (`engine.music.merged.alone`)."""
     target, context = batch.target.copy(), batch.context.copy()
     steps = batch.mask.shape[-1]
     asked = batch.mask.sum(axis=-1) == np.array([steps, 0])

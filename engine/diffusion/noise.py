@@ -69,7 +69,8 @@ def flip_rate(x_t: Tensor, x0: float, alpha_bar_t: Tensor, decay: Tensor, prior:
 
 
 def own_evidence(x_t: Tensor, alpha_bar_t: Tensor, prior: Tensor) -> Tensor:
-    """What a noisy cell alone says of its clean value: log q(x_t | x0 = 1) - log q(x_t | x0 = 0).
+    """Return what a noisy cell alone says of its clean value: log q(x_t | x0 = 1) - log q(x_t | x0
+    = 0).
 
     By Bayes, logit p(x0 | all cells) = logit p(x0 | the other cells) + this. A network whose
     tokens are too narrow to copy single cells through need only learn the first part.

@@ -11,8 +11,8 @@ from engine.diffusion.noise import diffuse, predicted_posterior
 
 
 def rule_of(sampler: str) -> tuple[str, str]:
-    """The way back (`algorithm1`, `renoise`, `ancestral`, `ddim`) and how x0 is drawn: anew in
-    each call (empty), `coupled`, or by `threshold`.
+    """Return the way back (`algorithm1`, `renoise`, `ancestral`, `ddim`) and how x0 is drawn: anew
+    in each call (empty), `coupled`, or by `threshold`.
 
     Coupled draws (common random numbers: always the first call's) change x0 only where the network
     changed its mind, so a rhythm once begun is less often averaged away (measured: note lengths
@@ -23,7 +23,7 @@ def rule_of(sampler: str) -> tuple[str, str]:
 
 
 def x0_of(probability: Tensor, uniform: Tensor, drawing: str) -> Tensor:
-    """The cells that a call answers with, 0.0 or 1.0."""
+    """Return the cells that a call answers with, 0.0 or 1.0."""
     if drawing == "threshold":
         return (probability > 0.5).to(probability.dtype)
     return (uniform < probability).to(probability.dtype)

@@ -124,7 +124,7 @@ class Sampler(nn.Module):
         self.spacing, self.corrections = spacing, corrections
 
     def forward(self, request: Request, loop: Loop) -> Filled:
-        """The request with its free cells filled; see `Request` and `Loop`."""
+        """Return the request with its free cells filled; see `Request` and `Loop`."""
         plan, planned = self.plan_of_request(request, loop)
         known, free = request.source * request.mask, 1.0 - request.mask
         room = free * request.allowed
@@ -188,9 +188,9 @@ class Sampler(nn.Module):
         return unconditional + guidance * (conditional - unconditional)
 
     def plan_of_request(self, request: Request, loop: Loop) -> tuple[Tensor, Tensor]:
-        """The plan [B, 24, T] and the beats in which it is shown [B, T]: all of them, or none where
-        there is no planner. Known accompaniment says its own chords, the request others; what is
-        then free is drawn."""
+        """Return the plan [B, 24, T] and the beats in which it is shown [B, T]: all of them, or
+        none where there is no planner. Known accompaniment says its own chords, the request others;
+        what is then free is drawn."""
         if self.harmony is None:
             return no_plan(request.source[:, :, 0, 0])
         known, mask = request.source * request.mask, request.mask.amin(dim=[2, 3])  # [B, V, S]

@@ -75,7 +75,7 @@ def _states(cells: NDArray[np.bool_]) -> NDArray[np.int8]:
 
 
 def _transitions(states: NDArray[np.int8], kinds: int) -> Floats:
-    """Counts [from, to, ..., K] of neighbouring steps."""
+    """Count [from, to, ..., K] of neighbouring steps."""
     before, after = states[..., :-1], states[..., 1:]
     return np.array(
         [
@@ -87,7 +87,7 @@ def _transitions(states: NDArray[np.int8], kinds: int) -> Floats:
 
 
 def _smoothed(counts: Floats) -> Floats:
-    """Counts [from, to, ..., K] to P(to | from), every entry above zero."""
+    """Count [from, to, ..., K] to P(to | from), every entry above zero."""
     pooled = counts.sum(axis=-1, keepdims=True) + 1e-3
     pooled = pooled / pooled.sum(axis=1, keepdims=True)
     whole = counts + _WEIGHT * pooled

@@ -41,7 +41,8 @@ class Row:
 
 
 def paper_model(device: str) -> Generator:
-    """The paper's network with random weights: as fast as a trained one, for timing alone."""
+    """Return the paper's network with random weights: as fast as a trained one, for timing
+    alone."""
     chosen = export.pick_device(device)
     family = checkpoint.family_of("paper-unet")
     torch.manual_seed(0)
@@ -77,7 +78,7 @@ def bench(
     longest_s: float = 20.0,
     report: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Row]:
-    """A row for each request, number of steps and model, models side by side.
+    """Yield a row for each request, number of steps and model, models side by side.
 
     A row that would take longer than `longest_s` gets fewer plans (three at least); where even
     those take too long, four sampler calls are timed and scaled up, which `estimated_from` says.
@@ -123,7 +124,7 @@ def _row(
 
 
 def torch_machine(device: torch.device) -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Return what the numbers were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": _cpu_name(),

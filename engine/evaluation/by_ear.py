@@ -56,7 +56,7 @@ def voicings_of(sounding: NDArray[np.bool_], low: int) -> list[NDArray[np.int64]
 
 
 def basses_of(voicings: Sequence[NDArray[np.int64]]) -> list[int | None]:
-    """The lowest pitch of each beat; None where there is none."""
+    """Return the lowest pitch of each beat; None where there is none."""
     return [int(pitches[0]) if len(pitches) else None for pitches in voicings]
 
 

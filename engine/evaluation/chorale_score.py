@@ -36,7 +36,7 @@ class ChoraleScore:
 
 
 def load_chorale_model(path: Path, device: str) -> tuple[dict[str, Any], Sampler]:
-    """A checkpoint, or that of a run's folder, and its sampler with the averaged weights.
+    """Return a checkpoint, or that of a run's folder, and its sampler with the averaged weights.
 
     Raises CheckpointError where it is none, or no model of chorales.
     """
@@ -98,7 +98,7 @@ def marginal(train: Rolls, rolls: Rolls) -> float:
 def benchmark(
     model: Path, music: Chorales, split: str, levels: int, draws: int, seed: int, device: str
 ) -> dict[str, Any]:
-    """What `midi-diffuse bench jsb --json` prints, as plain values."""
+    """Return what `midi-diffuse bench jsb --json` prints, as plain values."""
     state, sampler = load_chorale_model(model, device)
     rolls = music.pieces(split)
     found = bound_of(sampler, rolls, levels, draws, seed)

@@ -61,7 +61,8 @@ _TONE = _tone_numbers()
 
 
 def tonal_centroid(classes: Floats) -> Floats:
-    """The 6-D centroid [..., 6] of pitch class weights [..., 12] (Harte, Sandler & Gasser 2006).
+    """Return the 6-D centroid [..., 6] of pitch class weights [..., 12] (Harte, Sandler & Gasser
+    2006).
 
     Circles of fifths, minor and major thirds with radii 1, 1 and 0.5, as sine and cosine.
     """
@@ -84,7 +85,7 @@ _PCS, _DISTANCE = _melody_tables()
 
 
 def chords_of(sounding: NDArray[np.bool_], low: int) -> NDArray[np.int64]:
-    """The chord of each beat, int64[ceil(S / 24)], of an accompaniment bool[K, S].
+    """Return the chord of each beat, int64[ceil(S / 24)], of an accompaniment bool[K, S].
 
     Row 0 is MIDI pitch `low`; beats count from column 0.
     """
@@ -120,7 +121,7 @@ def _chord_of(part: NDArray[np.bool_], low: int, before: int) -> int:
 
 
 def melody_of(sounding: NDArray[np.bool_], low: int) -> NDArray[np.int64]:
-    """The top sounding pitch at each step, int64[S], of a lead bool[K, S]; -1 in rests."""
+    """Return the top sounding pitch at each step, int64[S], of a lead bool[K, S]; -1 in rests."""
     top = len(sounding) - 1 - np.argmax(sounding[::-1], axis=0)
     return np.where(sounding.any(axis=0), top + low, -1)
 
@@ -164,7 +165,8 @@ def mctd(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floats
 
 
 def note_in_chord(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floats:
-    """Steps in which the melody's pitch class is of the chord, and steps that have both, [2]."""
+    """Return steps in which the melody's pitch class is of the chord, and steps that have both,
+    [2]."""
     classes, chord = _together(lead, chords, low)
     return np.array([TEMPLATES[chord, classes].sum(), len(chord)], np.float64)
 

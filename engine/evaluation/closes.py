@@ -37,7 +37,7 @@ def tonics_of(scale: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def long_notes(lead: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[range]:
-    """The beats in which each long note of the melody, bool[2, K, S], sounds, in order.
+    """Return the beats in which each long note of the melody, bool[2, K, S], sounds, in order.
 
     lengths: of its notes, by pitch, then onset (`metrics.note_lengths`).
     """

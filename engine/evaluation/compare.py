@@ -56,7 +56,7 @@ def compare_by_ear(
     partition: Partition,
     low: int,
 ) -> dict[str, Any]:
-    """The measures of `by_ear`, for the same players as `compare`, as plain JSON values.
+    """Return the measures of `by_ear`, for the same players as `compare`, as plain JSON values.
 
     bars: bar lines of each window, in steps from its column 0.
 

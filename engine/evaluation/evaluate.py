@@ -79,7 +79,8 @@ _TOGETHER = 8
 def fill_replies(
     generator: Generator | SystemPlayer, batch: Batch, settings: SampleSettings, report: Report
 ) -> list[Cells]:
-    """The free cells filled in one go by the whole pipeline: the Replier of every mask task."""
+    """Return the free cells filled in one go by the whole pipeline: the Replier of every mask
+    task."""
     mine = rows_of(generator.pitches)
     requests = []
     for index, target in enumerate(batch.target):
@@ -118,7 +119,7 @@ def rows_of(pitches: PitchRange) -> slice:
 
 
 def common_pitches(candidates: Mapping[str, Candidate]) -> PitchRange:
-    """The pitches every candidate has: replies are given and scored within them."""
+    """Return the pitches every candidate has: replies are given and scored within them."""
     ranges = [candidate.generator.pitches for candidate in candidates.values()]
     return PitchRange(max(each.low for each in ranges), min(each.high for each in ranges))
 
@@ -126,7 +127,7 @@ def common_pitches(candidates: Mapping[str, Candidate]) -> PitchRange:
 def _harmony(
     candidates: Mapping[str, Candidate], pack: Pack, wanted: EvaluateSettings, report: Report
 ) -> dict[str, Any]:
-    """What each candidate replies to the same windows, beside the composer's (`compare`).
+    """Return what each candidate replies to the same windows, beside the composer's (`compare`).
 
     Only the steps in which the accompaniment is free are compared, on the pitches that all have.
     """
@@ -179,7 +180,7 @@ def _free_span(mask: NDArray[np.bool_]) -> slice:
 
 
 def sampling_of(settings: SampleSettings) -> dict[str, Any]:
-    """What decides how a model is played, as plain values."""
+    """Return what decides how a model is played, as plain values."""
     names = ("sampler", "steps", "temperature", "guidance", "seed")
     return {name: getattr(settings, name) for name in names}
 

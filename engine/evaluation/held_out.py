@@ -68,7 +68,7 @@ MASKS: dict[str, Callable[[_Known], None]] = {
 
 
 def task_mask(task: str, steps: int) -> _Known:
-    """What a task knows of a window, bool[voice, step]."""
+    """Return what a task knows of a window, bool[voice, step]."""
     known = np.zeros((2, steps), np.bool_)
     MASKS[task](known)
     return known
@@ -102,12 +102,12 @@ class HeldOut:
     pieces: NDArray[np.int64]
 
     def only(self, rows: NDArray[np.int64]) -> HeldOut:
-        """Some of the windows."""
+        """Return some of the windows."""
         return HeldOut(pick(self.batch, rows), self.pieces[rows])
 
 
 def draw_windows(pack: Pack, wanted: EvaluateSettings, split: int, count: int) -> Batch:
-    """The batch of `draw_held_out`."""
+    """Return the batch of `draw_held_out`."""
     return draw_held_out(pack, wanted, split, count).batch
 
 
@@ -141,7 +141,7 @@ def draw_held_out(pack: Pack, wanted: EvaluateSettings, split: int, count: int) 
 
 
 def pick(batch: Batch, rows: NDArray[np.int64]) -> Batch:
-    """Some windows of a batch."""
+    """Return some windows of a batch."""
     return Batch(*(getattr(batch, name)[rows] for name in _FIELDS))
 
 

@@ -80,7 +80,7 @@ def _pieces(pack: Pack, style: str, split: int) -> Iterator[tuple[str, list[Note
 
 
 def _listened_from(last: Note) -> int:
-    """A beat line so long before the last note that its approach counts."""
+    """Return a beat line so long before the last note that its approach counts."""
     return (last.onset_step - _LISTEN_STEPS) // STEPS_PER_BEAT * STEPS_PER_BEAT
 
 

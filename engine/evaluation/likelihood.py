@@ -76,7 +76,7 @@ def _on_merged(
 
 
 def report_as(report: Report, name: str) -> Report:
-    """Reports that say which model they are of."""
+    """Return a report whose lines say which model they are of."""
     return lambda text: report(f"{name}: {text}")
 
 
@@ -89,7 +89,7 @@ def _as_paper(batch: Batch) -> Batch:
 
 
 def _bounds(generator: Generator, whole: Batch, wanted: EvaluateSettings, report: Report) -> Floats:
-    """The bound of each window, float64 [B], on rolls as the model has them."""
+    """Return the bound of each window, float64 [B], on rolls as the model has them."""
     batch = merged_batch(whole, generator.pitches) if generator.merged else whole
     key: Floats = np.zeros(len(batch.target))
     if generator.key_normalised:

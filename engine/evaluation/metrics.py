@@ -157,7 +157,7 @@ def count(pairs: Sequence[Pair], scales: Sequence[NDArray[np.bool_]], low: int) 
 
 
 def profile(counts: Counts) -> dict[str, float]:
-    """The rates of all windows together."""
+    """Return the rates of all windows together."""
     return rates({name: counts[name] for name in RATES})
 
 
@@ -195,7 +195,7 @@ def pitch_class_steps(sounding: NDArray[np.bool_], low: int) -> Floats:
 
 
 def scale_of(counts: Floats) -> NDArray[np.bool_]:
-    """The seven-note major scale, bool[12], that holds the most of `counts` [12]."""
+    """Return the seven-note major scale, bool[12], that holds the most of `counts` [12]."""
     scales = np.zeros((12, 12), np.bool_)
     for tonic in range(12):
         scales[tonic, [(tonic + tone) % 12 for tone in _MAJOR]] = True
@@ -204,9 +204,8 @@ def scale_of(counts: Floats) -> NDArray[np.bool_]:
 
 
 def note_f1(reply: Cells2, truth: Cells2) -> tuple[int, int, int]:
-    """Matched notes, notes of the reply, notes of the truth: same pitch, onsets at most 3 steps
-    apart, each note matched once. F1 = 2 matched / (reply + truth).
-    """
+    """Return matched notes, notes of the reply, notes of the truth: same pitch, onsets at most 3
+    steps apart, each note matched once. F1 = 2 matched / (reply + truth)."""
     matched = 0
     for row in np.flatnonzero(reply[ONSET].any(axis=1) & truth[ONSET].any(axis=1)):
         ours, theirs = np.flatnonzero(reply[ONSET, row]), np.flatnonzero(truth[ONSET, row])

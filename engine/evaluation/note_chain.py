@@ -42,7 +42,8 @@ class NoteChain:
         return cls(dict(pitches), dict(places))
 
     def sample(self, first_step: int, end_step: int, rng: np.random.Generator) -> list[Note]:
-        """Notes that begin in the steps [first_step, end_step), with voices: the top line leads."""
+        """Return notes that begin in the steps [first_step, end_step), with voices: the top line
+        leads."""
         notes: list[Note] = []
         every = sorted(self.pitches)
         pitch, delta, step = int(rng.choice(every)), 0, first_step

@@ -73,7 +73,7 @@ def recovery(
 
 
 def turned_away(lead: Sequence[Note], turn_step: int) -> tuple[Note, ...]:
-    """The lead, six semitones away from `turn_step` on; what sounds there ends there.
+    """Return the lead, six semitones away from `turn_step` on; what sounds there ends there.
 
     Up, where all of it stays on the keyboard; else down.
     """
@@ -106,7 +106,8 @@ def in_chord_by_beat(lead: Sequence[Note], ours: Sequence[Note], steps: int) -> 
 
 
 def beats_until_back(before: float, sums: Floats) -> int | None:
-    """The first beat after the turn from which four beats together have .9 of note-in-chord before.
+    """Return the first beat after the turn from which four beats together have .9 of note-in-chord
+    before.
 
     sums: of each beat after the turn, [beats, (in chord, both)]. None where that never comes.
     """

@@ -80,7 +80,8 @@ class Rollout:
         return [beat for bar_beats in beats for beat in bar_beats if first <= beat < self.steps]
 
     def request(self, place: int, horizon_steps: int, ours: Iterable[Note]) -> PlanRequest:
-        """What `live` asks for the music from beat line `place` on; `ours` was played before it."""
+        """Return what `live` asks for the music from beat line `place` on; `ours` was played before
+        it."""
         now = place - horizon_steps
         heard_from, *_ = self.meters.bar_lines(0, 1)
         known = Known(now, heard_from, ((heard_from, now),))

@@ -83,7 +83,7 @@ def _answered(
     horizons_beats: Sequence[float],
     report: Report,
 ) -> tuple[dict[str, list[Pair]], list[dict[str, Any]]]:
-    """What every player answered, by its name, and a row for each model and horizon."""
+    """Return what every player answered, by its name, and a row for each model and horizon."""
     players: dict[str, list[Pair]] = {}
     rows: list[dict[str, Any]] = []
     for name, each in candidates.items():
@@ -107,12 +107,12 @@ def _flicker(played: Sequence[Performance]) -> float:
 
 
 def at_horizon(name: str, beats: float) -> str:
-    """The player who answers so many beats ahead."""
+    """Return the player who answers so many beats ahead."""
     return f"{name} +{beats:g}"
 
 
 def all_known(name: str) -> str:
-    """The player who hears the whole lead before it answers."""
+    """Return the player who hears the whole lead before it answers."""
     return f"{name} all"
 
 

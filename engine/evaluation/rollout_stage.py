@@ -43,11 +43,11 @@ class RolloutStage:
         ]
 
     def with_leads(self, played: Sequence[Sequence[Note]]) -> list[Cells]:
-        """Rolls of the accompaniments, each below its window's lead."""
+        """Return rolls of the accompaniments, each below its window's lead."""
         return [under_lead(*each) for each in zip(self.batch.target, played, strict=True)]
 
     def within(self, candidate: Candidate) -> Candidate:
-        """The same, playing these pitches only."""
+        """Return the same, playing these pitches only."""
         low = max(candidate.settings.low, self.pitches.low)
         high = min(candidate.settings.high, self.pitches.high)
         return replace(candidate, settings=replace(candidate.settings, low=low, high=high))

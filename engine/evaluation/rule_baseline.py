@@ -58,12 +58,13 @@ class Triad:
 
 
 def triads_of(key: Key) -> list[Triad]:
-    """The chords the rule knows in a key."""
+    """Return the chords the rule knows in a key."""
     return [Triad((key.tonic + degree) % 12, third, degree) for degree, third in _TRIADS[key.minor]]
 
 
 def by_rule(lead: Sequence[Note], meters: MeterMap, span: _Span, *, ends: bool) -> list[Note]:
-    """The accompaniment of the steps `span`, the whole melody known. ends: the piece does there."""
+    """Return the accompaniment of the steps `span`, the whole melody known. ends: the piece does
+    there."""
     triads, bars = triads_of(_key_of(lead)), _bars(meters, span)
     worth = np.stack([_worth(triads, lead, bar) for bar in bars])
     if ends:
@@ -73,7 +74,7 @@ def by_rule(lead: Sequence[Note], meters: MeterMap, span: _Span, *, ends: bool) 
 
 
 def by_rule_live(lead: Sequence[Note], meters: MeterMap, span: _Span) -> list[Note]:
-    """The same, each chord decided once the first beat of its bar is known, for good."""
+    """Return the same, each chord decided once the first beat of its bar is known, for good."""
     found: list[tuple[Triad, _Span, int]] = []
     for bar in _bars(meters, span):
         first_beat = bar[0], min(bar[0] + STEPS_PER_BEAT, bar[1])
@@ -100,7 +101,7 @@ def _bars(meters: MeterMap, span: _Span) -> list[_Span]:
 
 
 def _until(lead: Iterable[Note], end: int) -> list[Note]:
-    """What is known of the melody at step `end`."""
+    """Return what is known of the melody at step `end`."""
     began = [note for note in lead if note.onset_step < end]
     return [replace(n, length_steps=min(n.end_step, end) - n.onset_step) for n in began]
 
@@ -147,7 +148,7 @@ def _best_path(worth: Floats, moves: Floats) -> list[int]:
 
 
 def _voiced(chords: Iterable[tuple[Triad, _Span, int]]) -> list[Note]:
-    """Notes of (chord, bar, lowest pitch of the melody)."""
+    """Return notes of (chord, bar, lowest pitch of the melody)."""
     notes: list[Note] = []
     upper: tuple[int, ...] = ()
     for triad, (start, end), ceiling in chords:

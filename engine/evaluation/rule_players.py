@@ -13,7 +13,7 @@ from engine.music.roll import Cells, Note, PianoRoll, notes_to_roll, roll_to_not
 
 
 def rule_replies(batch: Batch) -> list[Cells]:
-    """The rule's accompaniment to each window's whole lead: bool[2, 2, 88, S] with that."""
+    """Return the rule's accompaniment to each window's whole lead: bool[2, 2, 88, S] with that."""
     return [
         under_lead(
             cells,
@@ -29,13 +29,13 @@ def rule_replies(batch: Batch) -> list[Cells]:
 
 
 def rule_live(rollout: Rollout) -> list[Note]:
-    """What the rule plays from where `live` comes in without a horizon."""
+    """Return what the rule plays from where `live` comes in without a horizon."""
     first, *_ = rollout.places(0)
     return by_rule_live(rollout.lead, rollout.meters, (first, rollout.steps))
 
 
 def under_lead(cells: Cells, notes: Sequence[Note]) -> Cells:
-    """A roll of these notes of the accompaniment, below the lead of `cells`."""
+    """Return a roll of these notes of the accompaniment, below the lead of `cells`."""
     roll = notes_to_roll(notes, 0, cells.shape[-1]).cells
     roll[LEAD] = cells[LEAD]
     return roll

@@ -78,7 +78,7 @@ class StudySettings:
     seed: int = 0
 
     def tables(self) -> dict[str, list[SamplerChoice]]:
-        """The rows of each table, in order."""
+        """Return the rows of each table, in order."""
         heat = self.default.temperature
         return {
             "calls": [
@@ -99,7 +99,7 @@ class PacedFiller(Protocol):
     """What answers: a Generator."""
 
     def paced(self, spacing: float, corrections: int) -> PacedFiller:
-        """The same with other noise levels."""
+        """Return the same with other noise levels."""
         ...
 
     @property
@@ -108,11 +108,11 @@ class PacedFiller(Protocol):
         ...
 
     def fill(self, request: FillRequest) -> PianoRoll:
-        """The request's roll, filled."""
+        """Return the request's roll, filled."""
         ...
 
     def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
-        """The same of several requests of one length."""
+        """Return the same of several requests of one length."""
         ...
 
 
@@ -165,7 +165,7 @@ def study(
 def _questions(
     pitches: PitchRange, pack: Pack, wanted: StudySettings
 ) -> tuple[list[FillRequest], list[Pair]]:
-    """The leads, each with its own seed, and what the composers wrote to them."""
+    """Return the leads, each with its own seed, and what the composers wrote to them."""
     drawn = EvaluateSettings(
         split=wanted.split, windows=wanted.windows, beats=wanted.beats, seed=wanted.seed
     )
@@ -192,7 +192,7 @@ def _pair(cells: Cells) -> Pair:
 
 
 def _paced(filler: PacedFiller, way: SamplerChoice) -> PacedFiller:
-    """The filler itself, compiled as it is, where the levels fall as they are played."""
+    """Return the filler itself, compiled as it is, where the levels fall as they are played."""
     plain = (way.spacing, way.corrections) == (1.0, 0)
     return filler if plain else filler.paced(way.spacing, way.corrections)
 

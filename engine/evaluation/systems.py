@@ -62,8 +62,8 @@ class Entry:
 
 
 def with_anticipation(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The entries, and for those that anticipate one more for each k of _AHEAD: as they play where
-    the melody is known only k beats ahead."""
+    """Return the entries, and for those that anticipate one more for each k of _AHEAD: as they play
+    where the melody is known only k beats ahead."""
     found = dict(entries)
     for name, entry in entries.items():
         player = entry.player
@@ -175,7 +175,7 @@ def _filled(player: Generator | SystemPlayer, request: FillRequest) -> tuple[Pia
 
 
 def _chained(chain: NoteChain, cells: Cells, known: Any, seed: int) -> Reply:
-    """The chain's notes where a window is free, the window's own elsewhere."""
+    """Return the chain's notes where a window is free, the window's own elsewhere."""
     first = int(np.flatnonzero(~known[ACCOMPANIMENT])[0])
     rng = np.random.default_rng(seed)
     notes = chain.sample(first, cells.shape[-1], rng)

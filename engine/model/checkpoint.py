@@ -39,7 +39,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _squared_error(logits: Tensor, target: Tensor) -> Tensor:
-    """The paper's L2, of each cell."""
+    """Return the paper's L2, of each cell."""
     return (torch.sigmoid(logits) - target) ** 2
 
 
@@ -128,14 +128,14 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(name: str) -> Family:
-    """The row of FAMILIES; raises CheckpointError that names the choices."""
+    """Return the row of FAMILIES; raises CheckpointError that names the choices."""
     if name not in FAMILIES:
         raise CheckpointError(f"no model family {name!r}; there are: {', '.join(FAMILIES)}")
     return FAMILIES[name]
 
 
 def build(family: str, sizes: dict[str, int]) -> nn.Module:
-    """A fresh network of a family; raises CheckpointError for unknown ones."""
+    """Return a fresh network of a family; raises CheckpointError for unknown ones."""
     entry = family_of(family)
     known = [part.name for part in fields(entry.config)]
     if unknown := sorted(set(sizes) - set(known)):
@@ -144,7 +144,8 @@ def build(family: str, sizes: dict[str, int]) -> nn.Module:
 
 
 def options_of(family: str, sizes: dict[str, int]) -> str:
-    """The `midi-diffuse train` options that build this network: its family and unusual sizes."""
+    """Return the `midi-diffuse train` options that build this network: its family and unusual
+    sizes."""
     usual = asdict(family_of(family).config())
     unusual = {name: size for name, size in sizes.items() if usual.get(name) != size}
     return " ".join([f"--family {family}", *(f"--size {n}={s}" for n, s in unusual.items())])
@@ -160,8 +161,8 @@ def load_weights(network: nn.Module, weights: object) -> None:
 
 
 def cell_evidence_of(family: str, retouch: Mapping[str, Tensor] | None = None) -> nn.Module:
-    """What stands behind a family's network in the exact chain: `retouch` weights, if there are
-    any, else the family's own weight of a cell's evidence. Raises CheckpointError."""
+    """Return what stands behind a family's network in the exact chain: `retouch` weights, if there
+    are any, else the family's own weight of a cell's evidence. Raises CheckpointError."""
     entry = family_of(family)
     if retouch:
         module = CellRefiner()
@@ -176,13 +177,14 @@ def cell_evidence_of(family: str, retouch: Mapping[str, Tensor] | None = None) -
 
 
 def sizes_of(network: nn.Module) -> dict[str, int]:
-    """The configuration a network was built from, as plain values."""
+    """Return the configuration a network was built from, as plain values."""
     config: Any = network.config
     return dict(asdict(config))
 
 
 def with_all_sizes(state: dict[str, Any]) -> dict[str, Any]:
-    """What a file tells of its network, with the sizes that did not exist when it was written."""
+    """Return what a file tells of its network, with the sizes that did not exist when it was
+    written."""
     family = FAMILIES.get(str(state.get("family")))
     if family is None or "sizes" not in state:
         return state

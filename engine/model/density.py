@@ -56,8 +56,8 @@ def measure_densities(windows: Drawing, count: int = 512) -> list[list[float]]:
 
 
 def with_density(request: FillRequest, densities: Densities) -> FillRequest:
-    """The request, with a density drawn if it wants a whole accompaniment and tells none: one to a
-    melody, or music made of nothing."""
+    """Return the request, with a density drawn if it wants a whole accompaniment and tells none:
+    one to a melody, or music made of nothing."""
     settings, known = request.settings, request.known
     lead_known = known[LEAD].all()
     whole = (lead_known or not known[LEAD].any()) and not known[ACCOMPANIMENT].any()
@@ -77,7 +77,7 @@ def draw_density(densities: Densities, lead_bucket: int, seed: int) -> float:
 
 
 def onsets_per_beat(bucket: int) -> float:
-    """The middle of a bucket, the inverse of `dataset.density_bucket`."""
+    """Return the middle of a bucket, the inverse of `dataset.density_bucket`."""
     return math.exp2((bucket - 1) / 3) - 1
 
 

@@ -43,14 +43,14 @@ def _quiet_jit() -> Iterator[None]:
 
 
 def script(sampler: nn.Module) -> torch.jit.ScriptModule:
-    """A sampler with its network, compiled."""
+    """Return a sampler with its network, compiled."""
     with _quiet_jit():
         scripted: torch.jit.ScriptModule = torch.jit.script(sampler)
     return scripted
 
 
 def sampler_of(state: dict[str, Any]) -> Sampler:
-    """The sampler of a checkpoint, with the averaged weights, ready to sample."""
+    """Return the sampler of a checkpoint, with the averaged weights, ready to sample."""
     network = checkpoint.build(state["family"], state["sizes"])
     checkpoint.load_weights(network, state["averaged"])
     pitches = checkpoint.family_of(state["family"]).pitches
@@ -59,7 +59,8 @@ def sampler_of(state: dict[str, Any]) -> Sampler:
 
 
 def _planner_of(state: dict[str, Any]) -> HarmonySampler:
-    """What draws harmony plans, from a checkpoint. Raises CheckpointError for another family."""
+    """Return what draws harmony plans, from a checkpoint. Raises CheckpointError for another
+    family."""
     if state["family"] != _PLANNER:
         raise checkpoint.CheckpointError(
             f"a {state['family']} draws no harmony plans; want a checkpoint of `{_PLANNER}`"
@@ -70,7 +71,7 @@ def _planner_of(state: dict[str, Any]) -> HarmonySampler:
 
 
 def _planner_metadata(state: dict[str, Any]) -> dict[str, object]:
-    """What a file tells of its planner."""
+    """Return what a file tells of its planner."""
     return {
         "sizes": state["sizes"],
         "schedule": state["schedule"],
@@ -81,7 +82,7 @@ def _planner_metadata(state: dict[str, Any]) -> dict[str, object]:
 
 
 def _metadata_of(state: dict[str, Any], name: str) -> dict[str, object]:
-    """What a player must know about the model, as plain JSON values."""
+    """Return what a player must know about the model, as plain JSON values."""
     family = checkpoint.family_of(state["family"])
     pitches = family.pitches
     return {
@@ -150,7 +151,7 @@ def is_export(path: Path) -> bool:
 
 
 def rebuilt(path: Path) -> tuple[Sampler, dict[str, Any]]:
-    """An export's networks and prior in this version's Sampler, and its metadata."""
+    """Return an export's networks and prior in this version's Sampler, and its metadata."""
     scripted, metadata = _open(path, torch.device("cpu"))
     if not {"family", "sizes", "schedule", "pitches"} <= metadata.keys():
         raise ModelError(f"{path}: does not say which network it holds; export its run again")
@@ -262,7 +263,7 @@ def _check_bytes(path: Path) -> None:
 
 
 def load_export(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """The scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
+    """Return the scripted sampler and its metadata. Raises ModelError, one line, never a traceback.
 
     A TorchScript file is a program: load only files you trust (docs/architecture.md).
     """
@@ -276,7 +277,8 @@ def load_export(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, 
 
 
 def _open(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """The same for older formats too: their weights are good, their loop is called otherwise."""
+    """Return the same for older formats too: their weights are good, their loop is called
+    otherwise."""
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; see `midi-diffuse presets`")
     extra = {_METADATA: ""}

@@ -61,14 +61,15 @@ class Generator:
         return cls(*load_export(path, chosen), chosen)
 
     def paced(self, spacing: float, corrections: int) -> Generator:
-        """The same network in a loop with other noise levels (see `diffusion.sampler.Sampler`)."""
+        """Return the same network in a loop with other noise levels (see
+        `diffusion.sampler.Sampler`)."""
         old: Any = self.sampler
         loop = (old.prior, old.schedule, old.low_pitch, old.exact, spacing, corrections)
         sampler = Sampler(old.network, *loop, harmony=getattr(old, "harmony", None))
         return Generator(sampler, self.metadata, self.device)
 
     def fill(self, request: FillRequest) -> PianoRoll:
-        """The request's roll with its free cells filled; known cells are bit-exact.
+        """Return the request's roll with its free cells filled; known cells are bit-exact.
 
         Notes are whole (no sustain without its onset) and keep the rules of the settings
         (engine/requests/constraints.py).
@@ -76,7 +77,8 @@ class Generator:
         return self.fill_many([request])[0]
 
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
-        """The same, and the harmony plan it follows: a chord a beat, none without a planner."""
+        """Return the same, and the harmony plan it follows: a chord a beat, none without a
+        planner."""
         (sheet,) = self._filled([request])
         return sheet.finished(), tuple(sheet.followed())
 
@@ -90,7 +92,7 @@ class Generator:
         return [sheet.finished() for sheet in self._filled(requests)]
 
     def _filled(self, requests: Sequence[FillRequest]) -> list[Sheet]:
-        """The requests on their sheets, every cell done."""
+        """Return the requests on their sheets, every cell done."""
         sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
         if not sheets:
             return []
@@ -143,7 +145,7 @@ class Generator:
         ]
 
     def _fill_part(self, sheets: list[Sheet], part: slice) -> None:
-        """The steps `part` of every sheet through the network."""
+        """Send the steps `part` of every sheet through the network."""
         windows = [sheet.window(part) for sheet in sheets]
         settings = sheets[0].request.settings
         calls, doubling = settings.steps, settings.doubling

@@ -83,11 +83,11 @@ class Chord:
         raise _refused(text)
 
     def name(self, names: tuple[str, ...] = MIXED) -> str:
-        """The symbol nearest to what sounds, such as `Am7/C`; one class alone is `(C)`."""
+        """Return the symbol nearest to what sounds, such as `Am7/C`; one class alone is `(C)`."""
         return _name(self.classes, self.bass, names)
 
     def bass_name(self, names: tuple[str, ...] = MIXED) -> str:
-        """The lowest note's name, or nothing where it is open."""
+        """Return the lowest note's name, or nothing where it is open."""
         return "" if self.bass is None else names[self.bass]
 
 

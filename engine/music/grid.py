@@ -133,7 +133,7 @@ class MeterMap:
         return lines
 
     def bar_index(self, step: int) -> int:
-        """Number, from 0, of the bar that holds absolute `step`; a bar cut short counts as one."""
+        """Return the number, from 0, of the bar at absolute `step`; one cut short counts as one."""
         bars = 0
         for (start, meter), (following, _) in pairwise(self.changes):
             if step < following:

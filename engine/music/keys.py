@@ -59,7 +59,7 @@ _PROFILES = _profiles()
 
 
 def class_weights(notes: Iterable[Note]) -> NDArray[np.float64]:
-    """Steps that each pitch class sounds, [12]."""
+    """Return steps that each pitch class sounds, [12]."""
     weights = np.zeros(12)
     for note in notes:
         weights[note.pitch % 12] += note.length_steps
@@ -69,7 +69,8 @@ def class_weights(notes: Iterable[Note]) -> NDArray[np.float64]:
 def read_key(
     weights: NDArray[np.float64], before: Key | None = None, margin: float = 0.0
 ) -> Key | None:
-    """The key that fits best; `before` where it fits less than `margin` (of correlation) worse.
+    """Return the key that fits best; `before` where it fits less than `margin` (of correlation)
+    worse.
 
     None, or `before`, where fewer than _FEWEST_CLASSES pitch classes sound.
     """

@@ -46,7 +46,8 @@ def merge_known(cells: Cells, known: Mask) -> Mask:
 
 
 def split(filled: Cells, cells: Cells, known: Mask) -> Cells:
-    """The merged roll `filled` as voices again, bool[2, 2, K, S]; known cells are those of `cells`.
+    """Return the merged roll `filled` as voices again, bool[2, 2, K, S]; known cells are those of
+    `cells`.
 
     What sounds and is not the known part of a voice goes to the accompaniment, or to the lead
     where the accompaniment is known.

@@ -62,7 +62,7 @@ class PianoRoll:
     def empty(
         cls, steps: int, first_step: int = 0, pitches: PitchRange = PIANO, voices: int = 2
     ) -> PianoRoll:
-        """A silent onset/sustain roll of `steps` steps."""
+        """Return a silent onset/sustain roll of `steps` steps."""
         return cls(np.zeros((voices, 2, pitches.size, steps), np.bool_), pitches, first_step)
 
     @property
@@ -115,7 +115,8 @@ def notes_to_roll(
 
 
 def roll_to_notes(roll: PianoRoll, velocity: int = 80) -> list[Note]:
-    """Notes of an onset/sustain roll, in order; a sustain that no onset leads into is dropped."""
+    """Return notes of an onset/sustain roll, in order; a sustain that no onset leads into is
+    dropped."""
     onset, sustain = roll.cells[:, ONSET], roll.cells[:, SUSTAIN] & ~roll.cells[:, ONSET]
     # run[..., s]: how many sustain cells follow without a gap from step s on.
     run = np.zeros((*sustain.shape[:2], roll.steps + 1), np.int32)

@@ -61,7 +61,7 @@ def require(family: str, task: str) -> None:
 
 
 def task_of(known: Mask, variation: float = 1.0) -> str:
-    """The task a mask bool[V, P, K, S] stands for.
+    """Return the task a mask bool[V, P, K, S] stands for.
 
     One voice known where the other is free: `harmonize`. Nothing known: `generate`, or `vary`
     below variation 1. Known up to a column and free from there: `continue`. Else `infill`.

@@ -22,7 +22,7 @@ class Drafter(Protocol):
     """What answers: a Generator."""
 
     def fill_with_chords(self, request: FillRequest) -> _Answer:
-        """The request's roll, filled, and the harmony plan it follows."""
+        """Return the request's roll, filled, and the harmony plan it follows."""
         ...
 
 

@@ -18,7 +18,7 @@ PlanCells = NDArray[np.bool_]
 def to_plan(
     chords: Sequence[ChordCell], first_step: int, beats: int
 ) -> tuple[PlanCells, PlanCells]:
-    """The plan that the chords say of the beats from `first_step` on, and which cells of it.
+    """Return the plan that the chords say of the beats from `first_step` on, and which cells of it.
 
     A chord holds for the beats of which it covers half or more; a later one of the sequence
     overrules an earlier one. Its bass is among its classes; where none is given the bass is open.
@@ -41,7 +41,7 @@ def to_plan(
 
 
 def to_chords(plan: PlanCells, planned: NDArray[np.bool_], first_step: int) -> list[ChordCell]:
-    """A chord for each beat that is planned; planned: bool[beat]."""
+    """Return a chord for each beat that is planned; planned: bool[beat]."""
     found = []
     for beat in np.flatnonzero(planned):
         step = first_step + int(beat) * STEPS_PER_BEAT
@@ -58,6 +58,6 @@ def to_chords(plan: PlanCells, planned: NDArray[np.bool_], first_step: int) -> l
 
 
 def transposed_plan(plan: PlanCells, semitones: int) -> PlanCells:
-    """The plan with all classes so many semitones higher."""
+    """Return the plan with all classes so many semitones higher."""
     halves = plan.reshape(2, _CLASSES, -1)
     return np.asarray(np.roll(halves, semitones, axis=1).reshape(plan.shape))

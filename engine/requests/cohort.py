@@ -23,7 +23,7 @@ _OF_THE_LOOP = tuple(
 
 
 def loop_of(settings: SampleSettings) -> tuple[object, ...]:
-    """The settings that all requests filled together share."""
+    """Return the settings that all requests filled together share."""
     return tuple(getattr(settings, name) for name in _OF_THE_LOOP)
 
 

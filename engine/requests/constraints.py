@@ -88,7 +88,7 @@ def whole_notes(request: FillRequest, cells: Cells) -> Cells:
 
 
 def same_rhythm(request: FillRequest, scores: Scores) -> Cells:
-    """The source's notes, each at a new pitch: onsets, lengths and voices stay as they are.
+    """Return the source's notes, each at a new pitch: onsets, lengths and voices stay as they are.
 
     The notes that begin together in a voice take the best-scored pitches that are allowed and
     silent for as long, the lowest note the lowest. A note that reaches into known cells keeps its
@@ -123,7 +123,7 @@ _by_voice = attrgetter("voice", "onset_step")
 
 
 def _cells_of(array: NDArray[np.bool_], note: Note, first_step: int, low: int) -> NDArray[np.bool_]:
-    """A view of all cells of both planes in which the note sounds, [P, length]."""
+    """Return a view of all cells of both planes in which the note sounds, [P, length]."""
     start = note.onset_step - first_step
     return array[note.voice, :, note.pitch - low, start : start + note.length_steps]
 
@@ -131,7 +131,7 @@ def _cells_of(array: NDArray[np.bool_], note: Note, first_step: int, low: int) -
 def _seated(
     notes: list[Note], room: NDArray[np.bool_], scores: NDArray[np.float32]
 ) -> list[tuple[Note, int]]:
-    """Notes of one voice that begin together, each with the row it takes.
+    """Return notes of one voice that begin together, each with the row it takes.
 
     room: bool[K, steps from their onset on], where a pitch may sound. scores: [K].
     """

@@ -38,7 +38,7 @@ class FixtureGenerator:
         }
 
     def fill(self, request: FillRequest) -> PianoRoll:
-        """The roll with its free accompaniment cells holding triads; known cells stay."""
+        """Return the roll with its free accompaniment cells holding triads; known cells stay."""
         time.sleep(self.delay_ms / 1000)
         return self._filled(request)
 
@@ -78,7 +78,7 @@ class FixtureGenerator:
         return PianoRoll(cells, roll.pitches, roll.first_step)
 
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
-        """The same, and no harmony plan."""
+        """Return the same, and no harmony plan."""
         return self.fill(request), ()
 
     def _triad(self, roll: PianoRoll, step: int, request: FillRequest) -> tuple[int, ...]:
@@ -99,14 +99,16 @@ class FixtureGenerator:
 
 
 def _spread(chord: ChordCell, lead: int) -> tuple[int, ...]:
-    """The chord's notes in the octave below `lead`, the bass, if given, an octave lower still."""
+    """Return the chord's notes in the octave below `lead`, the bass, if given, an octave lower
+    still."""
     below = [lead - 1 - (lead - 1 - each) % 12 for each in chord.classes]
     bass = [] if chord.bass is None else [lead - 13 - (lead - 13 - chord.bass) % 12]
     return tuple(sorted({*below, *bass}))
 
 
 def _last_heard(lead: Mask) -> int | None:
-    """The row of the note of `lead`, bool[K, P, S], that began last; the upper one of several.
+    """Return the row of the note of `lead`, bool[K, P, S], that began last; the upper one of
+    several.
 
     Where none began in the roll, the one that sounded last: it has been held since before.
     """
@@ -118,6 +120,6 @@ def _last_heard(lead: Mask) -> int | None:
 
 
 def _highest(planes: Mask) -> int | None:
-    """The highest row of bool[K, P] in which anything sounds."""
+    """Return the highest row of bool[K, P] in which anything sounds."""
     rows = np.flatnonzero(planes.any(axis=0))
     return int(rows[-1]) if rows.size else None

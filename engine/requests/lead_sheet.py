@@ -63,7 +63,7 @@ class Placed:
 
 
 def read_sheet(text: str) -> list[SheetBar]:
-    """The bars that are written, empty ones left out. Raises LeadSheetError."""
+    """Return the bars that are written, empty ones left out. Raises LeadSheetError."""
     if len(text) > _MOST_CHARACTERS:
         raise LeadSheetError(f"a lead sheet of {len(text)} characters; at most {_MOST_CHARACTERS}")
     bars: dict[int, SheetBar] = {}
@@ -108,7 +108,7 @@ def place(bars: Sequence[SheetBar], meter_of: Callable[[int], Meter]) -> list[Pl
 
 
 def chord_cells(placed: Sequence[Placed], lines: Sequence[int]) -> list[ChordCell]:
-    """The chords as a request has them. lines: bar lines in steps, bar 1 first, and the end.
+    """Return the chords as a request has them. lines: bar lines in steps, bar 1 first, and the end.
 
     What lies beyond is left out.
     """
@@ -126,7 +126,8 @@ def chord_cells(placed: Sequence[Placed], lines: Sequence[int]) -> list[ChordCel
 def cells_of_chord(
     chord: Chord, start: int, end: int, *, held: bool = False
 ) -> Iterator[ChordCell]:
-    """A chord over [start, end): a bass that is its root is asked for in the first beat only."""
+    """Yield a chord over [start, end): a bass that is its root is asked for in the first beat
+    only."""
     first = min(start + STEPS_PER_BEAT, end)
     open_bass = None if chord.bass == chord.root else chord.bass
     if not held:
@@ -137,7 +138,7 @@ def cells_of_chord(
 
 
 def _bars(content: str, line: int) -> Iterator[list[str]]:
-    """The words of each bar of a line."""
+    """Yield the words of each bar of a line."""
     content = content.strip().replace("||", "|")
     if not content:
         return
@@ -148,7 +149,7 @@ def _bars(content: str, line: int) -> Iterator[list[str]]:
 
 
 def _share(word: str, line: int) -> str:
-    """The word, if it is a share. Raises LeadSheetError."""
+    """Return the word, if it is a share. Raises LeadSheetError."""
     if word == _HELD:
         return word
     try:
@@ -166,7 +167,7 @@ def _held(sounding: tuple[int, str] | None, bar: SheetBar) -> str:
 
 
 def _share_steps(bar: SheetBar, meter: Meter) -> int:
-    """Steps of a share: the bar parted equally, in whole beats of its meter."""
+    """Return steps of a share: the bar parted equally, in whole beats of its meter."""
     count = len(bar.shares)
     if count == 1:
         return meter.bar_steps

@@ -53,7 +53,8 @@ def ahead_steps(reach_steps: int, bpm: float) -> int:
 def window_steps(
     beat: int, bar_steps: int, ahead: int, context_bars: int, heard_from: int
 ) -> tuple[int, int]:
-    """The window [first, end) of a request for the `ahead` steps from the beat line `beat` on.
+    """Return the window [first, end) of a request for the `ahead` steps from the beat line `beat`
+    on.
 
     The context is `context_bars` of the bar there, `bar_steps` long. It starts whole beats
     earlier, but not before anything was played.
@@ -114,7 +115,7 @@ def known_cells(
 
 
 def _held(note: Note, limit: int) -> list[Note]:
-    """The note as far as it is known; beyond the limit its sound is free."""
+    """Return the note as far as it is known; beyond the limit its sound is free."""
     if note.onset_step >= limit:
         return []
     if note.end_step <= limit:

@@ -28,8 +28,8 @@ class Window:
     chords_known: PlanCells
 
     def higher(self, semitones: int) -> Window:
-        """The same, so many semitones higher; what leaves the range is lost, what comes is not
-        allowed to sound."""
+        """Return the same, so many semitones higher; what leaves the range is lost, what comes is
+        not allowed to sound."""
         cells, known, allowed = (
             shifted(array, semitones) for array in (self.cells, self.known, self.allowed)
         )
@@ -39,7 +39,7 @@ class Window:
         return Window(cells, known, allowed, self.first_step, chords, given)
 
     def merged(self) -> Window:
-        """The same for a network with one voice and one plane (the paper's)."""
+        """Return the same for a network with one voice and one plane (the paper's)."""
         allowed = np.asarray(self.allowed.any(axis=1))
         known_steps = self.known[ACCOMPANIMENT].all(axis=0)
         # What is new is the accompaniment's, or the lead's where the accompaniment is known.
@@ -96,7 +96,8 @@ class Sheet:
         )
 
     def window(self, part: slice) -> Window:
-        """The steps `part`; free cells show the original, not what an earlier window made of it."""
+        """Return the steps `part`; free cells show the original, not what an earlier window made of
+        it."""
         known = self.known[..., part]
         cells = np.where(known, self.done[..., part], self.original[..., part])
         settings, pitches = self.request.settings, self.request.roll.pitches
@@ -106,7 +107,7 @@ class Sheet:
         return Window(cells, known, allowed, self.first_step + part.start, chords, given)
 
     def take(self, part: slice, filled: Cells, probability: NDArray[np.float32]) -> None:
-        """The network's answer to `window(part)`, and how sure it was, in the network's shape."""
+        """Take the network's answer to `window(part)`, and how sure it was, in its shape."""
         known = self.known[..., part]
         wished = probability[:, ONSET] + filled[:, ONSET]  # what was drawn comes first
         self.scores[..., part] = np.where(known[:, ONSET], self.scores[..., part], wished)
@@ -122,11 +123,12 @@ class Sheet:
         self.planned[beats] |= planned
 
     def followed(self) -> list[ChordCell]:
-        """The chords of the plan, beat by beat; whole beats, as the network has them."""
+        """Return the chords of the plan, beat by beat; whole beats, as the network has them."""
         return to_chords(self.plan, self.planned, self.first_step)
 
     def finished(self) -> PianoRoll:
-        """The request's steps with the rules that need whole notes; known cells bit-exact."""
+        """Return the request's steps with the rules that need whole notes; known cells
+        bit-exact."""
         roll = self.request.roll
         shown = slice(roll.first_step - self.first_step, roll.end_step - self.first_step)
         if self.request.settings.rhythm == "keep":

@@ -18,7 +18,7 @@ def _nothing(roll: PianoRoll) -> Mask:
 
 
 def harmonize_mask(roll: PianoRoll) -> Mask:
-    """The lead is known throughout; the accompaniment is free."""
+    """Return the mask of a lead known throughout and a free accompaniment."""
     known = _nothing(roll)
     known[LEAD] = True
     return known

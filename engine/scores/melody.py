@@ -56,7 +56,7 @@ class Melody:
 
 
 def find_melody(score: Score, wanted: str = "") -> Melody:
-    """The melody of `score`; `wanted` is a track's name or its number, from 1.
+    """Return the melody of `score`; `wanted` is a track's name or its number, from 1.
 
     Numbers count the parts of `Score.pitched`. Raises MelodyError that lists them.
     """
@@ -108,7 +108,7 @@ def _by_request(parts: tuple[Track, ...], wanted: str) -> Track:
 
 
 def _by_name(parts: tuple[Track, ...]) -> Track | None:
-    """The first track with the best name; one that several channels share says nothing.
+    """Return the first track with the best name; one that several channels share says nothing.
 
     Nor does the name of a part with a note or two beside many: a solo that is yet to come.
     """
@@ -136,7 +136,7 @@ def _fair(parts: tuple[Track, ...]) -> list[Track]:
 
 
 def _given(parts: Iterable[Track]) -> list[Track]:
-    """The parts that are not our own earlier reply, if there are any."""
+    """Return the parts that are not our own earlier reply, if there are any."""
     parts = list(parts)
     return [track for track in parts if not is_reply(track.name)] or parts
 
@@ -155,7 +155,7 @@ def _highest(score: Score, parts: list[Track]) -> Track:
 
 
 def skyline(notes: list[Note]) -> tuple[list[Note], list[Note]]:
-    """The top line, one note at a time, and the notes below it; both sorted.
+    """Return the top line, one note at a time, and the notes below it; both sorted.
 
     A lower note that begins while the top one sounds is below, unless the overlap is mere legato
     (at most a sixteenth and half of either note): then the top one ends there. A higher note

@@ -69,7 +69,7 @@ def split_chunks(data: bytes) -> tuple[int, int, tuple[Chunk, ...]]:
 
 
 def _unwrapped(data: bytes) -> bytes:
-    """The MIDI file inside a RIFF file of the kind RMID; anything else as it is."""
+    """Return the MIDI file inside a RIFF file of the kind RMID; anything else as it is."""
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return data
     offset = 12
@@ -116,7 +116,7 @@ class _Reader:
         return self.body[self.at - count : self.at]
 
     def number(self) -> int:
-        """A variable-length quantity of at most four bytes."""
+        """Return a variable-length quantity of at most four bytes."""
         value = 0
         for _ in range(4):
             byte = self.take(1)[0]
@@ -165,7 +165,7 @@ def write_events(events: Iterable[Event]) -> bytes:
 
 
 def channel_event(tick: int, message: Sequence[int]) -> Event | None:
-    """The event of one channel message; None for a system message or what is not MIDI."""
+    """Return the event of one channel message; None for a system message or what is not MIDI."""
     status, data = message[0] if message else 0, message[1:]
     if len(data) != _DATA_BYTES.get(status & 0xF0) or not all(0 <= byte < 0x80 for byte in data):
         return None
@@ -173,7 +173,7 @@ def channel_event(tick: int, message: Sequence[int]) -> Event | None:
 
 
 def _quantity(value: int) -> bytes:
-    """A variable-length quantity."""
+    """Return a variable-length quantity."""
     out = [value & 0x7F]
     while value := value >> 7:
         out.insert(0, 0x80 | value & 0x7F)
@@ -205,7 +205,7 @@ _Stroke = tuple[int, int, int]
 
 
 def pair_notes(events: Iterable[Event]) -> Iterator[Pairing]:
-    """The notes of a track. An off ends the oldest open note of its key and channel.
+    """Yield the notes of a track. An off ends the oldest open note of its key and channel.
 
     Where an off is missing that rule would shift all that follows: there a new onset of the key
     ends the note before it. "All notes off" and the end of the track end what is open.
@@ -242,7 +242,7 @@ def pair_notes(events: Iterable[Event]) -> Iterator[Pairing]:
 
 
 def _pair(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterator[Pairing]:
-    """The notes of one key from a silence to the next; `end_tick` ends what is left open."""
+    """Yield the notes of one key from a silence to the next; `end_tick` ends what is left open."""
     ons = sum(velocity > 0 for _, _, velocity in strokes)
     if ons * 2 > len(strokes):
         yield from _pair_hung(key, strokes, end_tick)

@@ -115,15 +115,15 @@ class Score:
         return MINUTE_US / self.tempos[0][1]
 
     def step_at(self, tick: int) -> int:
-        """The nearest step of 1/24 beat."""
+        """Return the nearest step of 1/24 beat."""
         return (2 * tick * STEPS_PER_BEAT + self.ticks_per_beat) // (2 * self.ticks_per_beat)
 
     def tick_at(self, step: int) -> int:
-        """The nearest tick; exact when the file has a multiple of 24 ticks per beat."""
+        """Return the nearest tick; exact when the file has a multiple of 24 ticks per beat."""
         return (2 * step * self.ticks_per_beat + STEPS_PER_BEAT) // (2 * STEPS_PER_BEAT)
 
     def notes_of(self, track: Track, voice: int = ACCOMPANIMENT) -> list[Note]:
-        """The part's notes on the grid, sorted; none is shorter than one step."""
+        """Return the part's notes on the grid, sorted; none is shorter than one step."""
         return sorted(
             Note(
                 onset_step=(onset := self.step_at(note.onset_tick)),
@@ -213,7 +213,8 @@ def parse(data: bytes) -> Score:
 
 
 def _events(bodies: Sequence[bytes]) -> Iterator[list[Event]]:
-    """The events of each track; MidiFileError when one is damaged or they are too many in all."""
+    """Yield the events of each track; MidiFileError when one is damaged or they are too many in
+    all."""
     room = MOST_EVENTS
     for index, body in enumerate(bodies):
         try:
@@ -276,7 +277,7 @@ def _programs(events: list[Event]) -> dict[int, tuple[int, int]]:
 
 
 def _with_program(track: Track, programs: dict[int, tuple[int, int]]) -> Track:
-    """The part with its channel's program, where its own track has none."""
+    """Return the part with its channel's program, where its own track has none."""
     if track.program >= 0:
         return track
     return replace(track, program=programs.get(track.channel, (0, 0))[1])
@@ -285,7 +286,7 @@ def _with_program(track: Track, programs: dict[int, tuple[int, int]]) -> Track:
 def _parts(
     events: list[Event], chunk: int, programs: dict[int, tuple[int, int]]
 ) -> Iterator[Track]:
-    """The track's notes as parts, one a channel; program -1 where `programs` has none."""
+    """Yield the track's notes as parts, one a channel; program -1 where `programs` has none."""
     names = [e.data for e in events if e.status == META and e.kind == TRACK_NAME]
     name = _decode(names[0]) if names else ""
     parts: dict[int, list[TickNote]] = {}
@@ -299,7 +300,8 @@ def _parts(
 
 
 def _notes(events: list[Event]) -> list[TickNote]:
-    """The notes, sorted. Two onsets on one tick (a unison written twice) are one note, the longer.
+    """Return the notes, sorted. Two onsets on one tick (a unison written twice) are one note, the
+    longer.
 
     See `engine.scores.midi_events.pair_notes` for what ends a note.
     """
@@ -315,7 +317,8 @@ def _notes(events: list[Event]) -> list[TickNote]:
 def _ended(
     track: Track, hung: set[tuple[int, int, int]], offs: dict[tuple[int, int], list[int]]
 ) -> Track:
-    """The track, its hung notes ended by the next off that another track has for their key."""
+    """Return the track, its hung notes ended by the next off that another track has for their
+    key."""
     notes = list(track.notes)
     for place, note in enumerate(notes):
         if (note.channel, note.pitch, note.onset_tick) in hung:

@@ -63,7 +63,8 @@ def reply_track(
     melody: Track | None,
     markers: Sequence[tuple[int, str]] = (),
 ) -> NewTrack:
-    """The `midi-diffuse` track: channels nothing in the file touches, the melody's own sound.
+    """Return the `midi-diffuse` track: channels nothing in the file touches, the melody's own
+    sound.
 
     A new lead gets a channel of its own, so that a unison with its accompaniment stays two notes.
     Where no channel is free the reply shares the melody's, whose sound stays as it is.
@@ -82,7 +83,8 @@ def reply_track(
 
 
 def part_tracks(score: Score, track: NewTrack) -> list[NewTrack]:
-    """A reply track as one for each part of the band, each on a channel nothing else touches.
+    """Return a reply track as one for each part of the band, each on a channel nothing else
+    touches.
 
     Where the channels do not suffice the parts that are left share the last one. The first holds
     the markers.
@@ -98,29 +100,30 @@ def part_tracks(score: Score, track: NewTrack) -> list[NewTrack]:
 
 
 def _one(channel: int) -> dict[int, int]:
-    """That channel, whatever the voice."""
+    """Return that channel, whatever the voice."""
     return {ACCOMPANIMENT: channel, LEAD: channel}
 
 
 def free_channels(score: Score) -> list[int]:
-    """The channels no event of the file touches, but for the drums'."""
+    """Return the channels no event of the file touches, but for the drums'."""
     used = score.channels | {note.channel for track in score.tracks for note in track.notes}
     return [c for c in range(_CHANNELS) if c not in used and c != DRUM_CHANNEL]
 
 
 def add_tracks(score: Score, tracks: Iterable[NewTrack]) -> bytes:
-    """The file with `tracks` behind its own; a type-0 file becomes type 1."""
+    """Return the file with `tracks` behind its own; a type-0 file becomes type 1."""
     chunks = [*score.chunks, *((b"MTrk", _encode(track, score)) for track in tracks)]
     return join(score.ticks_per_beat, chunks)
 
 
 def add_track(score: Score, track: NewTrack) -> bytes:
-    """The file with `track` behind its own tracks."""
+    """Return the file with `track` behind its own tracks."""
     return add_tracks(score, [track])
 
 
 def put_notes(score: Score, part: Track, notes: Sequence[Note]) -> Score:
-    """The score with `notes` on the track and channel of `part`; its chunks only, not its parts.
+    """Return the score with `notes` on the track and channel of `part`; its chunks only, not its
+    parts.
 
     At one tick: new offs, what was there, new ons, so that a note may end where another begins.
     """
@@ -145,7 +148,8 @@ def _ends_track(event: Event) -> bool:
 
 
 def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: str = "") -> bytes:
-    """A type-1 file: a first track with title, tempo and meter, then `tracks`; 480 ticks a beat.
+    """Return a type-1 file: a first track with title, tempo and meter, then `tracks`; 480 ticks a
+    beat.
 
     Markers of the tracks stand in the first one. Steps before 0 have no place in a file: raises
     MidiFileError.
@@ -164,7 +168,7 @@ def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: st
 
 
 def without_notes(score: Score, parts: Sequence[Track], from_step: int, to_step: int) -> Score:
-    """The score without the notes of `parts` that begin in [from_step, to_step).
+    """Return the score without the notes of `parts` that begin in [from_step, to_step).
 
     All other events stay where they were; notes held into the span stay as long as they were.
     """
@@ -225,14 +229,15 @@ def _encode(track: NewTrack, score: Score) -> bytes:
 
 
 def track_body(events: Iterable[Event]) -> bytes:
-    """A track chunk's body of events in any order; at one tick first what is no note, then offs."""
+    """Return a track chunk's body of events in any order; at one tick first what is no note, then
+    offs."""
     ordered = sorted(events, key=lambda event: (event.tick, _RANK.get(event.status & 0xF0, 0)))
     end = ordered[-1].tick if ordered else 0
     return write_events([*ordered, Event(end, META, END_OF_TRACK, b"")])
 
 
 def text_event(tick: int, kind: int, text: str) -> Event:
-    """A meta event of words, in UTF-8."""
+    """Return a meta event of words, in UTF-8."""
     return Event(tick, META, kind, text.encode())
 
 
@@ -257,7 +262,7 @@ def _note_events(notes: list[Note], channel: int, score: Score) -> Iterable[Even
 
 
 def join(ticks_per_beat: int, chunks: Sequence[Chunk]) -> bytes:
-    """A type-1 file of these chunks."""
+    """Return a type-1 file of these chunks."""
     tracks = sum(name == b"MTrk" for name, _ in chunks)
     out = [struct.pack(">4sLHHH", b"MThd", 6, 1, tracks, ticks_per_beat)]
     out += [struct.pack(">4sL", name, len(body)) + body for name, body in chunks]

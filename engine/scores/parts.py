@@ -23,7 +23,7 @@ def is_reply(track_name: str) -> bool:
 
 
 def by_part(notes: Iterable[Note]) -> dict[str, list[Note]]:
-    """The notes by _PARTS, sorted; parts without notes are left out.
+    """Return the notes by _PARTS, sorted; parts without notes are left out.
 
     Bass is what has nothing of the accompaniment below it where it begins; lead is a melody of the
     reply's own.

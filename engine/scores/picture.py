@@ -72,7 +72,8 @@ class Picture:
         return max(low, 0), min(high, 127)
 
     def systems(self) -> list[tuple[int, int]]:
-        """The bars [first, end), by index in `lines`, of each system; the last may be shorter."""
+        """Return the bars [first, end), by index in `lines`, of each system; the last may be
+        shorter."""
         start, total = self.lines[0], self.lines[-1] - self.lines[0]
         count = min(-(-total // _WISHED_STEPS), _MOST_SYSTEMS)
         longest = self.lines[bisect_left(self.lines, start + -(-total // count))] - start
@@ -95,7 +96,7 @@ def picture(
     subtitle: str = "",
     generated: tuple[int, int] | None = None,
 ) -> Picture:
-    """A picture of a melody and its reply. Raises MidiFileError where there is not one note.
+    """Return a picture of a melody and its reply. Raises MidiFileError where there is not one note.
 
     A very long piece is cut after the bars that can still be made out, with a warning.
     """
@@ -127,7 +128,7 @@ def picture(
 
 
 def picture_of(score: Score, title: str, melody_track: str = "") -> Picture:
-    """A picture of a MIDI file: its melody, its midi-diffuse tracks, and what else there is.
+    """Return a picture of a MIDI file: its melody, its midi-diffuse tracks, and what else there is.
 
     Where the reply stands in only some of the bars, those are shaded. Raises
     engine.scores.melody.MelodyError.
@@ -166,7 +167,7 @@ def _chord_names(notes: Sequence[Note], lead: Sequence[Note]) -> list[tuple[int,
 
 
 def _marked_chords(score: Score) -> list[tuple[int, str]]:
-    """The file's markers that name chords, as midi-diffuse writes them."""
+    """Return the file's markers that name chords, as midi-diffuse writes them."""
     found = []
     for tick, text in score.markers:
         with contextlib.suppress(ChordError):
@@ -191,7 +192,7 @@ def _beats(lines: list[int], meters: MeterMap) -> Iterable[int]:
 
 
 def _beat(meter: Meter) -> int:
-    """What one taps to: the dotted quarter in 6/8, 9/8 and 12/8."""
+    """Return what one taps to: the dotted quarter in 6/8, 9/8 and 12/8."""
     if meter.unit == 8 and meter.beats % 3 == 0:
         return 3 * STEPS_PER_BEAT // 2
     return max(4 * STEPS_PER_BEAT // meter.unit, STEPS_PER_BEAT // 2)

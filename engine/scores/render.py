@@ -68,12 +68,12 @@ class _System:
         return (KEYS_WIDTH + (step - self.steps[0]) * self.per_step) * _SCALE
 
     def y(self, pitch: int) -> float:
-        """The upper edge of a pitch's row."""
+        """Return the upper edge of a pitch's row."""
         return (self.high - pitch) * self.row * _SCALE
 
 
 def draw(picture: Picture) -> Image.Image:
-    """The picture as an RGB image, 1600 pixels wide and as high as it needs."""
+    """Return the picture as an RGB image, 1600 pixels wide and as high as it needs."""
     low, high = picture.pitches
     row = ROW if high - low < _MANY_ROWS else _SMALL_ROW
     bars = picture.systems()
@@ -93,7 +93,7 @@ def draw(picture: Picture) -> Image.Image:
 
 
 def _png(image: Image.Image) -> bytes:
-    """The bytes of a PNG file."""
+    """Return the bytes of a PNG file."""
     buffer = BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -186,7 +186,7 @@ def _draw_lines(pen: ImageDraw.ImageDraw, system: _System) -> None:
 
 
 def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Colour) -> None:
-    """A rounded bar, paler when soft; a hair of space keeps repeated notes apart."""
+    """Draw a rounded bar, paler when soft; a hair of space keeps repeated notes apart."""
     start, end = system.steps
     if note.end_step <= start or note.onset_step >= end:
         return
@@ -201,7 +201,7 @@ def _draw_note(pen: ImageDraw.ImageDraw, system: _System, note: Note, colour: Co
 
 
 def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
-    """A keyboard on its side: black keys two thirds long, white ones meeting behind them."""
+    """Draw a keyboard on its side: black keys two thirds long, white ones behind them."""
     width, reach = KEYS_WIDTH * _SCALE, 0.6 * KEYS_WIDTH * _SCALE
     pen.rectangle((0, 0, width, system.height * _SCALE), _WHITE_KEY)
     for pitch in range(system.low, system.high + 1):

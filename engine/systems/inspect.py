@@ -79,7 +79,7 @@ class Subject:
 
 
 def subject_of(path: Path) -> Subject:
-    """The network in a model file. Raises ModelError or CheckpointError."""
+    """Return the network in a model file. Raises ModelError or CheckpointError."""
     player = load_player(path, "cpu")
     if isinstance(player, SystemPlayer):
         return _system(player)
@@ -89,7 +89,7 @@ def subject_of(path: Path) -> Subject:
 def maximise(
     subject: Subject, layer: str, filters: tuple[int, ...], seed: int = 0, steps: int = _STEPS
 ) -> Pictures:
-    """The input each filter answers most to. Raises ModelError that names the layers."""
+    """Return the input each filter answers most to. Raises ModelError that names the layers."""
     there = subject.layers()
     if layer not in there:
         raise ModelError(
@@ -142,7 +142,7 @@ def _axis(module: nn.Module) -> int:
 
 
 def _denoiser(path: Path, player: Generator) -> Subject:
-    """A network over rolls, from an export: its input are the noisy cells."""
+    """Return a network over rolls, from an export: its input are the noisy cells."""
     sampler, _ = rebuilt(path)
     network, prior = sampler.network, sampler.prior
     shape = (1, *prior.shape[:2], player.pitches.size, _BEATS * STEPS_PER_BEAT)

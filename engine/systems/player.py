@@ -52,14 +52,14 @@ class SystemPlayer:
         return cls(*load_weights(path, chosen), chosen)
 
     def fill(self, request: FillRequest) -> PianoRoll:
-        """The request's roll with its free cells filled; known cells are bit-exact.
+        """Return the request's roll with its free cells filled; known cells are bit-exact.
 
         Raises AbilityError for what the family cannot do.
         """
         return self.fill_told(request)[0]
 
     def fill_told(self, request: FillRequest) -> tuple[PianoRoll, Mended]:
-        """The same, and how many notes had to be put right."""
+        """Return the same, and how many notes had to be put right."""
         require(self.family, task_of(request.known, request.settings.variation))
         if request.chords:
             raise AbilityError(f"{self.family} hears no chord symbols; --preset default does")
@@ -73,11 +73,11 @@ class SystemPlayer:
         return PianoRoll(cells, roll.pitches, roll.first_step), answer.mended
 
     def fill_with_chords(self, request: FillRequest) -> tuple[PianoRoll, tuple[ChordCell, ...]]:
-        """The same; no system draws a harmony plan."""
+        """Return the same; no system draws a harmony plan."""
         return self.fill(request), ()
 
     def recode(self, roll: PianoRoll) -> Recoded:
-        """A roll as the family's format and code hold it: what is so_far of it at best."""
+        """Return a roll as the family's format and code hold it: what is so_far of it at best."""
         first = roll.first_step // STEPS_PER_BEAT * STEPS_PER_BEAT
         end = -(-roll.end_step // STEPS_PER_BEAT) * STEPS_PER_BEAT
         found = self.system.recode(self.network, roll.window(first, end))

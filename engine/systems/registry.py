@@ -57,7 +57,7 @@ SYSTEMS: dict[str, System] = {
 
 
 def system_of(family: str) -> System:
-    """The row of SYSTEMS; raises CheckpointError that names the choices."""
+    """Return the row of SYSTEMS; raises CheckpointError that names the choices."""
     if family not in SYSTEMS:
         raise CheckpointError(f"no system {family!r}; there are: {', '.join(SYSTEMS)}")
     return SYSTEMS[family]

@@ -39,7 +39,7 @@ def _export(run: Path, out: Path, name: str) -> dict[str, object]:
 
 
 def export_any(path: Path, out: Path, name: str | None, harmony: Path | None) -> dict[str, object]:
-    """What `midi-diffuse export` does, for any family; see `engine.model.export.export`."""
+    """Return what `midi-diffuse export` does, for any family; see `engine.model.export.export`."""
     if is_export(path) or str(checkpoint.load(path).get("family")) not in SYSTEMS:
         return export_program(path, out, name, harmony)
     if harmony is not None:
@@ -48,7 +48,7 @@ def export_any(path: Path, out: Path, name: str | None, harmony: Path | None) ->
 
 
 def load_system(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """The network, ready to play, and what the file tells of it.
+    """Return the network, ready to play, and what the file tells of it.
 
     From an export or a run's checkpoint. Raises ModelError or CheckpointError, in one line.
     """

@@ -39,7 +39,7 @@ class Chorales:
     corpora: tuple[str, ...]
 
     def pieces(self, split: str) -> Rolls:
-        """The pieces of a split; ChoraleError where the file has none."""
+        """Return the pieces of a split; ChoraleError where the file has none."""
         if not self.splits.get(split):
             there = ", ".join(name for name, rolls in self.splits.items() if rolls)
             raise ChoraleError(f"no piece in the split {split!r}; this file has: {there or 'none'}")
@@ -66,7 +66,7 @@ def load_chorales(path: Path) -> Chorales:
 
 
 def _roll(frames: list[list[int]]) -> NDArray[np.bool_]:
-    """A piece's frames of MIDI pitches as cells, bool[88, S]."""
+    """Return a piece's frames of MIDI pitches as cells, bool[88, S]."""
     if not frames:
         raise ChoraleError("a piece without a frame; leave it out")
     cells = np.zeros((PIANO.size, len(frames)), np.bool_)

@@ -97,7 +97,8 @@ class Optimiser(Generic[_Network]):
             torch._foreach_lerp_(mean, now, 1.0 - keep)
 
     def state(self, family: str, prior: Tensor, valid: float, **more: Any) -> dict[str, object]:
-        """A checkpoint of the averaged weights as fp16 (no optimizer: go on with --start-from)."""
+        """Return a checkpoint of the averaged weights as fp16 (no optimizer: go on with
+        --start-from)."""
         weights = {k: v.half().cpu() for k, v in self.averaged.state_dict().items()}
         config: Any = self.network.config
         sizes = {name: int(size) for name, size in asdict(config).items()}

@@ -19,7 +19,7 @@ Corruption = Callable[[_Notes, int, np.random.Generator], _Notes]
 
 
 def dropped(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
-    """A few accompaniment notes missing or a little off in pitch."""
+    """Return a few accompaniment notes missing or a little off in pitch."""
     accompaniment = notes[:, 3] == ACCOMPANIMENT
     shifted = accompaniment & (rng.random(len(notes)) < 0.06)
     changed = notes.copy()
@@ -52,7 +52,7 @@ def stuck(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
 
 
 def played_by_hand(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
-    """The lead a step early or late, note by note, as quantized playing still is."""
+    """Return the lead a step early or late, note by note, as quantized playing still is."""
     lead = notes[:, 3] == LEAD
     changed = notes.copy()
     changed[lead, :2] += rng.integers(-1, 2, (int(lead.sum()), 1))
@@ -69,7 +69,7 @@ CORRUPTIONS: tuple[tuple[float, Corruption], ...] = (
 
 
 def corrupted(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
-    """The notes as a live context of `steps` steps may hold them."""
+    """Return the notes as a live context of `steps` steps may hold them."""
     changed = notes.copy()
     for chance, corruption in CORRUPTIONS:
         if rng.random() < chance:

@@ -49,7 +49,8 @@ class _Columns:
 
 
 def read_piece(data: bytes, melody_track: str) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
-    """Notes int64[note, (onset, length, pitch, voice)] sorted by onset, and (start, bar) steps.
+    """Return notes int64[note, (onset, length, pitch, voice)] sorted by onset, and (start, bar)
+    steps.
 
     Raises CorpusError where the file cannot be read or holds hardly any notes.
     """
@@ -153,7 +154,7 @@ def _manifest_rows(path: Path) -> list[dict[str, str]]:
 def _read_row(
     folder: Path, row: dict[str, str], archives: dict[str, zipfile.ZipFile], stack: ExitStack
 ) -> bytes:
-    """A manifest row's file, from the folder or from its corpus's zip; or CorpusError."""
+    """Return a manifest row's file, from the folder or from its corpus's zip; or CorpusError."""
     path, corpus = folder / row["file"], row["corpus"]
     if not (_is_inside(path, folder) and _is_inside(folder / f"{corpus}.zip", folder)):
         raise CorpusError("names a file outside the folder")
@@ -197,7 +198,8 @@ def folder_pieces(folder: Path) -> Iterator[Piece]:
 
 
 def _read_file(path: Path) -> bytes:
-    """A file's bytes, or CorpusError: a pipe would block, a folder or a link to nothing fail."""
+    """Return a file's bytes, or CorpusError: a pipe would block, a folder or a link to nothing
+    fail."""
     try:
         if not path.is_file():
             raise CorpusError("is not a file, or a link that leads nowhere")
@@ -213,7 +215,7 @@ def _too_large() -> str:
 
 
 def _shown(name: str) -> str:
-    """A file's name as any terminal and UTF-8 file can show it, on one line."""
+    """Return a file's name as any terminal and UTF-8 file can show it, on one line."""
     text = name.encode("utf-8", "replace").decode("utf-8")
     return "".join(c if c.isprintable() else "?" for c in text)
 

@@ -106,7 +106,7 @@ def _unpack(raw: dict[str, NDArray[np.generic]]) -> Pack:
 
 
 def draw_mask(rng: np.random.Generator, steps: int) -> NDArray[np.bool_]:
-    """A random task as bool[voice, step], True where known. Boundaries lie on sixteenths."""
+    """Return a random task as bool[voice, step], True where known. Boundaries lie on sixteenths."""
     known = np.zeros((2, steps), np.bool_)
     choice = rng.random()
 
@@ -170,7 +170,8 @@ class Windows:
     def batch_and_pieces(
         self, size: int, beats: int, augment: float = 1.0
     ) -> tuple[Batch, NDArray[np.int64]]:
-        """The same, and the number of the piece in the pack that each window is of, [size]."""
+        """Return the same, and the number of the piece in the pack that each window is of,
+        [size]."""
         steps = beats * STEPS_PER_BEAT
         parts = [self._window(steps, augment) for _ in range(size)]
         lists: list[list[NDArray[np.int64]]] = [[], []]
@@ -195,7 +196,7 @@ class Windows:
         return batch, np.array([part.piece for part in parts], np.int64)
 
     def _window(self, steps: int, augment: float) -> _Window:
-        """A window with some music in it; where that is rare, the fullest of many."""
+        """Return a window with some music in it; where that is rare, the fullest of many."""
         tried = []
         for _ in range(_MOST_TRIES):
             tried.append(self._anywhere(steps))
@@ -205,7 +206,7 @@ class Windows:
         return self._dress(piece, start, steps, notes, augment)
 
     def _anywhere(self, steps: int) -> tuple[int, int, NDArray[np.int64]]:
-        """A random piece, a random beat of it as a step, and the notes there."""
+        """Return a random piece, a random beat of it as a step, and the notes there."""
         piece = int(np.searchsorted(self.share, self.rng.random(), side="right"))
         last_beat = max(int(self.pack.piece_beats[piece]) - 4, 1)
         start = int(self.rng.integers(0, last_beat)) * STEPS_PER_BEAT

@@ -93,7 +93,7 @@ class DevicePack:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, dtype)
 
     def at(self, piece: Tensor, first_beat: Tensor, beats: int) -> DeviceWindows:
-        """The windows of `beats` beats that begin there."""
+        """Return the windows of `beats` beats that begin there."""
         rows = self.first_row_of[piece][:, None] + (
             first_beat[:, None] + torch.arange(beats, device=self.device)
         )
@@ -123,7 +123,7 @@ class DevicePack:
         return low.clamp(min=first, max=last), high.clamp(min=first, max=last)
 
     def notes(self, windows: DeviceWindows) -> Notes:
-        """The notes that sound in each window."""
+        """Return the notes that sound in each window."""
         low, high = self._span(windows.piece, windows.first_beat, windows.beats)
         count = (high - low).clamp_min(0)
         window = torch.repeat_interleave(torch.arange(len(count), device=self.device), count)
@@ -155,8 +155,8 @@ def _bars(pack: Pack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def with_voices(notes: Notes, skyline_leads: Tensor, all_ours: Tensor) -> Notes:
-    """The notes with each window's top line in the lead where `skyline_leads` [B], else in the
-    accompaniment, and with all of them in the accompaniment where `all_ours` [B]."""
+    """Return the notes with each window's top line in the lead where `skyline_leads` [B], else in
+    the accompaniment, and with all of them in the accompaniment where `all_ours` [B]."""
     leads = torch.where(skyline_leads, LEAD, ACCOMPANIMENT)[notes.window]
     voice = torch.where(notes.voice == _SKYLINE, leads, notes.voice)
     voice = torch.where(all_ours[notes.window], ACCOMPANIMENT, voice)
@@ -164,7 +164,7 @@ def with_voices(notes: Notes, skyline_leads: Tensor, all_ours: Tensor) -> Notes:
 
 
 def corrupted(notes: Notes, size: int, steps: int, generator: torch.Generator) -> Notes:
-    """The notes as in a live context: `context_corruption.py` but for the stuck chord."""
+    """Return the notes as in a live context: `context_corruption.py` but for the stuck chord."""
     device, count = notes.window.device, len(notes.window)
 
     def chance(share: float) -> Tensor:
@@ -214,7 +214,8 @@ def roll_of(notes: Notes, size: int, steps: int) -> Tensor:
 
 
 def stuck(roll: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """The roll with one chord struck over and over in the accompaniment of the `chosen` windows."""
+    """Return the roll with one chord struck over and over in the accompaniment of the `chosen`
+    windows."""
     size, steps, device = roll.shape[0], roll.shape[-1], roll.device
     place = (torch.rand(size, generator=generator, device=device) * steps).long()
     ours = roll[:, ACCOMPANIMENT].amax(dim=1)  # [B, K, S]

@@ -41,7 +41,7 @@ def measure_prior(windows: Drawing, family: Family, count: int = 200) -> NDArray
 
 
 def shaped(batch: Batch, family: Family, rng: np.random.Generator | None = None) -> Batch:
-    """The batch as the family's network has its rolls; chorales come as such.
+    """Return the batch as the family's network has its rolls; chorales come as such.
 
     rng: in training, what decides which windows are played alone.
     """

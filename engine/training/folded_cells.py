@@ -26,7 +26,7 @@ def folded(roll: Tensor) -> Tensor:
 
 
 def plan_of_tokens(cells: Tensor) -> Tensor:
-    """The plan [B, 24, T] of folded cells [B, N, C, K]."""
+    """Return the plan [B, 24, T] of folded cells [B, N, C, K]."""
     size, tokens = cells.shape[:2]
     ours = cells.view(size, tokens, 2, 2, 6, PIANO.size)[:, :, ACCOMPANIMENT].amax(dim=2)
     steps = ours.float().sum(dim=2).view(size, tokens // 4, 4, -1).sum(dim=2)

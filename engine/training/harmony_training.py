@@ -60,7 +60,7 @@ def draw_plan(
     calls: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """A plan by the exact chain, in the key the inputs are in."""
+    """Return a plan by the exact chain, in the key the inputs are in."""
     known, free = inputs.known, 1.0 - inputs.mask
     size = len(known)
     x = (torch.rand(known.shape, generator=generator, device=known.device) < prior).float()
@@ -170,7 +170,8 @@ def _harmony_valid(
 def _harmony_scores(
     network: HarmonyTransformer, music: HarmonyMusic, prior: Tensor, size: int
 ) -> str:
-    """Valid loss, and of plans drawn for whole leads: chords kept, classes a beat, agreement."""
+    """Return valid loss, and of plans drawn for whole leads: chords kept, classes a beat,
+    agreement."""
     generator = torch.Generator(prior.device).manual_seed(2)
     found = _harmony_valid(network, music, prior, size)
     batch = music.batch(size // 2, 32, generator)

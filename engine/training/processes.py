@@ -52,7 +52,7 @@ class Processes:
         return slice(start, start + share + (self.rank < more))
 
     def parallel(self, network: nn.Module) -> Any:
-        """The network, its gradients averaged over all processes in each backward pass."""
+        """Return the network, its gradients averaged over all processes in each backward pass."""
         if self.count == 1:
             return network
         return nn.parallel.DistributedDataParallel(network)
@@ -74,7 +74,7 @@ class Processes:
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """This process among the others, for as long as the context lasts."""
+    """Join this process to the others, for as long as the context lasts."""
     found = Processes.from_environment()
     if found.count == 1:
         yield found

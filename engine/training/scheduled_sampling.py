@@ -28,7 +28,7 @@ _CALLS = 4
 def with_sampled_past(
     batch: Batch, sampler: Sampler, generator: torch.Generator, own: slice = slice(None)
 ) -> Batch:
-    """The batch with the model's own accompaniment as context where its past is known.
+    """Return the batch with the model's own accompaniment as context where its past is known.
 
     Concerns windows whose accompaniment is known up to some step, or in a last stretch before it,
     and free from there on. It is the composer's up to a random step and ours after it, planned
@@ -81,7 +81,8 @@ def with_sampled_past(
 def _known_before(
     mask: NDArray[np.bool_], ends: NDArray[np.int64], generator: torch.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """What was known when the past [start, end) was planned, bool[B, V, S], and the starts [B]."""
+    """Return what was known when the past [start, end) was planned, bool[B, V, S], and the starts
+    [B]."""
     draw = torch.rand(2, len(ends), generator=generator, device=generator.device).cpu().numpy()
     starts = (draw[0] * ends).astype(np.int64) // STEPS_PER_TOKEN * STEPS_PER_TOKEN
     revealed = starts + (draw[1] * (ends - starts)).astype(np.int64)

@@ -138,7 +138,8 @@ def _sharpened(logits: Tensor, temperature: float) -> Tensor:
 def _texture_scores(
     network: FrameTransformer, music: TextureMusic, prior: Tensor, size: int
 ) -> str:
-    """Valid loss a step of music, by style, of `size` windows at each level; the lead known."""
+    """Return valid loss a step of music, by style, of `size` windows at each level; the lead
+    known."""
     network.eval()
     generator = torch.Generator(prior.device).manual_seed(3)
     mask = torch.zeros(size, 2, 64, dtype=torch.bool, device=prior.device)

@@ -76,7 +76,7 @@ class Run:
     """A training run in memory: network, averaged network, optimizer, counters."""
 
     def __init__(self, settings: TrainSettings, processes: Processes | None = None) -> None:
-        """processes: among which it is shared out, and which of them this is; alone without."""
+        """Prepare a run. processes: those that share it, and which this is; alone without."""
         self.processes = processes = processes or Processes()
         torch.manual_seed(settings.seed)
         if settings.threads:
@@ -202,7 +202,7 @@ class Run:
         return CellEvidence(1.0) if self.family.evidence else None
 
     def _heard(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """The batch as it will be live: now and then with the model's own past."""
+        """Return the batch as it will be live: now and then with the model's own past."""
         share = self.settings.own_past if self.share_done >= _SAMPLED_PAST_FROM else 0.0
         drawn = float(torch.rand(1, generator=generator, device=self.device))
         if self.family.merged or drawn >= share:

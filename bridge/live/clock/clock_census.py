@@ -28,7 +28,8 @@ class ClockCensus:
         self._last_ms = float("-inf")
 
     def arrived(self, at_ms: float, by_audio_period: bool) -> bool:
-        """A pulse came; True when it looks as if there were two clocks, for the first time."""
+        """Take a pulse; return True when it looks as if there were two clocks, for the first
+        time."""
         if at_ms - self._last_ms < _REPEAT_MS:
             return False
         self._last_ms = at_ms

@@ -251,7 +251,7 @@ class MidiTransport(Playhead):
 
 
 def checked_clock(kind: str) -> str:
-    """The word, if it is one of _CLOCKS; else ValueError."""
+    """Return the word, if it is one of _CLOCKS; else ValueError."""
     if kind not in _CLOCKS:
         raise ValueError(f"clock {kind!r}: want auto, midi, internal or link")
     return kind

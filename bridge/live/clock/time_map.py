@@ -33,7 +33,7 @@ class TimeMap:
         return self._after
 
     def position(self, now_ns: int) -> float:
-        """The step at `now_ns`."""
+        """Return the step at `now_ns`."""
         index = bisect_right(self._ns, now_ns) - 1
         at = max(index, 0)
         return self._steps[at] + (now_ns - self._ns[at]) * self._rate(index)
@@ -60,7 +60,7 @@ class TimeMap:
         self._after = steps_per_ns
 
     def _rate(self, index: int) -> float:
-        """Steps per ns of the piece that begins at corner `index` (-1: before the first)."""
+        """Return steps per ns of the piece that begins at corner `index` (-1: before the first)."""
         if index < 0:
             return self._before
         if index == len(self._ns) - 1:

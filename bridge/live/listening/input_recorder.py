@@ -241,7 +241,8 @@ def _end(playing: _Playing, now_step: int) -> int:
 
 
 def covered_steps(spans: list[tuple[int, int]]) -> int:
-    """Steps in the union of the spans [start, end); empty are those that end before they start."""
+    """Return steps in the union of the spans [start, end); empty are those that end before they
+    start."""
     total, reach = 0, -(10**9)
     for start, end in sorted(spans):
         total += max(0, end - max(start, reach))

@@ -93,7 +93,7 @@ class NoteGate:
         return [] if extend else self._release(set(range(16)), at_ns)
 
     def hold(self, key: ChannelPitch) -> None:
-        """A note that a burst at Stop ended is held after all: its own end will come."""
+        """Hold a note that a burst at Stop ended after all: its own end will come."""
         self._down.add(key)
 
     def flush(self, at_ns: int, channel: int | None = None) -> list[NoteEvent]:

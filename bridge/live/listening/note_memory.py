@@ -34,7 +34,8 @@ class RememberedNote:
     sweep: int = 0
 
     def end_at(self, now_step: int) -> int:
-        """The end, or now for a note that still sounds; at least one step after the onset."""
+        """Return the end, or now for a note that still sounds; at least one step after the
+        onset."""
         end = now_step if self.end_step is None else self.end_step
         return max(end, self.onset_step + 1)
 
@@ -47,16 +48,17 @@ class LoopRegion:
     length_steps: int
 
     def __call__(self, step: int) -> int:
-        """The place within the first pass."""
+        """Return the place within the first pass."""
         return self.start_step + (step - self.start_step) % self.length_steps
 
     def same_place(self, left: float, step: int) -> int | None:
-        """The place near `left` that is `step` of another pass; None when there is none near."""
+        """Return the place near `left` that is `step` of another pass; None when there is none
+        near."""
         nearest = step + round((left - step) / self.length_steps) * self.length_steps
         return nearest if abs(nearest - left) <= SEAM_STEPS else None
 
     def rest(self, step: int) -> int:
-        """Steps from `step` to the end of its pass; at least 1."""
+        """Return steps from `step` to the end of its pass; at least 1."""
         return self.length_steps - (step - self.start_step) % self.length_steps
 
 
@@ -113,7 +115,7 @@ class NoteMemory:
                 entry.end_step = to_step
 
     def carry(self, from_step: int, to_step: int, length_steps: int) -> None:
-        """What began in the `length_steps` before `from_step` is what came before `to_step`, too:
+        """Carry what began in the `length_steps` before `from_step` on to before `to_step`:
         the present is at `to_step`, and came from there."""
         self.cursor = to_step
         brought = self.onsets(from_step - length_steps, from_step)
@@ -131,7 +133,7 @@ class NoteMemory:
         self.region = region
 
     def notes(self, first_step: int, end_step: int, now_step: int) -> list[Note]:
-        """Notes that sound in [first_step, end_step); open ones last until `now_step`."""
+        """Return notes that sound in [first_step, end_step); open ones last until `now_step`."""
         found = []
         for onset, entry in self._entries(first_step - _LOOKBACK_STEPS, end_step):
             length = entry.end_at(now_step) - entry.onset_step
@@ -157,7 +159,7 @@ class NoteMemory:
             first_step = stop
 
     def _buckets_of(self, low: int, high: int) -> Iterator[list[RememberedNote]]:
-        """The buckets with the onsets at the folded steps [low, high)."""
+        """Yield the buckets with the onsets at the folded steps [low, high)."""
         for key in range(low // _BUCKET_STEPS, (high - 1) // _BUCKET_STEPS + 1):
             yield self._buckets.get(key, [])
 
@@ -207,5 +209,5 @@ class SongMemory:
         self.reply.clear(region)
 
     def lead_between(self, first_step: int, end_step: int) -> bool:
-        """Does a lead note of the input begin in [first_step, end_step)?"""
+        """Say whether a lead note of the input begins in [first_step, end_step)."""
         return any(e.voice == LEAD for e in self.input.onsets(first_step, end_step))

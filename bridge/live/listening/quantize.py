@@ -29,8 +29,8 @@ LEGATO_STEPS = 4.0
 
 
 def quantize(step: float, grid: str) -> int:
-    """The grid line nearest to `step`, counted from step 0. Halfway goes to the straight line, or
-    else to the later one. Raises KeyError for a grid that is not in GRIDS."""
+    """Return the grid line nearest to `step`, counted from step 0. Halfway goes to the straight
+    line, or else to the later one. Raises KeyError for a grid that is not in GRIDS."""
     beat = math.floor(step / STEPS_PER_BEAT) * STEPS_PER_BEAT
     lines = (*GRIDS[grid], STEPS_PER_BEAT)
     within = step - beat

@@ -29,32 +29,33 @@ class BeatLines:
         return self._first, self._end
 
     def beat(self, step: int) -> int:
-        """The beat line at or before `step`."""
+        """Return the beat line at or before `step`."""
         first, _ = self.bar(step)
         return step - (step - first) % STEPS_PER_BEAT
 
     def next_beat(self, step: int) -> int:
-        """The first beat line after `step`."""
+        """Return the first beat line after `step`."""
         first, end = self.bar(step)
         return min(end, step - (step - first) % STEPS_PER_BEAT + STEPS_PER_BEAT)
 
     def next_bar(self, step: int) -> int:
-        """The first bar line after `step`."""
+        """Return the first bar line after `step`."""
         return self.bar(step)[1]
 
     def bar_line(self, step: int) -> int:
-        """The bar line at `step`, or else the next one."""
+        """Return the bar line at `step`, or else the next one."""
         first, end = self.bar(step)
         return step if step == first else end
 
     def first_bar_of(self, onset: int) -> int:
-        """The bar that music beginning at `onset` begins with: a pickup belongs to the next."""
+        """Return the bar that music beginning at `onset` begins with: a pickup belongs to the
+        next."""
         first, end = self.bar(onset)
         return end if 2 * (onset - first) >= end - first else first
 
     def same_place(self, left: float, step: int) -> int | None:
-        """The place at `left`, or next to it, that lies in its bar as `step` does in a bar as
-        long; None when there is none."""
+        """Return the place at `left`, or next to it, that lies in its bar as `step` does in a bar
+        as long; None when there is none."""
         first, end = self.bar(step)
         for near in (round(left) - SEAM_STEPS, round(left) + SEAM_STEPS):
             line, following = self.bar(near)
@@ -64,7 +65,7 @@ class BeatLines:
         return None
 
     def number(self, step: int) -> int:
-        """The bar that holds `step`, counted from 1 as musicians do."""
+        """Return the bar that holds `step`, counted from 1 as musicians do."""
         return self.meters.bar_index(step) + 1
 
     def start_of(self, number: int) -> int:
@@ -72,11 +73,11 @@ class BeatLines:
         return self.meters.bar_start(number - 1)
 
     def plus(self, step: int, bars: int) -> int:
-        """The line of the bar that is `bars` after the one with `step` in it."""
+        """Return the line of the bar that is `bars` after the one with `step` in it."""
         return self.meters.bar_start(self.meters.bar_index(step) + bars)
 
     def shifted(self, by_steps: int) -> MeterMap:
-        """The same bar lines, `by_steps` earlier."""
+        """Return the same bar lines, `by_steps` earlier."""
         if by_steps == 0:
             return self.meters
         changes: list[tuple[int, Meter]] = []

@@ -11,7 +11,7 @@ TRIGGER_MODES = ("infill", "vary", "generate")
 
 
 def make_policy(knobs: Knobs) -> Policy:
-    """The policy that `mode` and `reply` ask for."""
+    """Return the policy that `mode` and `reply` ask for."""
     mode, reply = knobs.text("mode"), knobs.text("reply")
     if mode in TRIGGER_MODES:
         return Triggered()

@@ -92,7 +92,8 @@ class EngineTiming:
         return min(LONGEST_HORIZON_STEPS, max(1, math.ceil(needed / _GRID_STEPS)) * _GRID_STEPS)
 
     def _line(self) -> tuple[float, float]:
-        """Fixed time and time per call, in ns, by the medians of the fewest and the most calls."""
+        """Return fixed time and time per call, in ns, by the medians of the fewest and the most
+        calls."""
         groups: dict[int, list[int]] = {}
         for calls, ns in self._samples or self._expected:
             groups.setdefault(calls, []).append(ns)

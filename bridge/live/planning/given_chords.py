@@ -24,7 +24,7 @@ class GivenChords:
         return sum(map(len, self._bars.values()))
 
     def give(self, bar: int, offset_steps: int, chord: Chord) -> bool:
-        """A chord for bar number `bar`; False where there are MOST_GIVEN already."""
+        """Return a chord for bar number `bar`; False where there are MOST_GIVEN already."""
         here = self._bars.setdefault(bar, {})
         if offset_steps not in here and len(self) >= MOST_GIVEN:
             return False
@@ -42,7 +42,7 @@ class GivenChords:
     def cells(
         self, first_step: int, end_step: int, bars: BeatLines, region: LoopRegion | None
     ) -> list[ChordCell]:
-        """What was given for the bars in [first_step, end_step), in song steps.
+        """Return what was given for the bars in [first_step, end_step), in song steps.
 
         In a loop the bars of every pass are those of the first.
         """

@@ -31,7 +31,7 @@ def repeated(
     bars: BeatLines,
     settings: SampleSettings,
 ) -> list[Note]:
-    """Notes that begin in [first_step, stop_step): the reply of a bar or two before.
+    """Return notes that begin in [first_step, stop_step): the reply of a bar or two before.
 
     As the locks, the register and the melody allow; where the melody allows none, all others.
     """

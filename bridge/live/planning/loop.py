@@ -65,7 +65,7 @@ class LoopReply:
         """Decide nothing."""
 
     def known(self, now_step: int, horizon_step: int) -> Known:
-        """The melody behind us in this pass, and of the last pass ahead."""
+        """Return the melody behind us in this pass, and of the last pass ahead."""
         assert self.region is not None
         length = self.region.length_steps
         base = (horizon_step - self.region.start_step) // length * length

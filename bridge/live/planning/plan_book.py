@@ -53,12 +53,13 @@ class Answer:
     chords: tuple[tuple[int, Chord], ...] = ()
 
     def onsets(self, first_step: int, end_step: int) -> Sequence[Note]:
-        """Notes that begin in [first_step, end_step)."""
+        """Return notes that begin in [first_step, end_step)."""
         low = bisect_left(self.notes, first_step, key=lambda n: n.onset_step)
         return self.notes[low : bisect_left(self.notes, end_step, key=lambda n: n.onset_step)]
 
     def moved(self, by_steps: int, turn: Turn) -> Answer:
-        """The same music elsewhere, for a turn that is all its own: it does not grow stale."""
+        """Return the same music elsewhere, for a turn that is all its own: it does not grow
+        stale."""
         notes = (replace(n, onset_step=n.onset_step + by_steps) for n in self.notes)
         return Answer(
             self.id,
@@ -78,7 +79,7 @@ class PlanBook:
     """
 
     def __init__(self, timing: EngineTiming) -> None:
-        """timing: of the engine that is asked; each answer is measured."""
+        """Begin empty. timing: of the engine that is asked; each answer is measured."""
         self.committed_to = 0
         self.out_of_plans = False
         self.in_force: Answer | None = None
@@ -129,7 +130,7 @@ class PlanBook:
         decided_step: int,
         offset_steps: int,
     ) -> PlanRequest:
-        """Number a request and wait for its answer. Request step + offset = output step."""
+        """Give a request its number and await its answer. Request step + offset = output step."""
         self._last_id += 1
         request = replace(request, id=self._last_id)
         ask = Ask(request, turn, decided_step, offset_steps, now_ns)
@@ -176,7 +177,7 @@ class PlanBook:
         return start
 
     def planned(self, stop: int, turn: Turn) -> Answer | None:
-        """The plan in force, if it reaches to `stop` and was made for such a turn."""
+        """Return the plan in force, if it reaches to `stop` and was made for such a turn."""
         plan = self.in_force
         if plan is None or stop > plan.end_step or plan.turn.shift_steps != turn.shift_steps:
             return None
@@ -184,7 +185,7 @@ class PlanBook:
 
 
 def _chords(plan: Plan) -> list[tuple[int, Chord]]:
-    """The harmony plan, or, from a model without a planner, what the accompaniment makes."""
+    """Return the harmony plan, or, from a model without a planner, what the accompaniment makes."""
     if plan.chords:
         return [(cell.first_step, Chord(cell.classes, cell.bass)) for cell in plan.chords]
     notes = [note for note in plan.notes if note.voice == ACCOMPANIMENT]

@@ -125,7 +125,8 @@ class Accompany:
 
 
 def _soonest(onset_step: int, scene: Scene) -> int:
-    """The next beat that a plan can reach which knows of the note at `onset_step`, or one more.
+    """Return the next beat that a plan can reach which knows of the note at `onset_step`, or one
+    more.
 
     A chord from a plan that knows of no note would be in any key.
     """
@@ -182,7 +183,7 @@ class CallAndResponse:
         self._finish(line, scene)
 
     def consider(self, now_step: int, horizon_step: int, scene: Scene) -> None:
-        """A pause ends the phrase: a beat where that is waited for, or `listen_bars` is 0, else,
+        """End the phrase at a pause: a beat where that is waited for, or `listen_bars` is 0, else,
         before `listen_bars` are over, a bar."""
         self._finish(now_step, scene)
         since, bars = scene.silent_since, scene.bars
@@ -198,7 +199,7 @@ class CallAndResponse:
             self._answer(line, scene)
 
     def known(self, now_step: int, horizon_step: int) -> Known:
-        """What they played, and our melody where it was our turn."""
+        """Return what they played, and our melody where it was our turn."""
         ours = self.turn is not None and horizon_step > self.turn.start_step
         end = horizon_step if ours else now_step
         return Known(now_step, self._heard_from, ((self._heard_from, end),))

@@ -93,7 +93,7 @@ class Replanner:
         self.horizon_steps = self._timing.horizon_steps(self.calls, bpm)
 
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
-        """The engine is `ready`, `starting`, `down`, or failed one request (`error`).
+        """Take the engine's state: `ready`, `starting`, `down`, or one failed request (`error`).
 
         `loading` changes nothing: the one that serves is asked until another is ready.
         plan_ns, calls: as in EngineState.
@@ -170,7 +170,7 @@ class Replanner:
         return self._plan_book.ask(now_ns, request, turn, now_step, offset)
 
     def hold(self, chord: Chord | None) -> None:
-        """The reply keeps to this chord from the next plan on; None: to none."""
+        """Keep the reply to this chord from the next plan on; None: to none."""
         if chord != self._held:
             self._held = chord
             self.hurry()
@@ -208,12 +208,12 @@ class Replanner:
         return replace(request, chords=tuple(moved))
 
     def spare(self, first: int, stop: int, turn: Turn) -> list[Note]:
-        """What a reply plays between two steps that has run out of plans."""
+        """Return what a reply plays between two steps that has run out of plans."""
         settings = self._settings(1)
         return repeated(first, stop, turn, self._song, self._bars, settings)
 
     def say_out_of_plans(self) -> list[Effect]:
-        """That the reply has run out of plans: once, until there is one again."""
+        """Say that the reply has run out of plans: once, until there is one again."""
         said, self._said_out_of_plans = self._said_out_of_plans, self._plan_book.out_of_plans
         if said or not self._plan_book.out_of_plans:
             return []
@@ -255,7 +255,8 @@ class Replanner:
         return answer, plan.id if given is None else given
 
     def take_came(self) -> tuple[Answer, int, int, int] | None:
-        """The answer to a trigger that came since the last call, the steps asked for, its seed."""
+        """Return the answer to a trigger that came since the last call, the steps asked for, its
+        seed."""
         came, self._came = self._came, None
         return came
 

@@ -33,7 +33,7 @@ class Turn:
         return self.start_step <= step and (self.end_step is None or step < self.end_step)
 
     def within(self, start: int, stop: int) -> tuple[int, int] | None:
-        """The part of [start, stop) that is ours to play, or None."""
+        """Return the part of [start, stop) that is ours to play, or None."""
         first = max(start, self.start_step)
         last = stop if self.end_step is None else min(stop, self.end_step)
         return (first, last) if first < last else None
@@ -49,7 +49,7 @@ def plan_request(
     bars: BeatLines,
     settings: SampleSettings,
 ) -> PlanRequest:
-    """A request (without id) for the `ahead` steps from the beat of song step `place` on.
+    """Return a request (without id) for the `ahead` steps from the beat of song step `place` on.
 
     Ours is known for `memory_beats` up to `place`, the melody as `known` says. The context starts
     whole beats earlier, but not before anything was played.
@@ -82,7 +82,7 @@ def task_request(
     bars: BeatLines,
     settings: SampleSettings,
 ) -> PlanRequest:
-    """A request (without id) for [from_step, to_step), for a triggered task.
+    """Return a request (without id) for [from_step, to_step), for a triggered task.
 
     source: show what came in and was played there. free: with it, all but these steps is known.
     """

@@ -105,7 +105,7 @@ class Delivery:
     def _source(
         self, start: int, stop: int, turn: Turn, beat: int, replayed: bool
     ) -> Sequence[Note]:
-        """Notes that begin in [start, stop); the tally learns where they come from."""
+        """Return notes that begin in [start, stop); the tally learns where they come from."""
         plan = None if replayed else self._plan_book.planned(stop, turn)
         if plan is not None:
             self._tally.covered(beat, Origin.PLAN, plan.decided_step)
@@ -119,7 +119,7 @@ class Delivery:
         return memory
 
     def _memory(self, start: int, stop: int, turn: Turn) -> list[Note]:
-        """What we played here on an earlier pass, in output steps."""
+        """Return what we played here on an earlier pass, in output steps."""
         first = start - turn.shift_steps
         return [
             replace(note, onset_step=note.onset_step + turn.shift_steps)

@@ -191,7 +191,7 @@ class Performer:
         return began
 
     def ringing(self, step: int) -> bool:
-        """Does a note that began before `step` sound now?"""
+        """Say whether a note that began before `step` sounds now."""
         return any(note.onset_step < step for note in self.scheduler.sounding_notes)
 
     def _under_way(self) -> list[Note]:

@@ -37,7 +37,7 @@ MELODY_PART = BandPart("lead_channel", "lead_humanize")
 
 
 def part_of(note: Note, beside: Sequence[Note]) -> BandPart:
-    """The part of a note, by what else sounds where it begins. See `engine.scores.parts`."""
+    """Return the part of a note, by what else sounds where it begins. See `engine.scores.parts`."""
     if note.voice == LEAD:
         return MELODY_PART
     below = any(
@@ -50,12 +50,12 @@ def part_of(note: Note, beside: Sequence[Note]) -> BandPart:
 
 
 def steps_in(duration_ns: float, bpm: float) -> float:
-    """A duration in steps, at a tempo."""
+    """Return a duration in steps, at a tempo."""
     return duration_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
 
 
 def chance(seed: int, *place: int) -> float:
-    """A number in [0, 1) that depends on the arguments only (splitmix64)."""
+    """Return a number in [0, 1) that depends on the arguments only (splitmix64)."""
     state = seed & _MASK
     for value in place:
         state = (state + (value & _MASK) * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _MASK
@@ -84,7 +84,7 @@ def dress(
     knobs: Knobs,
     bpm: float,
 ) -> ScheduledNote:
-    """The note as it is to be sent. beside: what is decided with it, itself among them."""
+    """Return the note as it is to be sent. beside: what is decided with it, itself among them."""
     fixed, human = knobs.integer("velocity"), knobs.number(part.humanize)
     human = knobs.number("humanize") if human < 0 else human
     velocity = float(fixed) if fixed else lead_velocity * _REPLY_SHARE

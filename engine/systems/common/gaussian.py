@@ -49,7 +49,7 @@ def diffuse(x0: Tensor, level: Tensor, noise: Tensor) -> Tensor:
 
 
 def velocity(x0: Tensor, level: Tensor, noise: Tensor) -> Tensor:
-    """What the network is to guess."""
+    """Return what the network is to guess."""
     signal, rest = _like(level, x0)
     return signal * noise - rest * x0
 

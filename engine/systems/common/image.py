@@ -36,7 +36,8 @@ def image_of(cells: NDArray[np.bool_]) -> Image:
 
 
 def cells_of(image: Image) -> Cells:
-    """The cells of an image bool[V, plane, pitch, column]; a sustain without onset is left out."""
+    """Return the cells of an image bool[V, plane, pitch, column]; a sustain without onset is left
+    out."""
     begins, goes_on = image[:, ONSET], image[:, SUSTAIN] & ~image[:, ONSET]
     cells = np.zeros((*image.shape[:3], image.shape[3] * _STEPS), np.bool_)
     cells[:, ONSET, :, ::_STEPS] = begins
@@ -55,7 +56,7 @@ def orphans(image: Image) -> int:
 
 
 def encode(roll: PianoRoll) -> tuple[Image, Lost]:
-    """The image of a roll of whole beats, and what it cannot hold."""
+    """Return the image of a roll of whole beats, and what it cannot hold."""
     image = image_of(roll.cells)
     notes = roll_to_notes(roll)
     places = [(n.onset_step - roll.first_step, n.end_step - roll.first_step) for n in notes]
@@ -65,5 +66,5 @@ def encode(roll: PianoRoll) -> tuple[Image, Lost]:
 
 
 def decode(image: Image, first_step: int = 0) -> PianoRoll:
-    """The roll of an image."""
+    """Return the roll of an image."""
     return PianoRoll(cells_of(image), first_step=first_step)

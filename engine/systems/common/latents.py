@@ -48,7 +48,8 @@ def _images_of(coder: Coder, codes: Tensor) -> Tensor:
 
 
 def _drawn_image(coder: Coder, codes: Tensor) -> NDArray[np.bool_]:
-    """The likelier value of each cell, bool[2, 2, 88, C]; of both planes the likelier one."""
+    """Return the likelier value of each cell, bool[2, 2, 88, C]; of both planes the likelier
+    one."""
     chance = _images_of(coder, codes)[0].cpu().numpy()
     image = chance > 0.5
     image[:, SUSTAIN] &= chance[:, SUSTAIN] > chance[:, ONSET]
@@ -57,7 +58,7 @@ def _drawn_image(coder: Coder, codes: Tensor) -> NDArray[np.bool_]:
 
 
 def through_code(coder: Coder, roll: PianoRoll) -> PianoRoll:
-    """What is left of a roll of whole beats that goes through its code."""
+    """Return what is left of a roll of whole beats that goes through its code."""
     device = next(coder.parameters()).device
     image = torch.from_numpy(image_of(roll.cells))[None].float().to(device)
     with torch.inference_mode():
@@ -122,12 +123,12 @@ class _Sheet:
         return np.asarray(columns.reshape(2, -1, STEPS_PER_BEAT).all(axis=2))
 
     def take(self, part: slice, filled: Cells) -> None:
-        """A window's answer, where nothing was known."""
+        """Take a window's answer, where nothing was known."""
         free = ~self.known[..., part] & ~self.done[:, None, None, part]
         self.cells[..., part] = np.where(free, filled, self.cells[..., part])
 
     def answer(self, wrong: int) -> SystemAnswer:
-        """The notes that begin in free cells, by the request's register and locks."""
+        """Return the notes that begin in free cells, by the request's register and locks."""
         given, roll = given_by(self.request), PianoRoll(self.cells, first_step=self.first_step)
         new = [
             note

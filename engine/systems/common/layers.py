@@ -25,6 +25,6 @@ class Level(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, level: Tensor) -> Tensor:
-        """Counted in thousandths, as the steps of the documents are."""
+        """Return the level in thousandths, as the steps of the documents are counted."""
         out: Tensor = self.layers(waves(1000.0 * level, self.width))
         return out

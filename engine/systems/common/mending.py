@@ -17,7 +17,7 @@ _GRIDS = (6, 8)
 
 
 def on_grid(step: int, grids: tuple[int, ...] = _GRIDS) -> int:
-    """The nearest place on any of the grids, absolute steps."""
+    """Return the nearest place on any of the grids, absolute steps."""
     return min((round(step / each) * each for each in grids), key=lambda at: abs(at - step))
 
 
@@ -30,8 +30,8 @@ def snapped(note: Note) -> Note:
 def fitting(
     notes: Iterable[Note], settings: SampleSettings, pitches: PitchRange
 ) -> tuple[list[Note], int]:
-    """The notes with the accompaniment's moved to the nearest pitch that its register, key and
-    locks allow; by octaves where that does. Also says how many were moved or left out."""
+    """Return the notes with the accompaniment's moved to the nearest pitch that its register, key
+    and locks allow; by octaves where that does. Also says how many were moved or left out."""
     allowed = allowed_pitches(settings, pitches)
     out: list[Note] = []
     wrong = 0

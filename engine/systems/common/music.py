@@ -23,7 +23,7 @@ class Excerpt(NamedTuple):
     pitch: NDArray[np.int64]
 
     def part(self, first: int, last: int) -> Excerpt:
-        """Notes [first, last)."""
+        """Return notes [first, last)."""
         return Excerpt(*(column[first:last] for column in self))
 
     def turned(self, semitones: int) -> Excerpt:
@@ -39,7 +39,7 @@ class Pieces:
         self.pack, self.share = pack, np.asarray(windows.share)  # type: ignore[union-attr]
 
     def any(self, rng: np.random.Generator) -> Excerpt:
-        """A whole piece."""
+        """Return a whole piece."""
         return self.piece(int(np.searchsorted(self.share, rng.random(), side="right")))
 
     def piece(self, index: int) -> Excerpt:
@@ -50,7 +50,8 @@ class Pieces:
         return Excerpt(*(column[span][order] for column in (pack.onset, pack.end, pack.pitch)))
 
     def at_least(self, notes: int, rng: np.random.Generator) -> Excerpt:
-        """A piece of at least so many notes; of many tries the longest where that is rare."""
+        """Return a piece of at least so many notes; of many tries the longest where that is
+        rare."""
         best = self.any(rng)
         for _ in range(_MOST_TRIES):
             if len(best.onset) >= notes:

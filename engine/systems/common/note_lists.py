@@ -33,7 +33,7 @@ class Lost:
 
 
 def ordered_notes(notes: Iterable[Note]) -> tuple[list[Note], int]:
-    """The notes in order of onset, then pitch, and how many were left out.
+    """Return the notes in order of onset, then pitch, and how many were left out.
 
     Of two that begin together on one pitch the lead's stays; one that sounds when its pitch is
     struck again ends there.
@@ -61,13 +61,14 @@ def held_notes(roll: PianoRoll) -> int:
 
 
 def listed(roll: PianoRoll) -> tuple[list[Note], Lost]:
-    """The notes of a roll in one list, all voices together, and what that loses."""
+    """Return the notes of a roll in one list, all voices together, and what that loses."""
     notes, doubled = ordered_notes(roll_to_notes(roll))
     return notes, Lost(held=held_notes(roll), doubled=doubled)
 
 
 def voiced(notes: Iterable[Note], known: Iterable[Note] = ()) -> list[Note]:
-    """New notes with a voice each: the highest that begin at an onset lead, the rest accompany.
+    """Return new notes with a voice each: the highest that begin at an onset lead, the rest
+    accompany.
 
     A note below one of the lead's that still sounds accompanies. `known` are notes whose voice is
     known; where any of these leads, nothing new does.

@@ -17,7 +17,8 @@ from engine.systems.common.system import Mended, SystemAnswer
 
 
 def in_voices(notes: Sequence[Note], free: Free, given: Given) -> list[Note]:
-    """New notes of a span with the voice that is free there; the top line leads if both are."""
+    """Return new notes of a span with the voice that is free there; the top line leads if both
+    are."""
     if free.voices == (LEAD, ACCOMPANIMENT):
         return voiced(notes)
     return [replace(note, voice=free.voices[0]) for note in notes]
@@ -26,7 +27,7 @@ def in_voices(notes: Sequence[Note], free: Free, given: Given) -> list[Note]:
 def answered(
     request: FillRequest, given: Given, new: Sequence[Note], mended: int, dropped: int = 0
 ) -> SystemAnswer:
-    """The request's roll with the known notes and the new ones.
+    """Return the request's roll with the known notes and the new ones.
 
     mended: how many of the new ones were put right already. dropped: how many others could not
     be; they count as made, and as mended.

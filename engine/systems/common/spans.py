@@ -32,7 +32,7 @@ class Given:
 
 
 def given_by(request: FillRequest) -> Given:
-    """A voice counts as known in a column where all its cells are."""
+    """Return what a request tells; a voice is known in a column where all its cells are."""
     roll = request.roll
     known_steps = np.asarray(request.known.all(axis=(1, 2)))  # [V, S]
     known, source = list[Note](), list[Note]()

@@ -20,7 +20,7 @@ from engine.systems.kumawat.network import LatentUnet
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
-    """The request's cells."""
+    """Return the request's cells."""
     assert isinstance(network, LatentUnet)
     settings = request.settings
     generator = torch.Generator().manual_seed(settings.seed)
@@ -43,6 +43,6 @@ def _known_codes(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], codes: 
 
 
 def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
-    """A roll through the encoder-decoder, without diffusion."""
+    """Return a roll through the encoder-decoder, without diffusion."""
     assert isinstance(network, LatentUnet)
     return Recoded(through_code(network.coder, roll), encode(roll)[1])

@@ -56,12 +56,13 @@ class Faults:
 
 
 def _ticks_of(step: int, bpm: float = _BPM) -> int:
-    """A place in steps, in shifts; rounded where the tempo does not divide."""
+    """Return a place in steps, in shifts; rounded where the tempo does not divide."""
     return round(step * 60 / bpm / STEPS_PER_BEAT / _SHIFT_S)
 
 
 def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float = _BPM) -> Numbers:
-    """The events of notes from `first_step` to `end_step`, where what still sounds goes off."""
+    """Return the events of notes from `first_step` to `end_step`, where what still sounds goes
+    off."""
     zero = _ticks_of(first_step, bpm)
     events = [SavkinEvent(_ticks_of(n.onset_step, bpm) - zero, True, n.pitch) for n in notes]
     ends = (min(n.end_step, end_step) for n in notes)
@@ -79,7 +80,7 @@ def to_numbers(notes: Sequence[Note], first_step: int, end_step: int, bpm: float
 def from_numbers(
     numbers: Iterable[int], first_step: int = 0, bpm: float = _BPM
 ) -> tuple[list[Note], Faults]:
-    """Notes of any sequence of numbers, however wrong, and what was wrong with it."""
+    """Return notes of any sequence of numbers, however wrong, and what was wrong with it."""
     reader = _NumberReader(first_step, bpm)
     for number in numbers:
         reader.hear(int(number))
@@ -127,7 +128,7 @@ class _NumberReader:
 
 
 def encode(roll: PianoRoll, bpm: float = _BPM) -> tuple[Numbers, Lost]:
-    """The numbers of a roll, and what they cannot hold: voices are forgotten."""
+    """Return the numbers of a roll, and what they cannot hold: voices are forgotten."""
     notes, lost = listed(roll)
     moved = sum(_moves(n.onset_step - roll.first_step, bpm) for n in notes)
     moved += sum(_moves(n.end_step - roll.first_step, bpm) for n in notes)
@@ -141,7 +142,7 @@ def _moves(step: int, bpm: float) -> bool:
 
 
 def decode(numbers: Numbers, steps: int, first_step: int = 0, bpm: float = _BPM) -> PianoRoll:
-    """A roll of `steps` steps; all notes are the accompaniment's."""
+    """Return a roll of `steps` steps; all notes are the accompaniment's."""
     notes, _ = from_numbers(numbers, first_step, bpm)
     return notes_to_roll(notes, first_step, first_step + steps)
 

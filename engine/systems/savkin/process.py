@@ -38,7 +38,7 @@ _SPARE_WINDOWS = 4
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
-    """The request's cells; see the module."""
+    """Return the request's cells; see the module."""
     given, settings = given_by(request), request.settings
     generator = torch.Generator().manual_seed(settings.seed)
     made: list[Note] = []
@@ -89,7 +89,7 @@ def _gone_on(
 def _window(
     network: nn.Module, context: Numbers, settings: SampleSettings, generator: torch.Generator
 ) -> Numbers:
-    """What follows `context` in one sequence of the network's length."""
+    """Return what follows `context` in one sequence of the network's length."""
     config: Any = network.config
     known = np.zeros(int(config.length), np.bool_)
     known[: len(context)] = True
@@ -105,7 +105,7 @@ def _varied(
     settings: SampleSettings,
     generator: torch.Generator,
 ) -> Numbers:
-    """The source's own numbers, noised to the level `variation` and made anew, in pieces."""
+    """Return the source's own numbers, noised to the level `variation` and made anew, in pieces."""
     config: Any = network.config
     length = int(config.length)
     notes, _ = ordered_notes(source)
@@ -144,6 +144,6 @@ def _sampled(
 
 
 def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
-    """A roll as numbers hold it; the network has no part in that."""
+    """Return a roll as numbers hold it; the network has no part in that."""
     numbers, lost = encode(roll)
     return Recoded(decode(numbers, roll.steps, roll.first_step), lost)

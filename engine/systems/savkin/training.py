@@ -84,7 +84,7 @@ def histogram_distance(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -
 
 
 def listen(network: nn.Module, held_out: object, seed: int) -> dict[str, float]:
-    """The document's log: pitch-class-histogram distance of one sample to one real sequence.
+    """Return the document's log: pitch-class-histogram distance of one sample to one real sequence.
 
     Also its notes, its time shifts as a share of the sequence, and its faults.
     """

@@ -31,7 +31,7 @@ def hertz(pitch: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def nearest_pitch(frequency: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The MIDI pitch of the piano whose frequency is nearest in cents."""
+    """Return the MIDI pitch of the piano whose frequency is nearest in cents."""
     pitch = 69 + 12 * np.log2(np.maximum(frequency, 1.0) / 440.0)
     return np.asarray(np.clip(np.rint(pitch), PIANO.low, PIANO.high), np.int64)
 
@@ -59,7 +59,7 @@ def to_triples(notes: Sequence[Note], first_step: int) -> tuple[Triples, Lost]:
 
 
 def from_triples(triples: Triples, first_step: int) -> list[Note]:
-    """Notes of triples, rounded to steps; a note lasts one step at least."""
+    """Return notes of triples, rounded to steps; a note lasts one step at least."""
     inside = np.clip(triples, 0.0, 1.0)
     pitch = nearest_pitch(inside[:, _PITCH] * _HIGHEST_HZ)
     length = np.rint(inside[:, _DURATION] * _LONGEST_BEATS * STEPS_PER_BEAT).astype(np.int64)
@@ -70,14 +70,14 @@ def from_triples(triples: Triples, first_step: int) -> list[Note]:
 
 
 def encode(roll: PianoRoll) -> tuple[Triples, Lost]:
-    """The triples of a roll, and what they cannot hold: voices are forgotten."""
+    """Return the triples of a roll, and what they cannot hold: voices are forgotten."""
     notes, lost = listed(roll)
     triples, cut = to_triples(notes, roll.first_step)
     return triples, lost + cut
 
 
 def decode(triples: Triples, steps: int, first_step: int = 0) -> PianoRoll:
-    """A roll of `steps` steps; all notes are the accompaniment's."""
+    """Return a roll of `steps` steps; all notes are the accompaniment's."""
     notes = from_triples(triples, first_step)
     return notes_to_roll(notes, first_step, first_step + steps)
 

@@ -97,7 +97,7 @@ class Player:
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
-    """The request's cells; see the module."""
+    """Return the request's cells; see the module."""
     config: Any = network.config
     settings, given = request.settings, given_by(request)
     player = Player(
@@ -128,7 +128,7 @@ def _inside(note: Note, span: Free) -> bool:
 
 
 def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
-    """New notes of both voices from `span.first` on, until its end is reached."""
+    """Return new notes of both voices from `span.first` on, until its end is reached."""
     voice, context_notes = _Voice(), past[-_CONTEXT:]
     reached = span.first
     for _ in range(4 + (span.end - span.first) // STEPS_PER_BEAT):
@@ -170,7 +170,7 @@ class Slot:
 
 
 def _density(player: Player, span: Free, facts: Facts) -> float:
-    """New notes a beat."""
+    """Return new notes a beat."""
     wished = player.settings.density
     if wished is not None and span.voices == (ACCOMPANIMENT,):
         return wished
@@ -179,7 +179,7 @@ def _density(player: Player, span: Free, facts: Facts) -> float:
 
 
 def _woven(player: Player, known: list[Note], span: Free, facts: Facts) -> _Voice:
-    """New notes of one voice between the known ones of the other."""
+    """Return new notes of one voice between the known ones of the other."""
     density = _density(player, span, facts)
     past = [n for n in known if n.onset_step < span.first][-_CONTEXT // 2 :]
     inside = [n for n in known if _inside(n, span)]
@@ -195,7 +195,7 @@ def _woven(player: Player, known: list[Note], span: Free, facts: Facts) -> _Voic
 
 
 def _varied(player: Player, given: Given, span: Free) -> _Voice:
-    """The source's notes of a span made anew, one for one, from their noised triples."""
+    """Return the source's notes of a span made anew, one for one, from their noised triples."""
     known = [n for n in given.known if n.onset_step < span.end]
     past = sorted(n for n in known if n.onset_step < span.first)[-_CONTEXT // 2 :]
     rows = [Slot(n, True) for n in known if _inside(n, span)]
@@ -275,6 +275,6 @@ def _sums(is_known: list[bool], places: list[int]) -> list[tuple[int, int, float
 
 
 def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
-    """A roll as triples hold it; the network has no part in that."""
+    """Return a roll as triples hold it; the network has no part in that."""
     triples, lost = encode(roll)
     return Recoded(decode(triples, roll.steps, roll.first_step), lost)

@@ -133,7 +133,7 @@ class Condition:
     ahead: Tensor
 
     def free(self) -> Condition:
-        """The same without style and density, for guidance."""
+        """Return the same without style and density, for guidance."""
         nothing = torch.zeros_like(self.style)
         return Condition(self.place, nothing, nothing, self.ahead)
 

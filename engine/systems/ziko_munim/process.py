@@ -21,7 +21,7 @@ ANTICIPATION = "anticipation"
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
-    """The request's cells."""
+    """Return the request's cells."""
     assert isinstance(network, AnticipatingTransformer)
     settings = request.settings
     generator = torch.Generator().manual_seed(settings.seed)
@@ -68,6 +68,6 @@ def _condition(request: FillRequest, window: LatentWindow, ahead: int) -> Condit
 
 
 def recode(network: nn.Module, roll: PianoRoll) -> Recoded:
-    """A roll through the encoder-decoder, without diffusion."""
+    """Return a roll through the encoder-decoder, without diffusion."""
     assert isinstance(network, AnticipatingTransformer)
     return Recoded(through_code(network.coder, roll), encode(roll)[1])
