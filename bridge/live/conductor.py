@@ -46,7 +46,7 @@ class Conductor:
         if event is TransportEvent.STOPPED:
             return self._navigator.halt(now_ns)
         if event is TransportEvent.REANCHORED:
-            self._navigator.reanchor()
+            self._navigator.reanchor(now_ns)
         return clock_news(event, transport)
 
     def note(self, event: NoteEvent) -> list[Effect]:

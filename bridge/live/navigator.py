@@ -104,9 +104,12 @@ class Navigator:
         stage.replanner.rest()
         return effects
 
-    def reanchor(self) -> None:
+    def reanchor(self, now_ns: int) -> None:
         """Follow bar lines that moved under the music."""
-        stage, step = self._stage, self._stage.step
+        stage = self._stage
+        stage.position = stage.transport.reach(now_ns)
+        # A downbeat by hand moves the nearest step here, which may be the next.
+        step = round(stage.position)
         stage.bars.use(stage.transport.meters)
         if stage.policy.region is not None:
             stage.policy.begin(step, stage.scene())

@@ -37,7 +37,6 @@ SILENT_BARS: dict[tuple[str, Value], int] = {
     ("mode", "continue"): 2,  # listens as long as one plays
     ("mode", "vary"): 2,  # waits for its trigger
     ("mode", "infill"): 2,
-    ("reply", "loop"): 1,  # its first pass
     ("bypass", True): 2,
 }
 """Bars without a note after the one in which it was set, of the two before the next change."""

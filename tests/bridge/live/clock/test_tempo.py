@@ -316,3 +316,100 @@ def test_nor_does_renumbering_hide_that_pulses_are_on_time_again() -> None:
             tracker.renumber(1000)
         tracker.pulse(to_ns(at_ms))
     assert tracker.last_pulse == 1000 + len(heard) - 1
+
+
+def told(heard: Times) -> tuple[int, list[float], list[float]]:
+    """The last pulse's number; phase and tempo 7 ms after some of the pulses on the way."""
+    tracker, phases, tempi = TempoTracker(), list[float](), list[float]()
+    tracker.restart(to_ns(heard[0]), 0)
+    for index, at_ms in enumerate(heard[1:], 1):
+        tracker.pulse(to_ns(at_ms))
+        if index in (5, 30, 74, 80, 86, 100, len(heard) - 1):
+            since = tracker.pulses_at(to_ns(at_ms + 7.0)) - tracker.last_pulse
+            phases.append(round(since, 4))
+            tempi.append(round(tracker.bpm, 2))
+    return tracker.last_pulse, phases, tempi
+
+
+def stumbling(kind: str) -> Times:
+    """Five beats of 120 bpm, three of them steady, with what a clock does now and then."""
+    rng = np.random.default_rng(3)
+    times = pulse_times(np.full(120, period_ms(120)))
+    late = np.zeros(120)
+    if kind == "held up":
+        late[72:84] = np.arange(12, 0, -1) * 15.0
+    if kind == "jitter":
+        late += rng.uniform(-3, 3, 120)
+    if kind == "other tempo":
+        times[72:] = times[72] + (times[72:] - times[72]) * 0.8
+    if kind == "ramp":
+        times = pulse_times(period_ms(1) / np.linspace(100, 140, 120))
+    if kind == "late from here":
+        late[72:] = 9.0
+    if kind == "lost":
+        return np.concatenate([times[:72], times[75:]])
+    if kind == "twice":
+        return np.sort(np.concatenate([times, times[72:74] + 1.0]))
+    if kind == "audio periods":
+        return np.ceil(times / (1024 / 48)) * (1024 / 48) + np.arange(120) % 5 * 0.01
+    return times + late
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "phases", "tempi"),
+    [
+        (
+            "held up",
+            119,
+            [0.336, 0.336, 7.536, 1.2, 6.3429, 0.336, 0.336],
+            [120.0, 120.0, 120.0, 428.57, 428.57, 120.0, 120.0],
+        ),
+        (
+            "jitter",
+            119,
+            [0.328, 0.2904, 0.1787, 0.2344, 0.2452, 0.3383, 0.4092],
+            [118.98, 119.98, 119.93, 120.18, 120.0, 120.08, 119.97],
+        ),
+        (
+            "other tempo",
+            119,
+            [0.336, 0.336, -0.008, 0.42, 0.42, 0.42, 0.42],
+            [120.0, 120.0, 121.02, 150.0, 150.0, 150.0, 150.0],
+        ),
+        (
+            "ramp",
+            119,
+            [0.2766, 0.3104, 0.3501, 0.3557, 0.3613, 0.3743, 0.392],
+            [100.68, 110.06, 124.75, 126.76, 128.78, 133.48, 139.86],
+        ),
+        (
+            "late from here",
+            119,
+            [0.336, 0.336, 0.768, 0.336, 0.336, 0.336, 0.336],
+            [120.0, 120.0, 120.0, 120.0, 120.0, 120.0, 120.0],
+        ),
+        (
+            "lost",
+            119,
+            [0.336, 0.336, 3.336, 0.336, 0.336, 0.336, 0.336],
+            [120.0, 120.0, 120.0, 120.0, 120.0, 120.0, 120.0],
+        ),
+        (
+            "twice",
+            119,
+            [0.336, 0.336, 0.336, 0.336, 0.336, 0.336, 0.336],
+            [120.0, 120.0, 120.0, 120.0, 120.0, 120.0, 120.0],
+        ),
+        (
+            "audio periods",
+            119,
+            [0.327, 0.3266, 0.4261, 0.3267, -0.5462, 0.4995, 0.4159],
+            [117.17, 117.19, 117.17, 115.64, 117.17, 123.08, 117.17],
+        ),
+    ],
+)
+def test_what_the_filter_tells_of_a_clock_that_stumbles(
+    kind: str, last: int, phases: list[float], tempi: list[float]
+) -> None:
+    """As measured when the filter was tuned: a change to it shows here. 0.336 is on time."""
+    assert told(stumbling(kind)) == (last, phases, tempi)

@@ -131,3 +131,13 @@ def test_every_note_has_a_length(end: float, onset: int, grid: str, following: i
 @given(anywhere, grids)
 def test_in_a_bar_from_zero_both_agree(step: float, grid: str) -> None:
     assert quantize_in_bar(step, grid, FOUR) == quantize(step, grid)
+
+
+def test_the_edges_of_what_is_early_short_or_in_a_tiny_bar() -> None:
+    bars, tiny = MeterMap(), MeterMap(((0, Meter(3, 32)),))
+    assert early_steps(300.0) == 5.0
+    assert quantize_onset(91.0, "off", bars, 300.0) == 96
+    assert quantize_onset(90.9, "off", bars, 300.0) == 91
+    assert quantize_in_bar(8.5, "16", tiny) == 6, "a bar of nine steps"
+    assert quantize_end(26.6, 24, "16", bars) == 27
+    assert quantize_end(24.2, 24, "16", bars) == 25

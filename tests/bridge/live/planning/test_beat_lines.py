@@ -37,3 +37,24 @@ def test_beat_lines_of_a_song_with_changing_meters() -> None:
 def test_the_same_place_of_another_bar_as_long(left: float, step: int, place: int | None) -> None:
     bars = BeatLines(MeterMap(((0, Meter(4, 4)), (384, Meter(3, 4)))))
     assert bars.same_place(left, step) == place
+
+
+def test_bars_are_looked_up_anew_where_the_lines_moved() -> None:
+    bars = BeatLines(MeterMap())
+    assert bars.bar(10) == (0, 96)
+    bars.use(MeterMap(((0, Meter(3, 4)),)))
+    assert bars.bar(10) == (0, 72)
+
+
+def test_beats_are_counted_from_bar_lines_that_lie_off_them() -> None:
+    bars = BeatLines(MeterMap(((0, Meter(3, 16)),)))
+    assert [bars.beat(step) for step in (17, 18, 35, 36)] == [0, 18, 18, 36]
+    assert [bars.next_beat(step) for step in (17, 18, 35)] == [18, 36, 36]
+
+
+@pytest.mark.parametrize(
+    ("left", "step", "place"),
+    [(0.0, 96, 0), (-5.0, 96, 0), (191.0, 96, 192), (100.0, 288, 96), (103.0, 288, None)],
+)
+def test_the_same_place_may_lie_on_either_side(left: float, step: int, place: int | None) -> None:
+    assert BeatLines(MeterMap()).same_place(left, step) == place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.last_resort import repeated
@@ -78,3 +80,69 @@ def test_a_reply_bars_behind_is_held_against_the_melody_that_it_answers() -> Non
     settings = SampleSettings(low=0, high=127)
     found = repeated(3 * BAR, 4 * BAR, turn, memory, BeatLines(MeterMap()), settings)
     assert [(note.onset_step, note.pitch) for note in found] == [(3 * BAR, 64)]
+
+
+def test_what_began_before_or_begins_after_is_not_repeated() -> None:
+    """next-bar: what sounds from bar 3 on lies a bar earlier in the memory."""
+    settings, bars = SampleSettings(low=0, high=127), BeatLines(MeterMap())
+    for shift in (0, BAR):
+        memory = SongMemory()
+        for onset, voice in ((-6, 1), (0, 1), (12, LEAD), (BEAT - 1, 1), (BEAT, 1)):
+            memory.reply.add(RememberedNote(onset, onset + BEAT, 50, 80, voice))
+        turn, first = Turn(0, shift_steps=shift), 2 * BAR + shift
+        found = repeated(first, first + BEAT, turn, memory, bars, settings)
+        assert [note.onset_step - first for note in found] == [0, BEAT - 1]
+
+
+def test_only_a_bar_in_which_we_played_is_repeated() -> None:
+    memory = song((BAR - 1, 50), (BAR, 48))
+    assert pitches(memory, 3 * BAR, 4 * BAR) == [(3 * BAR, 48)]
+    assert pitches(song((2 * BAR, 50)), 2 * BAR, 3 * BAR) == []
+
+
+@pytest.mark.parametrize(
+    ("pitch", "clashes"),
+    [
+        (62, True),
+        (63, True),
+        (61, True),
+        (64, False),
+        (60, False),
+        (74, True),
+        (86, True),
+        (75, True),
+        (85, True),
+        (87, True),
+        (50, True),
+    ],
+)
+def test_which_pitches_clash_with_a_d(pitch: int, clashes: bool) -> None:
+    held = ((2 * BAR - BEAT, None, 74), (2 * BAR - BEAT, None, 67))
+    memory = song((0, pitch), (0, 57), lead=held)
+    expected = [(2 * BAR, each) for each in sorted({57, pitch})]
+    if clashes and pitch not in (62, 50, 86):
+        expected.remove((2 * BAR, pitch))
+    assert pitches(memory, 2 * BAR, 3 * BAR) == expected
+
+
+@pytest.mark.parametrize(
+    ("onset", "end", "voice", "clashes"),
+    [
+        (2 * BAR - BEAT, None, LEAD, True),
+        (2 * BAR - BEAT, None, ACCOMPANIMENT, False),  # not the melody
+        (2 * BAR - BEAT, 2 * BAR - 1, LEAD, False),  # over
+        (2 * BAR - BEAT, 2 * BAR + 1, LEAD, True),  # sounds here
+        (2 * BAR - BEAT, 2 * BAR + 1, ACCOMPANIMENT, False),
+        (2 * BAR - 16 * BEAT, None, LEAD, True),
+        (2 * BAR - 16 * BEAT - 1, None, LEAD, False),  # held for too long to be meant
+        (3 * BAR - 1, 3 * BAR, LEAD, True),
+        (3 * BAR, 4 * BAR, LEAD, False),
+    ],
+)
+def test_which_notes_of_the_melody_count(
+    onset: int, end: int | None, voice: int, clashes: bool
+) -> None:
+    memory = song((0, 59), (0, 64))
+    memory.input.add(RememberedNote(onset, end, 72, 80, voice))
+    found = [pitch for _, pitch in pitches(memory, 2 * BAR, 3 * BAR)]
+    assert found == ([64] if clashes else [59, 64])

@@ -9,6 +9,7 @@ from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.request_window import (
     WINDOW_STEPS,
     Known,
+    Turn,
     ahead_steps,
     plan_request,
     task_request,
@@ -119,3 +120,21 @@ def test_a_task_leaves_free_what_it_is_to_fill() -> None:
     )
     assert len(request.notes) == 32
     assert task_request(0, 384, None, False, song, BARS, SETTINGS).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("turn", "span", "part"),
+    [
+        (Turn(96), (50, 96), None),
+        (Turn(96), (50, 97), (96, 97)),
+        (Turn(96, 120), (100, 200), (100, 120)),
+        (Turn(96, 120), (120, 200), None),
+        (Turn(96, 120), (119, 200), (119, 120)),
+    ],
+)
+def test_the_part_of_a_span_that_is_ours(
+    turn: Turn, span: tuple[int, int], part: tuple[int, int] | None
+) -> None:
+    assert turn.within(*span) == part
+    steps = [step for step in range(*span) if turn.covers(step)]
+    assert steps == (list(range(*part)) if part else [])
