@@ -28,7 +28,7 @@ class Wake:
         self._sender.setblocking(False)
 
     def fileno(self) -> int:
-        """For `select` and `multiprocessing.connection.wait`."""
+        """Return it for `select` and `multiprocessing.connection.wait`."""
         return self._receiver.fileno()
 
     def set(self) -> None:

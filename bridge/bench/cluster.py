@@ -101,7 +101,8 @@ def _measure(
 def _run_players(
     plan: ClusterPlan, server: ServerProcess, count: int, weather: str
 ) -> dict[str, Any]:
-    """One row: `count` players in this weather; `cut` and `killed` happen a third into the run."""
+    """Return one row: `count` players in this weather; `cut` and `killed` happen a third into the
+    run."""
     seconds = plan.bars * 4 * 60 / plan.bpm
     parts = [
         Part(i, plan.bars, plan.bpm, plan.preset, i / count * 60 / plan.bpm)
@@ -196,7 +197,7 @@ def stats(address: ServerAddress) -> dict[str, int]:
 
 
 def batch_sizes(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
-    """How many plans came from batches of each size, by size."""
+    """Return how many plans came from batches of each size, by size."""
     grown = {name: count - before.get(name, 0) for name, count in after.items()}
     sizes = sorted(int(name.split()[1]) for name in grown if name.startswith("batch "))
     return {str(size): grown[f"batch {size}"] for size in sizes if grown[f"batch {size}"]}
@@ -275,7 +276,7 @@ def line(result: dict[str, Any]) -> str:
 
 
 def table(result: dict[str, Any]) -> str:
-    """All of it for people."""
+    """Return all of it for people."""
     rate = result["plans_a_second"]
     head = (
         f"saturated: {rate['batched']} plans a second in batches of at most {result['batch']}, "

@@ -120,7 +120,7 @@ def tune_score(notes: Sequence[TuneNote], bpm: float) -> MidiScore:
 
 
 def merge_messages(*scores: MidiScore) -> MidiScore:
-    """All messages in order of time; at equal times those of the first score first."""
+    """Return all messages in order of time; at equal times those of the first score first."""
     return sorted((event for score in scores for event in score), key=lambda event: event[0])
 
 

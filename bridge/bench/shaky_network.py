@@ -41,7 +41,7 @@ class Way:
         self._last_s = 0.0
 
     def out_s(self, now_s: float, cut_until_s: float) -> float:
-        """When a message that comes at `now_s` leaves; never before the one ahead of it."""
+        """Return when a message that comes at `now_s` leaves; never before the one ahead of it."""
         weather, rng = self._weather, self._rng
         wait_ms = weather.delay_ms + weather.jitter_ms * rng.uniform(-1.0, 1.0)
         wait_ms += weather.stall_ms if rng.random() < weather.stalls else 0.0

@@ -74,14 +74,14 @@ class StallMeter:
         return [length_ms for length_ms in found if length_ms >= least_ms]
 
     def stood_still(self, from_ns: int, to_ns: int) -> bool:
-        """Was one noted, on any core, that overlaps [from_ns, to_ns]?"""
+        """Say whether one was noted, on any core, that overlaps [from_ns, to_ns]."""
         return any(
             at_ns <= to_ns and from_ns <= at_ns + length_ns
             for at_ns, length_ns in list(self._found)
         )
 
     def figures(self, since_ns: int = 0) -> dict[str, float]:
-        """How many there were, and the longest, in ms."""
+        """Return how many there were, and the longest, in ms."""
         found = self.longer_than(LEAST_STALL_NS / NS_PER_MS, since_ns)
         return {"count": len(found), "longest": round(max(found, default=0.0), 1)}
 

@@ -84,7 +84,7 @@ def melodies() -> list[Path]:
 
 
 def key_of(piece: SourcePiece) -> Key:
-    """Every bundled melody tells its key."""
+    """Return the piece's key: every bundled melody tells it."""
     assert piece.key is not None
     return piece.key
 

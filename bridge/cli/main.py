@@ -81,7 +81,7 @@ class LazyGroup(click.Group):
         self._sources, self._aliases = sources, aliases or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the table's order."""
+        """List the commands in the table's order."""
         return list(self._sources)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but the error of an unknown command names what there is."""
+        """Resolve as click does, but name what there is in the error of an unknown command."""
         known = {*self._sources, *self._aliases}
         if args and args[0] not in known and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self._sources)
@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, source.help) for name, source in self._sources.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does; errors in one line."""
+        """Parse as click does, with errors in one line."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as err:

@@ -83,7 +83,7 @@ def as_dict(found: Replay, parts: list[Path]) -> dict[str, Any]:
 
 
 def report(found: Replay, parts: list[Path]) -> list[str]:
-    """For people."""
+    """Return it for people."""
     late, header = _late_ms(found), found.header
     rows = [
         f"log       {parts[0]}" + (f" and {len(parts) - 1} more parts" * (len(parts) > 1)),

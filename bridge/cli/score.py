@@ -54,7 +54,7 @@ def load_generator(model: Path, device: str) -> Generator:
 
 
 def preset_model(preset: str) -> Path:
-    """Where a preset's model is. Raises PresetError where it has none."""
+    """Return where a preset's model is. Raises PresetError where it has none."""
     from bridge.settings.presets import PresetError, load
 
     found = load(preset)

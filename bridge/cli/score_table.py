@@ -10,7 +10,8 @@ _WIDTH = 16
 
 
 def table(found: dict[str, Any]) -> str:
-    """One task's result (engine.evaluation: `evaluate.evaluate`, `replay_score.rollout_scores`)."""
+    """Return one task's result (engine.evaluation: `evaluate.evaluate`,
+    `replay_score.rollout_scores`)."""
     lines = [
         f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
         f"windows of {found['beats']} beats{_of_style(found)}"
@@ -73,7 +74,7 @@ def _replies(harmony: Mapping[str, Any]) -> list[str]:
 
 
 def _consistencies(players: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Nothing where no window was long enough."""
+    """Return nothing where no window was long enough."""
     names = list(dict.fromkeys(name for each in players.values() for name in each))
     if not names:
         return []
@@ -95,7 +96,7 @@ def _by_ear(found: Mapping[str, Any]) -> list[str]:
 
 
 def _against_rule(found: Mapping[str, Any]) -> list[str]:
-    """Nothing in tasks that the rule baseline does not play."""
+    """Return nothing in tasks that the rule baseline does not play."""
     if not found:
         return []
     lines = ["", _row("nearer than the rule", found)]

@@ -104,7 +104,7 @@ def _take(message: OscMessage, found: Status) -> bool:
 
 
 def lines(found: Status) -> list[str]:
-    """For people: what matters on stage first."""
+    """Return it for people: what matters on stage first."""
     figures = found.figures
     beats = " ".join(
         f"{name} {figures.get(name, 0):.0f}"

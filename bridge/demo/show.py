@@ -203,7 +203,7 @@ def make_wav(path: Path, wav: Path, soundfont: Path | None) -> None:
 
 
 def summary(tune: Tune, outcome: Performed) -> list[str]:
-    """How it went, in words."""
+    """Return how it went, in words."""
     stats = outcome.stats
     beats = ", ".join(f"{stats.get(name, 0):.0f} {name}" for name in ("fresh", "stale", "rest"))
     return [

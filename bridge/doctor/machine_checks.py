@@ -29,7 +29,7 @@ _PLANS = 5
 
 
 def versions() -> Finding:
-    """Which versions of what."""
+    """Return which versions of what."""
     own = " ".join(
         [f"midi-diffuse {_version('midi-diffuse')}", f"Python {platform.python_version()}"]
     )
@@ -60,7 +60,7 @@ def realtime() -> Finding:
 
 
 def timers() -> Finding:
-    """How late this machine wakes a thread that sleeps."""
+    """Return how late this machine wakes a thread that sleeps."""
     with ThreadPoolExecutor(1) as pool:
         late_ms = sorted(pool.submit(_naps).result())
     p99 = late_ms[int(0.99 * len(late_ms))]
@@ -80,7 +80,7 @@ def _naps() -> list[float]:
 
 
 def osc_port(port: int) -> Finding:
-    """Is the OSC port to be had?"""
+    """Find out whether the OSC port is to be had."""
     try:
         OscServer("127.0.0.1", port, None, lambda command: None).stop()
     except OscPortError as err:
@@ -89,7 +89,7 @@ def osc_port(port: int) -> Finding:
 
 
 def folder(path: Path) -> Finding:
-    """Can the event log be written?"""
+    """Find out whether the event log can be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -101,7 +101,7 @@ def folder(path: Path) -> Finding:
 
 
 def models() -> list[Finding]:
-    """Are the presets whole, and their models the ones that were shipped or trusted?"""
+    """Find out whether presets are whole, and their models shipped or trusted ones."""
     listed = presets.list_presets()
     bad = [
         Finding("preset", FAIL if each.origin == "shipped" else WARN, f"{each.name}: {each.error}")

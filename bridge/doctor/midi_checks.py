@@ -33,7 +33,7 @@ _LATE_LOOP_MS = 30.0
 
 
 def systems(api: str) -> Finding:
-    """Which MIDI systems answer, and their ports."""
+    """Return which MIDI systems answer, and their ports."""
     found = list_ports(api)
     if not found:
         return Finding("MIDI system", FAIL, "none answers", no_midi_advice())
@@ -42,7 +42,7 @@ def systems(api: str) -> Finding:
 
 
 def virtual_ports(api: str) -> Finding:
-    """Can we make ports of our own?"""
+    """Find out whether we can make ports of our own."""
     opened = open_port("out", "", candidates(api))
     if opened is None:
         fix = (
@@ -86,7 +86,7 @@ def echo(api: str) -> Finding:
 
 
 def loop(out_name: str, in_name: str, api: str) -> Finding:
-    """How long a note takes from one port to another, over a loop that you made."""
+    """Return how long a note takes from one port to another, over a loop that you made."""
     keys = candidates(api)
     source, target = open_existing("in", in_name, keys), open_existing("out", out_name, keys)
     late_ms = [_there_and_back_ms(target.device, source.device) for _ in range(_LOOP_NOTES)]

@@ -49,7 +49,7 @@ class EngineKeeper(Protocol):
         ...
 
     def allow(self, hang_ns: int) -> None:
-        """From now on an engine of this machine that takes so long for a plan hangs."""
+        """Allow this long for a plan; an engine of this machine that takes longer hangs."""
         ...
 
     def submit(self, request: PlanRequest) -> None:

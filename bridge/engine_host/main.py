@@ -74,7 +74,7 @@ class EngineSpec:
         return self.preset or Path(self.model).stem
 
     def same_engine(self, other: EngineSpec) -> bool:
-        """Whether one process can serve both."""
+        """Return whether one process can serve both."""
         return replace(self, preset="", warm_up=other.warm_up) == replace(other, preset="")
 
 
@@ -96,7 +96,7 @@ class Engine(Protocol):
         ...
 
     def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
-        """Each as `plan` answers it, made together; requests of one cohort."""
+        """Return each as `plan` answers it, made together; requests of one cohort."""
         ...
 
 

@@ -29,6 +29,6 @@ class Patience:
         self.hang_ns = FIRST_NS
 
     def limit_ns(self, elapsed_ns: Sequence[int]) -> int:
-        """How long a plan may take after others that took `elapsed_ns`."""
+        """Return how long a plan may take after others that took `elapsed_ns`."""
         slowest_ns = max(elapsed_ns[-RECENT:], default=MOST_NS)
         return min(MOST_NS, max(LEAST_NS, self.hang_ns, _TIMES * slowest_ns))

@@ -343,7 +343,7 @@ class EngineSupervisor:
                 self._lost(child, "the engine did not answer")
 
     def _given_up_ns(self, child: EngineChild) -> int:
-        """When an answer is given up."""
+        """Return when an answer is given up."""
         limit_ns = self._patience.limit_ns(list(self.elapsed_ns)) if child.ready else LOAD_NS
         return (child.busy_ns or 0) + limit_ns
 

@@ -34,7 +34,7 @@ _LONGEST_NS = 3600 * NS_PER_S
 
 
 def pack(kind: bytes, head: dict[str, Any], *arrays: NDArray[np.int32]) -> bytes:
-    """One frame."""
+    """Return one frame."""
     text = json.dumps(head).encode()
     return b"".join([kind, _HEAD.pack(len(text)), text, *(array.tobytes() for array in arrays)])
 

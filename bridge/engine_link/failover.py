@@ -265,7 +265,7 @@ class FailoverEngine:
             self._link.later(_PROBE_S if self._told else 0.0, self._probe_again)
 
     def _say_ready(self, plan_ns: int) -> None:
-        """From now on the server plays."""
+        """Let the server play from now on."""
         where = f"{self._spec.name} on {self._server.name}"
         detail = f"{where}, {plan_ns / NS_PER_MS:.0f} ms a plan"
         news = f"{detail}: plays from now on" if self._local_ready or self._told else ""

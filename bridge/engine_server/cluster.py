@@ -153,7 +153,7 @@ def start_model(model: Any, fleet: Fleet) -> tuple[Offer, AskEngine]:
 
 
 def _gpu_share(fleet: Fleet) -> float:
-    """Of a GPU, what each replica is given: Ray hides them all from who asks for none."""
+    """Return the share of a GPU of each replica: Ray hides them all from who asks for none."""
     import ray
 
     gpus = float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]

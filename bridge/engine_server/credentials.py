@@ -116,6 +116,6 @@ def _name(text: str):  # type: ignore[no-untyped-def]  # cryptography is there w
 
 
 def _write(path: Path, data: bytes) -> None:
-    """For the owner's eyes only."""
+    """Write it for the owner's eyes only."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)

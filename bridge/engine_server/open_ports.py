@@ -25,7 +25,7 @@ class Listening:
 
 
 def supported() -> bool:
-    """Whether the system lets us look."""
+    """Return whether the system lets us look."""
     return sys.platform == "linux"
 
 
@@ -58,7 +58,7 @@ def family(root: int) -> list[int]:
 
 
 def is_loopback(address: str) -> bool:
-    """Of an address as /proc/net writes it: hexadecimal, words in this machine's byte order."""
+    """Read an address as /proc/net writes it: hexadecimal, words in this machine's byte order."""
     if len(address) == 8:
         return address[6:] == _V4_LOOPBACK
     if address.startswith(_MAPPED):

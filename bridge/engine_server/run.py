@@ -98,7 +98,7 @@ def spec_of(name: str, config: ServerConfig) -> EngineSpec:
 
 
 def _start_all(specs: list[EngineSpec], fleet: Fleet) -> tuple[list[Offer], dict[str, AskEngine]]:
-    """Each model once, however many presets play it. Raises ClusterError."""
+    """Return each model once, however many presets play it. Raises ClusterError."""
     from bridge.engine_server.replica import PinnedModel
 
     offers: list[Offer] = []

@@ -189,7 +189,7 @@ class Header:
     settings: dict[str, Value]
 
     def line(self) -> str:
-        """As it is written."""
+        """Return it as it is written."""
         own = {row.name: getattr(self, row.name) for row in fields(self) if row.name != "version"}
         return to_json({"midi-diffuse": self.version, "format": _FORMAT, "stores": STORES, **own})
 

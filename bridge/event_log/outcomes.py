@@ -58,11 +58,11 @@ class TakesSteps(Protocol):
         ...
 
     def wake_ns(self, now_ns: int) -> int | None:
-        """When the next Tick is wanted."""
+        """Return when the next Tick is wanted."""
         ...
 
     def due_ns(self) -> int | None:
-        """When the next note falls due."""
+        """Return when the next note falls due."""
         ...
 
 

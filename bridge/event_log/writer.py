@@ -54,7 +54,7 @@ Noted = tuple[int, Command, Sequence[Effect], str]
 
 
 def logs_folder() -> Path:
-    """Where logs lie by default: $XDG_STATE_HOME/midi-diffuse/log on Linux."""
+    """Return where logs lie by default: $XDG_STATE_HOME/midi-diffuse/log on Linux."""
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "log"
 
 
@@ -219,7 +219,7 @@ def _compress(plain: Path, pause_s: float) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Is it a part of a log of ours: by its name, and by how it begins? Nothing else is deleted."""
+    """Say whether it is part of a log of ours, by name and beginning; no other is deleted."""
     if _PART.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
         return False
     opened = gzip.open if path.suffix == ".gz" else open
@@ -247,7 +247,8 @@ def _make_room(folder: Path) -> None:
 
 
 def parts_of(log: Path) -> list[Path]:
-    """All parts of the log that `log` is one of, in order; of a folder, those of its newest log.
+    """Return all parts of the log that `log` is one of, in order; of a folder, those of its newest
+    log.
 
     Raises LogError where there is none.
     """

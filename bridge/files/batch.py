@@ -77,7 +77,7 @@ def file_options(suffixes: Sequence[str]) -> Callable[[AnyFunction], AnyFunction
 
 
 def pairs(where: Where, suffixes: Sequence[str], *, beside: bool = False) -> list[FilePair]:
-    """Every input with its own target. Raises click.UsageError when there is no sense in it.
+    """Return every input with its own target. Raises click.UsageError when there is no sense in it.
 
     suffixes: what a result's name may end in. Results keep a fitting ending, else get the first.
     beside: where the command line says nothing, each file's result goes beside it.

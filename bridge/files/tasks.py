@@ -87,7 +87,7 @@ class SourcePiece:
         return self.lines[from_bar - 1], self.lines[to_bar]
 
     def voiced(self) -> list[Note]:
-        """All notes by voice; with an uncertain melody everything is accompaniment."""
+        """Return all notes by voice; with an uncertain melody everything is accompaniment."""
         if self.melody.certain:
             return [*self.melody.lead, *self.melody.rest]
         whole = [*self.melody.lead, *self.melody.rest]
@@ -197,7 +197,7 @@ def new_notes(job: Job, answer: PianoRoll, velocity: int = 0) -> list[Note]:
 
 
 def _velocity_beside(note: Note, around: Sequence[Note], onsets: NDArray[np.int64]) -> int:
-    """From the melody within a beat of `note`, else from all of it; a new lead is as loud."""
+    """Take it from the melody within a beat of `note`, else all of it; a new lead is as loud."""
     share = _REPLY_SHARE if note.voice == ACCOMPANIMENT else 1.0
     low, high = np.searchsorted(
         onsets, [note.onset_step - STEPS_PER_BEAT, note.onset_step + STEPS_PER_BEAT + 1]
@@ -270,7 +270,7 @@ def _bars_ahead(meters: MeterMap, start: int, bars: int) -> int:
 
 
 def _bars_of(piece: SourcePiece, start: int, end: int) -> tuple[int, int]:
-    """Numbers of the first and last bar in the steps [start, end)."""
+    """Return numbers of the first and last bar in the steps [start, end)."""
     inside = [n for n, (a, _) in enumerate(pairwise(piece.lines), 1) if start <= a < end]
     return inside[0], inside[-1]
 
@@ -337,7 +337,7 @@ def range_warnings(job: Job, notes: Sequence[Note]) -> list[str]:
 
 
 def overlay_warnings(piece: SourcePiece, job: Job, *, replaced: bool) -> list[str]:
-    """Where new notes sound on top of the ones they stand for."""
+    """Return where new notes sound on top of the ones they stand for."""
     covered = any(
         job.from_step <= piece.score.step_at(note.onset_tick) < job.to_step
         for part in job.replaced

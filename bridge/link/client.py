@@ -37,7 +37,7 @@ NO_AALINK = "clock link: aalink is not installed; pip install 'midi-diffuse[link
 
 
 def link_is_installed() -> bool:
-    """Can a Link session be joined at all? Imports nothing."""
+    """Say whether a Link session can be joined at all; imports nothing."""
     return importlib.util.find_spec("aalink") is not None
 
 

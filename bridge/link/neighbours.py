@@ -51,7 +51,7 @@ class Neighbours:
         return False
 
     def announced(self) -> bool:
-        """Has a peer announced itself since the last call? Never blocks."""
+        """Say whether a peer announced itself since the last call; never blocks."""
         found = False
         for _ in range(_MOST_PACKETS):
             try:

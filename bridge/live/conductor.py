@@ -91,7 +91,7 @@ class Conductor:
         return self._catch_up(now_ns) + self._navigator.switch(now_ns)
 
     def panic(self, now_ns: int) -> list[Effect]:
-        """Every note off now, plans forgotten; then go on."""
+        """End every note now, forget the plans, and go on."""
         stage = self._stage
         effects = self._catch_up(now_ns) + stage.performer.silence(now_ns)
         effects += stage.performer.end_through(now_ns)
@@ -131,7 +131,7 @@ class Conductor:
         return self._send(now_ns)
 
     def wake_ns(self, now_ns: int) -> int:
-        """When `advance` has something to do next."""
+        """Return when `advance` has something to do next."""
         stage, latest_ns = self._stage, now_ns + _LOOK_NS
         if not stage.playing:
             return latest_ns

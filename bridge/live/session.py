@@ -85,11 +85,11 @@ class Session:
         return self._dispatch(command) + self._report()
 
     def wake_ns(self, now_ns: int) -> int | None:
-        """When the next Tick is wanted, at the latest; `now_ns` or before means at once."""
+        """Return when the next Tick is wanted, at the latest; `now_ns` or before means at once."""
         return self._conductor.wake_ns(now_ns)
 
     def due_ns(self) -> int | None:
-        """When the next note-on or note-off falls due, or None."""
+        """Return when the next note-on or note-off falls due, or None."""
         return self.stage.due_ns()
 
     @property
@@ -266,7 +266,7 @@ class Session:
         return effects + self._report_link()
 
     def _report_link(self) -> list[Effect]:
-        """Whether to be in a Link session, and the bars to count in there."""
+        """Return whether to be in a Link session, and the bars to count in there."""
         beats = None
         if self.knobs.text("clock") == "link":
             beats = self.knobs.meter.bar_steps / STEPS_PER_BEAT

@@ -111,12 +111,12 @@ class Stage:
         return Scene(self.knobs, self.bars, self.song, horizon, self.silent_since)
 
     def due_ns(self) -> int | None:
-        """When the next note-on or note-off falls due, or None."""
+        """Return when the next note-on or note-off falls due, or None."""
         step = self.performer.next_step() if self.playing else None
         return None if step is None else self.transport.ns_at(step + self.output_offset_steps)
 
     def place(self, at_ns: int) -> Place:
-        """Where in the song an instant lies."""
+        """Return where in the song an instant lies."""
         transport, grid = self.transport, self.knobs.text("input_quantize")
         return Place(transport.position_steps(at_ns), grid, transport.meters, transport.bpm)
 

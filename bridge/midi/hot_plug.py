@@ -113,7 +113,7 @@ class JackWatcher:
         ports.ask_before_notes(self._stands_still)
 
     def look(self) -> None:
-        """Is the server there, and are the ports?"""
+        """Find out whether the server is there, and the ports."""
         if self._watch is not None and not self._watch.alive:
             with self._busy:
                 self._watch.close()

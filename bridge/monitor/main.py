@@ -20,7 +20,7 @@ class MonitorError(Exception):
 
 
 def is_installed() -> bool:
-    """Are the libraries of the extra `monitor` there?"""
+    """Say whether the libraries of the extra `monitor` are there."""
     return all(find_spec(name) for name in ("starlette", "uvicorn", "websockets"))
 
 

@@ -69,7 +69,7 @@ class Memory:
             self._follow(float(words[0]), int(words[1]), float(words[2]))
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all of it, for JSON."""
         return {
             "parameters": self.parameters,
             "learned": self.learned,

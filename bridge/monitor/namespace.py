@@ -31,7 +31,7 @@ _BY_PATH: dict[str, OscRow] = {row.address: row for row in (*IN_ROWS, *OUT_ROWS)
 
 
 def host_info(osc: tuple[str, int], web: tuple[str, int]) -> Node:
-    """Where OSC and WebSockets go, and what is understood here."""
+    """Return where OSC and WebSockets go, and what is understood here."""
     known = dict.fromkeys(ATTRIBUTES[3:], True)
     return {
         "NAME": "midi-diffuse",
@@ -63,7 +63,7 @@ def node(path: str, values: Mapping[str, Value]) -> Node | None:
 
 
 def is_parameter(path: str) -> bool:
-    """Whether a node has a value that can be listened to."""
+    """Return whether a node has a value that can be listened to."""
     row = _BY_PATH.get(path)
     return row is not None and isinstance(row.source, Parameter)
 

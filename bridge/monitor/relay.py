@@ -53,7 +53,7 @@ class Page:
         self._filled.set()
 
     async def take(self) -> list[list[Any]]:
-        """All that waits, at least one."""
+        """Return all that waits, at least one."""
         await self._filled.wait()
         self._filled.clear()
         messages = list(self._waiting)

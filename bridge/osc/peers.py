@@ -44,7 +44,7 @@ class Peers:
         self._heard = (_LOOPBACK, *(self._named or _PRIVATE))
 
     def may_ask(self, host: str) -> bool:
-        """Are its datagrams read, and answered?"""
+        """Say whether its datagrams are read and answered."""
         return _within(host, self._heard)
 
     def may_direct(self, asker: str, host: str) -> bool:

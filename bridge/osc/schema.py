@@ -242,7 +242,7 @@ def hint(problem: OscProblem) -> str:
 
 
 def is_own_reply(problem: OscProblem) -> bool:
-    """Whether one of our own answers came back; answering it would go round in circles."""
+    """Return whether one of our own answers came back; answering it would go round in circles."""
     return problem.address.startswith(OUT_PREFIX)
 
 

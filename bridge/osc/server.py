@@ -182,7 +182,7 @@ class OscServer:
             del self._subscribers[peer]
 
     def reply_address(self, sender: Address) -> Address:
-        """Where answers to `sender` go: its host, at our reply port."""
+        """Return where answers to `sender` go: its host, at our reply port."""
         return sender[0], self.reply_port
 
     def send(self, message: OscOut) -> None:

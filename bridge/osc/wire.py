@@ -182,7 +182,8 @@ _READERS: dict[str, Callable[[bytes, int], tuple[Value | bytes | None, int]]] = 
 
 
 def encode_packet(address: str, arguments: Sequence[Value]) -> bytes:
-    """One message of at most MOST_REPLY_BYTES, with only `i`, `f` and `s`, which all clients read.
+    """Return one message of at most MOST_REPLY_BYTES, with only `i`, `f` and `s`, which all clients
+    read.
 
     Long strings are cut, then arguments left off the end, until it fits.
     """

@@ -262,7 +262,7 @@ class Daemon:
         yield OscOut(OUT_PREFIX + "stats", ("end", float(len(figures))), to)
 
     def _healths(self) -> list[Health]:
-        """Of every thread that runs until the end."""
+        """Return those of every thread that runs until the end."""
         parts: tuple[WatchedThread, ...] = (
             self._transport,
             self._outbox,

@@ -46,6 +46,6 @@ def of_engine(engine: EngineKeeper) -> dict[str, float]:
 
 
 def of_osc(counts: OscCounts) -> dict[str, float]:
-    """Messages that were not acted on."""
+    """Return messages that were not acted on."""
     names = ("dropped", "malformed", "refused", "lost")
     return {f"osc_{name}": float(getattr(counts, name)) for name in names}

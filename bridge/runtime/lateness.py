@@ -23,12 +23,13 @@ class Lateness:
         self.count += 1
 
     def since(self, count: int) -> Sequence[int]:
-        """How late the notes from number `count` on were sent, in ns; the oldest may be gone."""
+        """Return how late the notes from number `count` on were sent, in ns; the oldest may be
+        gone."""
         last = self.count
         return [self._late_ns[i % self.SIZE] for i in range(max(count, last - self.SIZE), last)]
 
     def known_ns(self) -> list[int]:
-        """How late each was, in ns; no order is promised."""
+        """Return how late each was, in ns; no order is promised."""
         return list(self._late_ns[: min(self.count, self.SIZE)])
 
     def percentiles_ms(self, shares: Sequence[float]) -> list[float]:

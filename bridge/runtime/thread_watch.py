@@ -37,7 +37,7 @@ class ThreadWatch:
         return not self._hung
 
     def hanging(self, healths: Iterable[Health], now_ns: int) -> Iterator[str]:
-        """Names of threads that hang since the last look. Raises ThreadEndedError."""
+        """Yield names of threads that hang since the last look. Raises ThreadEndedError."""
         for health in healths:
             if not health.alive:
                 raise ThreadEndedError(f"the {health.name} thread has ended; leaving")

@@ -68,11 +68,11 @@ class Steppable(Protocol):
         ...
 
     def wake_ns(self, now_ns: int) -> int | None:
-        """When the next Tick is wanted."""
+        """Return when the next Tick is wanted."""
         ...
 
     def due_ns(self) -> int | None:
-        """When the next note falls due."""
+        """Return when the next note falls due."""
         ...
 
 
@@ -146,7 +146,7 @@ class TransportThread:
             self._send((NOTE_OFF | channel, pitch, 0))
 
     def turn(self) -> int | None:
-        """One round: send what is due, take commands, let time pass; gives the next wake.
+        """Go one round: send what is due, take commands, let time pass; return the next wake.
 
         The thread's loop; by itself for tests, which bring their own clock.
         """
@@ -204,7 +204,7 @@ class TransportThread:
             self._collected_ns = now_ns
 
     def _early(self, wake_ns: int | None) -> int | None:
-        """When to wake: in time to make ready what falls due next."""
+        """Return when to wake: in time to make ready what falls due next."""
         due_ns = self._session.due_ns()
         if due_ns is None:
             return wake_ns
@@ -212,7 +212,7 @@ class TransportThread:
         return ready_ns if wake_ns is None else min(wake_ns, ready_ns)
 
     def _only_patient_wait(self) -> bool:
-        """Is there no command in the inbox that may silence a note which is due?"""
+        """Say whether no command in the inbox may silence a note which is due."""
         self._taken += self._inbox.take(_MOST_COMMANDS - len(self._taken))
         return all(map(_is_patient, self._taken))
 
@@ -309,14 +309,14 @@ class TransportThread:
 
 
 def _begins(command: Command) -> bool:
-    """Is it a note-on?"""
+    """Say whether it is a note-on."""
     if not isinstance(command, MidiIn) or len(command.data) < 3:
         return False
     return command.data[0] & 0xF0 == NOTE_ON and command.data[2] > 0
 
 
 def _is_patient(command: Command) -> bool:
-    """Can it wait until the notes of this instant are out? What may silence them cannot."""
+    """Say whether it can wait for the notes of this instant; what may silence them cannot."""
     if isinstance(command, MidiIn):
         return not command.data or command.data[0] == _CLOCK or command.data[0] < CONTROL_CHANGE
     return isinstance(command, PlanArrived | EngineState | LinkHeard | AskParameter)

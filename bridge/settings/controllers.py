@@ -45,7 +45,7 @@ class Controllers:
         self.waiting = _learnable(name)
 
     def teach(self, name: str, channel: int, controller: int) -> None:
-        """From now on this controller moves `name`, and no other does but the table's own.
+        """Let this controller move `name`, and no other but the table's own, from now on.
 
         Raises ParameterError.
         """

@@ -93,7 +93,7 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Every parameter once; what no group names comes under `More`."""
+    """Return every parameter once; what no group names comes under `More`."""
     by_name = {row.name: row for row in PARAMETERS}
     found = [Group(title, tuple(by_name.pop(name) for name in names)) for title, names in _GROUPS]
     return [*found, Group("More", tuple(by_name.values()))] if by_name else found

@@ -41,7 +41,7 @@ class Knobs:
         return self._values[name]
 
     def all(self) -> dict[str, Value]:
-        """Every value in force, by name."""
+        """Return every value in force, by name."""
         return dict(self._values)
 
     def number(self, name: str) -> float:
@@ -66,7 +66,7 @@ class Knobs:
         return Meter.parse(self.text("meter"))
 
     def sample_settings(self, calls: int, read: Key | None = None) -> SampleSettings:
-        """How the engine is to fill, with `calls` sampler calls.
+        """Return how the engine is to fill, with `calls` sampler calls.
 
         read: the key that was read from the music, for `key` `auto`.
         """

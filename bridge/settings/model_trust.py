@@ -50,7 +50,7 @@ def check(model: Path, shipped: Path) -> str:
 
 
 def trust(model: Path) -> str:
-    """From now on load this file; gives its checksum. Raises TrustError."""
+    """Trust this file from now on; return its checksum. Raises TrustError."""
     digest, path = checksum(model), list_file()
     if digest in _trusted():
         return digest

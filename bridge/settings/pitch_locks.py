@@ -20,7 +20,7 @@ SCALES: dict[str, tuple[int, ...]] = {
 
 
 def chord_pitch_classes(text: str) -> frozenset[int]:
-    """Pitch classes of `Am7`, `F#`, `C/E` or note names `C E G`; empty text gives none.
+    """Return pitch classes of `Am7`, `F#`, `C/E` or note names `C E G`; empty text gives none.
 
     Raises ChordError.
     """
@@ -30,7 +30,7 @@ def chord_pitch_classes(text: str) -> frozenset[int]:
 def allowed_pitch_classes(
     key: str, scale: str, chord: str, read: Key | None = None
 ) -> frozenset[int]:
-    """Pitch classes the reply may use; empty means all. A chord wins over a scale.
+    """Return pitch classes the reply may use; empty means all. A chord wins over a scale.
 
     read: the key that was read from the music, for key `auto`, which has a scale of its own.
     """

@@ -74,7 +74,7 @@ class Listed:
 
 
 def shared_dir(name: str) -> Path:
-    """Where the shipped folder `name` (`presets`, `max_patches`) lies.
+    """Return where the shipped folder `name` (`presets`, `max_patches`) lies.
 
     In a checkout it is beside `bridge`; an installed wheel puts it under `share/midi-diffuse`.
     """
@@ -90,7 +90,7 @@ def shared_dir(name: str) -> Path:
 
 
 def user_dir() -> Path:
-    """Where the user's own presets lie; it need not exist."""
+    """Return where the user's own presets lie; it need not exist."""
     return platformdirs.user_config_path("midi-diffuse", appauthor=False) / "presets"
 
 
@@ -110,7 +110,8 @@ def load(name_or_path: str | Path) -> Preset:
 
 
 def list_presets() -> list[Listed]:
-    """Every preset by name; broken ones with their error. The user's own replaces a shipped one."""
+    """Return every preset by name; broken ones with their error. The user's own replaces a shipped
+    one."""
     listed: dict[str, Listed] = {}
     for origin, path in _files():
         try:

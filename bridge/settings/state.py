@@ -49,7 +49,7 @@ class State:
 
 
 def default_path() -> Path:
-    """Where it lies: $XDG_STATE_HOME/midi-diffuse/state.json on Linux; it need not exist."""
+    """Return where it lies: $XDG_STATE_HOME/midi-diffuse/state.json on Linux; it need not exist."""
     return platformdirs.user_state_path("midi-diffuse", appauthor=False) / "state.json"
 
 

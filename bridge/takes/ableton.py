@@ -196,7 +196,7 @@ class AbletonClient:
         self.send("/live/clip/add/notes", track, slot, *flat)
 
     def _count(self, track: int, slot: int) -> int:
-        """How many notes the clip has: five values each, after the two indices."""
+        """Return how many notes the clip has: five values each, after the two indices."""
         return (len(self.ask("/live/clip/get/notes", track, slot)) - 2) // 5
 
     def _until(self, done: Callable[[], bool], otherwise: str) -> None:

@@ -27,7 +27,7 @@ Now = Callable[[], datetime.datetime]
 
 
 def takes_folder() -> Path:
-    """Where takes go by default: $XDG_DATA_HOME/midi-diffuse/takes on Linux."""
+    """Return where takes go by default: $XDG_DATA_HOME/midi-diffuse/takes on Linux."""
     return platformdirs.user_data_path("midi-diffuse", appauthor=False) / "takes"
 
 

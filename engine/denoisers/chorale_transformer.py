@@ -100,7 +100,7 @@ class ChoraleTransformer(Denoiser):
         nn.init.constant_(self.out.bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits of x0, [B, 1, 1, K, S].
+        """Return logits of x0, [B, 1, 1, K, S].
 
         noisy: 0/1 cells, zero where known. mask: 1 where known: a frame after a piece's end, which
         nothing is used of. level [B]: 0..1. The others are for the families that have tasks.

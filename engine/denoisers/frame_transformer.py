@@ -137,7 +137,7 @@ class FrameTransformer(Denoiser):
         nn.init.normal_(self.bar.weight, std=0.02)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits of x0, [B, V, P, K, S]."""
+        """Return logits of x0, [B, V, P, K, S]."""
         return self.denoise(inputs.noisy, inputs.level, self.encode(inputs))
 
     def encode(self, inputs: Inputs) -> Context:
@@ -155,7 +155,7 @@ class FrameTransformer(Denoiser):
         return Context(inputs, features, condition, shift)
 
     def denoise(self, noisy: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Logits of x0, [B, V, P, K, S]."""
+        """Return logits of x0, [B, V, P, K, S]."""
         cells = self.fold(noisy)
         if self.in_key:
             cells = moved(cells, context.shift, 0.0)
@@ -176,7 +176,8 @@ class FrameTransformer(Denoiser):
         plan: Tensor,
         planned: Tensor,
     ) -> Tensor:
-        """Logits of x0 by token, [B, N, C, K], of music that is folded and in its key already.
+        """Return logits of x0 by token, [B, N, C, K], of music that is folded and in its key
+        already.
 
         cells: noisy and known ones, folded, [B, N, 2C, K]. mask_share: share of known cells of
         each channel, [B, N, C]. The others as in `Inputs`.
@@ -207,7 +208,7 @@ class FrameTransformer(Denoiser):
         return h
 
     def _trunk(self, noisy: Tensor, level: Tensor, features: Tensor, condition: Tensor) -> Tensor:
-        """Logits by token, [B, N, C, K], from folded noisy cells and `_token_features`."""
+        """Return logits by token, [B, N, C, K], from folded noisy cells and `_token_features`."""
         batch, tokens = noisy.shape[0], noisy.shape[1]
         h = features + F.linear(noisy.flatten(2), self.embed.weight[:, : self.noisy_cells])
         condition = self.time(level_waves(level)) + condition

@@ -72,7 +72,7 @@ class Denoiser(nn.Module):
     """
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits of x0, [B, V, P, K, S]."""
+        """Return logits of x0, [B, V, P, K, S]."""
         raise NotImplementedError
 
     def encode(self, inputs: Inputs) -> Context:
@@ -81,7 +81,7 @@ class Denoiser(nn.Module):
         return Context(inputs, nothing, nothing, nothing)
 
     def denoise(self, noisy: Tensor, level: Tensor, context: Context) -> Tensor:
-        """Logits of x0, [B, V, P, K, S], as `forward` of the same inputs with this noise."""
+        """Return logits of x0, [B, V, P, K, S], as `forward` of the same inputs with this noise."""
         fixed = context.inputs
         logits: Tensor = self.forward(
             Inputs(

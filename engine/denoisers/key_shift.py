@@ -30,7 +30,7 @@ def key_profiles() -> list[float]:
 
 
 def key_shift(known: Tensor, profiles: list[float], low_pitch: int, trust: float = 0.05) -> Tensor:
-    """Semitones, int64 [B] from -6 to 5, that move each window to C major or A minor.
+    """Return semitones, int64 [B] from -6 to 5, that move each window to C major or A minor.
 
     The key whose profile correlates best with how long each pitch class is known to sound. Read
     from the lead; from the accompaniment where there is no lead: `trust` is its weight, low
@@ -67,7 +67,7 @@ def turned(plan: Tensor, shift: Tensor) -> Tensor:
 
 
 def key_of_classes(classes: Tensor, profiles: list[float]) -> Tensor:
-    """Semitones, int64 [B] from -6 to 5, to C major or A minor; classes: weights [B, 12]."""
+    """Return semitones, int64 [B] from -6 to 5, to C major or A minor; classes: weights [B, 12]."""
     fits = torch.tensor(profiles, dtype=classes.dtype, device=classes.device).view(24, 12)
     tonic = torch.argmax(classes @ fits.t(), dim=1) // 2
     return (6 - tonic) % 12 - 6

@@ -66,7 +66,7 @@ class PaperUnet(Denoiser):
         nn.init.constant_(self.out.bias, -2.0)  # type: ignore[arg-type]
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits of x0, [B, 1, 1, K, S]; of the inputs only `noisy` and `known` are used.
+        """Return logits of x0, [B, 1, 1, K, S]; of the inputs only `noisy` and `known` are used.
 
         noisy: 0/1 cells, zero where known. known: 0/1 cells, zero where free. Both
         [B, 1, 1, K, S].

@@ -76,7 +76,8 @@ def _term(
 
 
 def spread_levels(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Noise levels [B], spread evenly over 0 to 1, in random order: a batch sees all of them."""
+    """Return noise levels [B], spread evenly over 0 to 1, in random order: a batch sees all of
+    them."""
     order = torch.randperm(size, generator=generator, device=device)
     place = torch.rand(size, generator=generator, device=device)
     return ((order + place) / size).clamp(*_LEVELS)
@@ -111,5 +112,6 @@ def kl_bernoulli(p: Tensor, q: Tensor) -> Tensor:
 
 
 def free_steps(batch: Batch) -> Tensor:
-    """How many steps of each window have a free cell, float64 [B]: what a bound is divided by."""
+    """Return how many steps of each window have a free cell, float64 [B]: what a bound is divided
+    by."""
     return torch.from_numpy((~batch.mask).any(axis=1).sum(axis=-1)).double()

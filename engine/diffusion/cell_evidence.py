@@ -43,7 +43,8 @@ class CellEvidence(nn.Module):
     def forward(
         self, logits: Tensor, seen: Tensor, known: Tensor, mask: Tensor, level: Tensor
     ) -> Tensor:
-        """Logits of x0, [B, V, P, K, S]. seen: `noise.own_evidence`; level [B]; others unused."""
+        """Return logits of x0, [B, V, P, K, S]. seen: `noise.own_evidence`; level [B]; others
+        unused."""
         return logits + (self.weight - self.fall * level[:, None, None, None, None]) * seen
 
 
@@ -81,7 +82,8 @@ class CellRefiner(nn.Module):
     def forward(
         self, logits: Tensor, seen: Tensor, known: Tensor, mask: Tensor, level: Tensor
     ) -> Tensor:
-        """Logits of x0, [B, V, P, K, S], as all arguments but level [B]; S in whole tokens."""
+        """Return logits of x0, [B, V, P, K, S], as all arguments but level [B]; S in whole
+        tokens."""
         batch, voices, planes = logits.shape[:3]
         curve = 0.25 * torch.log1p(-level.clamp(max=0.999))
         level_features = torch.stack([level, level**2, curve], dim=1)

@@ -76,7 +76,8 @@ def logits_of(
     schedule: str,
     exact: nn.Module | None = None,
 ) -> Tensor:
-    """Logits of x0, float32; of the exact chain with what stands behind the network in it."""
+    """Return logits of x0, float32; of the exact chain with what stands behind the network in
+    it."""
     logits: Tensor = network(inputs).float()
     if exact is None:
         return logits

@@ -28,12 +28,12 @@ _PROFILES = key_profiles()
 
 
 def shift_of(cells: NDArray[np.bool_], low_pitch: int) -> int:
-    """Semitones, -6 to 5, that bring cells bool[V, P, K, S] to C major or A minor."""
+    """Return semitones, -6 to 5, that bring cells bool[V, P, K, S] to C major or A minor."""
     return int(key_shift(torch.from_numpy(cells[None]).float(), _PROFILES, low_pitch)[0])
 
 
 def nothing_known(batch: Batch) -> NDArray[np.bool_]:
-    """Windows in which no note is known, bool[B]."""
+    """Return windows in which no note is known, bool[B]."""
     known = batch.context & batch.mask[:, :, None, None, :]
     return np.asarray(~known.any(axis=(1, 2, 3, 4)))
 
@@ -62,7 +62,7 @@ def some_alone(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
 
 
 def all_alone(batch: Batch) -> Batch:
-    """All music as the accompaniment to a lead that is known to rest."""
+    """Return all music as the accompaniment to a lead that is known to rest."""
     target = np.stack([alone(cells) for cells in batch.target])
     mask = np.zeros_like(batch.mask)
     mask[:, LEAD] = True
@@ -77,10 +77,9 @@ def playing_shift(
     low_pitch: int,
     chords: NDArray[np.bool_] | None = None,
 ) -> int:
-    """Semitones to move a request of which no note is known, so that it is in C: of the chords
-    that are given, bool[24, T], of its source, of what a lock allows, else any of twelve, by the
-    seed. 0 where a note is known: the network reads the key itself.
-    """
+    """Return semitones to move a request of which no note is known, so that it is in C: of the
+    chords that are given, bool[24, T], of its source, of what a lock allows, else any of twelve, by
+    the seed. 0 where a note is known: the network reads the key itself."""
     if (source & known).any():
         return 0
     if chords is not None and chords.any():

@@ -16,7 +16,7 @@ SCHEDULES = ("linear", "cosine")
 
 
 def alpha_bar(level: Tensor, kind: str) -> Tensor:
-    """Share of the signal left at noise level 0 (clean) to 1 (pure prior, exactly 0)."""
+    """Return share of the signal left at noise level 0 (clean) to 1 (pure prior, exactly 0)."""
     if kind == "linear":
         return 1.0 - level
     return torch.cos(level.clamp(0.0, 1.0) * (torch.pi / 2)) ** 2 * (level < 1.0)
@@ -57,7 +57,8 @@ def log_decay(level: Tensor, kind: str) -> Tensor:
 
 
 def flip_rate(x_t: Tensor, x0: float, alpha_bar_t: Tensor, decay: Tensor, prior: Tensor) -> Tensor:
-    """How often x[t] goes back across a flip, per unit of the noise level, given x0 (0 or 1).
+    """Return how often x[t] goes back across a flip, per unit of the noise level, given x0 (0 or
+    1).
 
     The limit of `posterior` for s -> t: the forward rate of the flip that led here, times
     q(other value | x0) / q(x[t] | x0).

@@ -72,7 +72,7 @@ def _ddim(x0: Tensor, x_t: Tensor, beta_s: float, beta_t: float, uniform: Tensor
 
 
 def levels(steps: int, start: float, power: float, corrections: int = 0) -> list[float]:
-    """Noise levels from `start` to 0, of `steps` calls; power > 1 makes them denser near 0.
+    """Return noise levels from `start` to 0, of `steps` calls; power > 1 makes them denser near 0.
 
     The last `corrections` calls (fewer than `steps`) stay at a tenth of `start` instead.
     """
@@ -91,7 +91,7 @@ def beside_lead(x0: Tensor, known: Tensor) -> Tensor:
 
 
 def tempered(logits: Tensor, free: Tensor, room: Tensor, temperature: float) -> Tensor:
-    """Logits over `temperature`, shifted per voice and plane so that the density stays.
+    """Return logits over `temperature`, shifted per voice and plane so that the density stays.
 
     Without the shift anything below 1 falls silent: a note has p < 0.5 nearly everywhere while
     the roll is still noisy; and so does a lock, since each call hears what the last one lost.

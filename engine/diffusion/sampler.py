@@ -179,7 +179,8 @@ class Sampler(nn.Module):
         return Filled(x + known, probability, plan, planned)
 
     def _logits(self, x: Tensor, level: Tensor, context: Context, guidance: float) -> Tensor:
-        """One call of the network; with guidance two in one batch (classifier-free guidance)."""
+        """Call the network once; with guidance two in one batch (classifier-free
+        guidance)."""
         if guidance == 1.0:
             alone: Tensor = self.network.denoise(x, level, context)
             return alone

@@ -22,11 +22,11 @@ def against_rule(
     partition: Partition,
     low: int,
 ) -> dict[str, Any]:
-    """Of each player but the rule, by measure: {"nearer", "difference"} (`distances.paired`).
+    """Compare each player but the rule with it, by measure: {"nearer", "difference"}.
 
-    replies: RULE among them; arguments as `compare_by_ear` has them. Also "note_f1": share of
-    windows in which the player's is higher than the rule's, equals count half, and the mean
-    difference.
+    See `distances.paired`. replies: RULE among them; arguments as `compare_by_ear` has them. Also
+    "note_f1": share of windows in which the player's is higher than the rule's, equals count half,
+    and the mean difference.
     """
     scales = [composers_scale(pair, low) for pair in human]
 

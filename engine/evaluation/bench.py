@@ -60,7 +60,7 @@ def paper_model(device: str) -> Generator:
 
 
 def measure(generator: Generator, request: PlanRequest, plans: int) -> list[float]:
-    """Milliseconds of each of `plans` calls, after two that do not count."""
+    """Return milliseconds of each of `plans` calls, after two that do not count."""
     times = []
     for index in range(_WARM_UP_CALLS + plans):
         settings = replace(request.settings, seed=index)

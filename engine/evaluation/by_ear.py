@@ -49,7 +49,7 @@ def _listen_to(pair: Pair, scale: NDArray[np.bool_], bars: Sequence[int], low: i
 
 
 def voicings_of(sounding: NDArray[np.bool_], low: int) -> list[NDArray[np.int64]]:
-    """Pitches that sound for a quarter or more of each beat of bool[K, S], rising."""
+    """Return pitches that sound for a quarter or more of each beat of bool[K, S], rising."""
     beats = np.arange(0, sounding.shape[1], STEPS_PER_BEAT)
     steps = np.add.reduceat(sounding, beats, axis=1, dtype=np.int64)
     return [np.flatnonzero(beat >= _LEAST_STEPS) + low for beat in steps.T]
@@ -72,7 +72,7 @@ def _rhythm_likeness(window: Heard) -> Floats:
 
 
 def _jaccard(one: set[int], other: set[int]) -> float | None:
-    """Of two bars, each with its length as a negative number; None: two lengths, or silence."""
+    """Compare two bars, each with its length as a negative number; None where that is no use."""
     if min(one) != min(other) or len(one | other) == 1:
         return None
     return (len(one & other) - 1) / (len(one | other) - 1)
@@ -114,7 +114,7 @@ def _chord_kept(window: Heard) -> Floats:
 
 
 def _chord_pairs(found: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Chords of neighbouring beats that both have one."""
+    """Yield chords of neighbouring beats that both have one."""
     for one, other in pairwise(found.tolist()):
         if chords.NO_CHORD not in (one, other):
             yield one, other
@@ -131,7 +131,8 @@ def _voice_leading(window: Heard) -> Floats:
 
 
 def voice_leading(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
-    """Mean over the notes of both chords of the semitones to the nearest note of the other."""
+    """Return mean over the notes of both chords of the semitones to the nearest note of the
+    other."""
     apart = np.abs(one[:, None] - other)
     return float(np.concatenate([apart.min(axis=1), apart.min(axis=0)]).mean())
 
@@ -187,6 +188,6 @@ def count_by_ear(
     bars: Sequence[Sequence[int]],
     low: int,
 ) -> Counts:
-    """Every measure's sums [N, (part, whole)]; scales and bar lines of each window."""
+    """Return every measure's sums [N, (part, whole)]; scales and bar lines of each window."""
     windows = [_listen_to(*each, low) for each in zip(pairs, scales, bars, strict=True)]
     return {name: np.stack([of(window) for window in windows]) for name, of in BY_EAR.items()}

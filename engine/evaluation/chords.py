@@ -145,7 +145,7 @@ def ctnctr(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floa
 
 
 def pcs(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) -> Floats:
-    """Pitch consonance score: its sum, and the pairs of melody note and chord note, [2].
+    """Return pitch consonance score: its sum, and the pairs of melody note and chord note, [2].
 
     Each pair scores 1 for 0, 3, 4, 7, 8 or 9 semitones from the chord's note up to the melody's
     (as pitch classes), 0 for 5, else -1; each counts for as many steps as both last.
@@ -174,7 +174,7 @@ def note_in_chord(lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int) 
 def _together(
     lead: NDArray[np.bool_], chords: NDArray[np.int64], low: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pitch class of the melody and chord of every step that has both."""
+    """Return pitch class of the melody and chord of every step that has both."""
     pitch = melody_of(np.asarray(lead.any(axis=0)), low)
     chord = np.repeat(chords, STEPS_PER_BEAT)[: len(pitch)]
     both = (pitch >= 0) & (chord != NO_CHORD)

@@ -57,7 +57,8 @@ def is_v_i(
     basses: Sequence[int | None],
     tonics: Collection[int],
 ) -> bool:
-    """Whether the music comes to rest by V-I on this beat. basses: lowest pitch of each beat."""
+    """Return whether the music comes to rest by V-I on this beat. basses: lowest pitch of each
+    beat."""
     quality, root = divmod(int(chords[beat]), 12)
     bass = basses[beat]
     if quality not in _RESTFUL or root not in tonics or bass is None or bass % 12 != root:
@@ -67,7 +68,7 @@ def is_v_i(
 
 
 def is_half_close(beat: int, chords: NDArray[np.int64], tonics: Collection[int]) -> bool:
-    """Whether the chord of this beat is the dominant of one of the tonics."""
+    """Return whether the chord of this beat is the dominant of one of the tonics."""
     return _is_dominant(int(chords[beat]), tonics)
 
 

@@ -23,7 +23,7 @@ def compare(
     partition: Partition,
     low: int,
 ) -> dict[str, Any]:
-    """Everything docs/evaluation.md says of replies, as plain JSON values.
+    """Return everything docs/evaluation.md says of replies, as plain JSON values.
 
     replies: by player, a pair (lead, accompaniment) for each window, bool[2, K, S] each, only the
     steps that were theirs to fill. human: what the composer wrote there, same order and shapes.
@@ -95,7 +95,7 @@ def _ear_distances(
 
 
 def wrong_piece(human: Sequence[Pair], partition: Partition) -> list[Pair]:
-    """Each lead with the accompaniment of its window's partner."""
+    """Return each lead with the accompaniment of its window's partner."""
     theirs = (human[partner][1] for partner in partition.partners)
     return [(lead, reply) for (lead, _), reply in zip(human, theirs, strict=True)]
 

@@ -30,9 +30,8 @@ _FLOOR = 1e-6  # of a standard deviation, as SCHmUBERT has it
 
 
 def overlaps(reply: Cells2) -> Floats | None:
-    """Mean overlapping area of neighbouring frames, [(pitch, duration)]; None with no two frames
-    side by side that have notes. reply: bool[2, K, S].
-    """
+    """Return mean overlapping area of neighbouring frames, [(pitch, duration)]; None with no two
+    frames side by side that have notes. reply: bool[2, K, S]."""
     notes = np.argwhere(reply[ONSET])  # row, onset step
     sixteenths = note_lengths(reply) / STEPS_PER_TOKEN
     frames = []

@@ -55,7 +55,7 @@ def across(
 def paired(
     ours: Counts, theirs: Counts, human: Counts, partition: Partition, names: Collection[str] = NINE
 ) -> dict[str, dict[str, float]]:
-    """Who is nearer to the composers, split by split, in each of the measures.
+    """Return who is nearer to the composers, split by split, in each of the measures.
 
     {"nearer": share of splits in which d(ours A, human B) < d(theirs A, human B), equals count
     half; "difference": mean over splits of the first less the second}.
@@ -73,7 +73,7 @@ def paired(
 
 
 def ratios(ours: dict[str, float], half_split: dict[str, float]) -> dict[str, float | None]:
-    """Each distance over the half-split one; None where that is 0 and ours is not."""
+    """Return each distance over the half-split one; None where that is 0 and ours is not."""
     found: dict[str, float | None] = {}
     for name, near in half_split.items():
         if near > 0:
@@ -84,13 +84,13 @@ def ratios(ours: dict[str, float], half_split: dict[str, float]) -> dict[str, fl
 
 
 def mean_ratio(found: Mapping[str, float | None]) -> float | None:
-    """Mean of the ratios; None where one of them has no value."""
+    """Return mean of the ratios; None where one of them has no value."""
     known = [ratio for ratio in found.values() if ratio is not None]
     return fmean(known) if len(known) == len(found) else None
 
 
 def ratios_within(found: dict[str, float | None], times: float) -> int:
-    """How many ratios are at most `times`."""
+    """Return how many ratios are at most `times`."""
     return sum(1 for value in found.values() if value is not None and value <= times)
 
 

@@ -114,7 +114,7 @@ _RULES: dict[str, Callable[[Batch], list[Cells]]] = {"harmonize": rule_replies}
 
 
 def rows_of(pitches: PitchRange) -> slice:
-    """Where these pitches lie among PIANO's 88."""
+    """Return where these pitches lie among PIANO's 88."""
     return slice(pitches.low - PIANO.low, pitches.high + 1 - PIANO.low)
 
 
@@ -161,7 +161,7 @@ def _harmony(
 
 
 def partition_of(drawn: HeldOut, wanted: EvaluateSettings) -> Partition:
-    """By piece where a style's corpora alone are drawn, which may be small; else by window.
+    """Part by piece where a style's corpora alone are drawn, which may be small; else by window.
 
     Raises PackError where the windows do not allow that.
     """
@@ -174,7 +174,7 @@ def partition_of(drawn: HeldOut, wanted: EvaluateSettings) -> Partition:
 
 
 def _free_span(mask: NDArray[np.bool_]) -> slice:
-    """From the first step to the last in which the accompaniment is free; mask bool[B, 2, S]."""
+    """Return the first step and the last in which the accompaniment is free; bool[B, 2, S]."""
     free = np.flatnonzero(~mask[:, ACCOMPANIMENT].all(axis=0))
     return slice(int(free[0]), int(free[-1]) + 1)
 
@@ -192,7 +192,7 @@ def evaluate(
     report: Report = lambda text: None,
     replies: bool = True,
 ) -> dict[str, Any]:
-    """Everything as plain JSON values, every candidate on the very same windows.
+    """Return everything as plain JSON values, every candidate on the very same windows.
 
     Raises PackError where the split has no piece.
     """

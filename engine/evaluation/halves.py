@@ -34,7 +34,8 @@ class Partition:
 
     @classmethod
     def by_windows(cls, windows: int, splits: int = _SPLITS) -> Partition:
-        """Each window for itself. Windows 0 and 1, 2 and 3, ... are partners; an odd last has 0.
+        """Return each window for itself. Windows 0 and 1, 2 and 3, ... are partners; an odd last
+        has 0.
 
         Halves are of equal size; up to three windows stand aside. Raises ValueError for fewer than
         four windows.
@@ -57,7 +58,7 @@ class Partition:
     def by_pieces(
         cls, pieces: Sequence[int] | NDArray[np.int64], splits: int = _SPLITS
     ) -> Partition:
-        """Windows of one piece stay together. pieces: the piece of each window.
+        """Keep windows of one piece together. pieces: the piece of each window.
 
         Pieces are partners two by two, in order of first appearance; an odd last joins the pair
         before. Of two or three pieces each stands alone, so that they can be split at all. Halves

@@ -150,7 +150,8 @@ def _join(parts: list[Batch]) -> Batch:
 
 
 def meters_of(phase: NDArray[np.int64], bar: NDArray[np.int64]) -> MeterMap:
-    """Bar lines of a window from its tokens' phase and bar length; 4/4 where no meter fits."""
+    """Return bar lines of a window from its tokens' phase and bar length; 4/4 where no meter
+    fits."""
     changes: dict[int, Meter] = {}
     for index in [0, *(np.flatnonzero(np.diff(bar)) + 1)]:
         try:
@@ -162,7 +163,8 @@ def meters_of(phase: NDArray[np.int64], bar: NDArray[np.int64]) -> MeterMap:
 
 
 def bar_lines_of(batch: Batch, first_step: int = 0) -> list[list[int]]:
-    """Bar lines of each window, in steps from its step `first_step`, on either side of it too."""
+    """Return bar lines of each window, in steps from its step `first_step`, on either side of it
+    too."""
     steps = batch.target.shape[-1]
     maps = (meters_of(*each) for each in zip(batch.phase, batch.bar, strict=True))
     return [[line - first_step for line in meters.bar_lines(0, steps)] for meters in maps]

@@ -30,7 +30,8 @@ class Closed:
 
 
 def closes_v_i(lead: Sequence[Note], ours: Iterable[Note], key: Key) -> bool:
-    """Whether the accompaniment closes by V-I under the last note of the lead, which has one."""
+    """Return whether the accompaniment closes by V-I under the last note of the lead, which has
+    one."""
     last = max(lead)
     start = _listened_from(last)
     sounding = notes_to_roll(
@@ -46,7 +47,7 @@ def closes_v_i(lead: Sequence[Note], ours: Iterable[Note], key: Key) -> bool:
 
 
 def composers(pack: Pack, style: str, split: int) -> dict[str, Closed]:
-    """By corpus of the style: composed pieces of the split that close by V-I.
+    """Count, by corpus of the style, composed pieces of the split that close by V-I.
 
     Pieces without a melody and an accompaniment, or whose notes tell no key, are left out.
     """

@@ -33,7 +33,7 @@ _ONE_PLANE = "rolls of one voice and one plane: compare it on merged rolls"
 def likelihood(
     generators: Mapping[str, Generator], pack: Pack, wanted: EvaluateSettings, report: Report
 ) -> dict[str, Any]:
-    """Of the free cells: {"models": {name: ..}, "baselines": {name: ..}}, see `_table`.
+    """Score the free cells: {"models": {name: ..}, "baselines": {name: ..}}, see `_table`.
 
     For `generate` also "merged": all models on the paper's kind of roll (`_on_merged`).
     """
@@ -58,7 +58,7 @@ def likelihood(
 def _on_merged(
     generators: Mapping[str, Generator], pack: Pack, wanted: EvaluateSettings, report: Report
 ) -> dict[str, Any]:
-    """All models on the same windows as merged rolls m of 33..88: one voice, one plane.
+    """Return all models on the same windows as merged rolls m of 33..88: one voice, one plane.
 
     A two-voice model is asked for m as an accompaniment to a lead that is known to rest: a roll
     x(m) for every m (`merged.alone`), so p(x(m) | a lead that rests) is a distribution over m.
@@ -158,7 +158,7 @@ def _table(
 
 
 def per_beat(nats: Floats, steps: Floats) -> dict[str, float]:
-    """Mean over all steps, and the standard error from window to window (and the draws)."""
+    """Return mean over all steps, and the standard error from window to window (and the draws)."""
     per_step = float(nats.sum() / steps.sum())
     spread = (nats - per_step * steps).std(ddof=1) / steps.mean() / math.sqrt(len(nats))
     return {

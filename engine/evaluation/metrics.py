@@ -109,7 +109,8 @@ def _silent(window: Played) -> Floats:
 
 
 def _repeats(window: Played) -> Floats:
-    """Beats with the pitch classes of the beat before, of those (from the second) that sound."""
+    """Return beats with the pitch classes of the beat before, of those (from the second) that
+    sound."""
     beats = np.arange(0, window.sounding.shape[1], STEPS_PER_BEAT)
     sounding_beats = np.add.reduceat(window.sounding, beats, axis=1) > 0
     sets = np.zeros((12, len(beats)), np.bool_)
@@ -151,7 +152,7 @@ _EVERY = HISTOGRAMS | COMPARED | DESCRIBED
 
 
 def count(pairs: Sequence[Pair], scales: Sequence[NDArray[np.bool_]], low: int) -> Counts:
-    """Every measure's sums, a row a window; `scales` are bool[12] of each window."""
+    """Return every measure's sums, a row a window; `scales` are bool[12] of each window."""
     windows = [sounding_of(pair, scale, low) for pair, scale in zip(pairs, scales, strict=True)]
     return {name: np.stack([of(window) for window in windows]) for name, of in _EVERY.items()}
 
@@ -233,5 +234,5 @@ def note_lengths(reply: Cells2) -> NDArray[np.int64]:
 
 
 def _histogram(values: NDArray[np.int64], most: int) -> Floats:
-    """How many are 0, 1, .. `most` (or more), [most + 1]."""
+    """Return how many are 0, 1, .. `most` (or more), [most + 1]."""
     return np.bincount(np.minimum(values, most), minlength=most + 1).astype(np.float64)

@@ -41,7 +41,7 @@ def recovery(
     report: Report = lambda text: None,
     horizons_beats: Sequence[float] = HORIZONS_BEATS,
 ) -> dict[str, Any]:
-    """Each model at each horizon, and the rule, as plain JSON values.
+    """Return each model at each horizon, and the rule, as plain JSON values.
 
     {"turn_beat", "players": {name: {"before", "after", "back_beats"}}}: note-in-chord from the
     lead-in to the turn, and of each beat from the turn on; back_beats: `beats_until_back`.
@@ -91,7 +91,7 @@ def turned_away(lead: Sequence[Note], turn_step: int) -> tuple[Note, ...]:
 
 
 def in_chord_by_beat(lead: Sequence[Note], ours: Sequence[Note], steps: int) -> Floats:
-    """Of each beat the steps with the melody in the chord, and those with both, [beats, 2]."""
+    """Count, a beat, steps with the melody in the chord, and those with both, [beats, 2]."""
     cells = notes_to_roll((*lead, *ours), 0, steps).cells
     found = chords.chords_of(np.asarray(cells[ACCOMPANIMENT].any(axis=0)), PIANO.low)
     beats = range(0, steps, STEPS_PER_BEAT)

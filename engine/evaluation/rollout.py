@@ -34,7 +34,7 @@ class FillsRequests(Protocol):
     """What answers: a Generator."""
 
     def plan(self, request: PlanRequest) -> Plan:
-        """All notes of the request's window, the known ones too."""
+        """Return all notes of the request's window, the known ones too."""
         ...
 
 
@@ -124,7 +124,8 @@ def _onsets(plan: Plan, first_step: int, end_step: int) -> set[tuple[int, int]]:
 
 
 def _reshaped(ours: list[Note], plan: Plan, place: int, first_own: int | None) -> list[Note]:
-    """Our notes with the ends that a new plan, in force from `place` on, gives those under way."""
+    """Return our notes with the ends that a new plan, in force from `place` on, gives those under
+    way."""
     theirs = {(n.onset_step, n.pitch): n.end_step for n in plan.notes if n.voice == ACCOMPANIMENT}
     shaped = []
     for note in ours:

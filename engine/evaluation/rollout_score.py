@@ -40,7 +40,7 @@ def rollout_scores(
     horizons_beats: Sequence[float] = HORIZONS_BEATS,
     live: LiveSettings | None = None,
 ) -> dict[str, Any]:
-    """Each model at each horizon, as plain JSON values.
+    """Return each model at each horizon, as plain JSON values.
 
     "harmony" is what `compare` says, over the beats after the lead-in, of the players "NAME +H",
     H beats ahead, and "NAME all", who knows the whole lead; with the rule baseline, live as RULE
@@ -102,7 +102,7 @@ def _answered(
 
 
 def _flicker(played: Sequence[Performance]) -> float:
-    """Share of planned notes that the next plan took back, over all windows."""
+    """Return share of planned notes that the next plan took back, over all windows."""
     return sum(one.taken_back for one in played) / max(sum(one.planned for one in played), 1)
 
 
@@ -119,7 +119,8 @@ def all_known(name: str) -> str:
 def towards_wrong(
     replies: Mapping[str, Mapping[str, Any]], player: str, name: str
 ) -> dict[str, float | None]:
-    """How far from all known (0) to the wrong piece (1) a player scores; None where these agree."""
+    """Return how far from all known (0) to the wrong piece (1) a player scores; None where these
+    agree."""
 
     def scores(of: str) -> dict[str, float]:
         reply = replies[of]

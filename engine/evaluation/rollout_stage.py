@@ -36,7 +36,7 @@ class RolloutStage:
     partition: Partition
 
     def scored(self, rolls: Sequence[Cells]) -> list[Pair]:
-        """Of each window's roll, the steps and pitches that are compared."""
+        """Return the steps and pitches of each window's roll that are compared."""
         rows, first = rows_of(self.pitches), LEAD_IN_BEATS * STEPS_PER_BEAT
         return [
             (roll[LEAD, :, rows, first:], roll[ACCOMPANIMENT, :, rows, first:]) for roll in rolls
@@ -101,7 +101,7 @@ def _rollout(batch: Batch, index: int, live: LiveSettings) -> Rollout:
 def perform(
     candidate: Candidate, rollouts: Sequence[Rollout], horizon_steps: int, report: Report
 ) -> list[Performance]:
-    """Every window with a seed of its own, the one it has when all is known."""
+    """Return every window with a seed of its own, the one it has when all is known."""
     played = []
     for index, rollout in enumerate(rollouts):
         seed = candidate.settings.seed + index
@@ -112,10 +112,10 @@ def perform(
 
 
 def steps_of(beats: float) -> int:
-    """In whole steps."""
+    """Return it in whole steps."""
     return round(beats * STEPS_PER_BEAT)
 
 
 def notes_begun_inside(cells: Cells) -> Cells:
-    """Without what began before the window: nobody hears a note that was struck earlier."""
+    """Drop what began before the window: nobody hears a note that was struck earlier."""
     return notes_to_roll(roll_to_notes(PianoRoll(cells)), 0, cells.shape[-1]).cells

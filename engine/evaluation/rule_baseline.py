@@ -94,7 +94,7 @@ def _key_of(lead: Iterable[Note]) -> Key:
 
 
 def _bars(meters: MeterMap, span: _Span) -> list[_Span]:
-    """Bars of the span, the first and last cut by it."""
+    """Return bars of the span, the first and last cut by it."""
     first, end = span
     lines = pairwise(meters.bar_lines(first, end))
     return [(max(low, first), min(high, end)) for low, high in lines]
@@ -116,7 +116,7 @@ def _lowest(lead: Iterable[Note], span: _Span) -> int:
 
 
 def _worth(triads: Sequence[Triad], lead: Iterable[Note], bar: _Span) -> Floats:
-    """Of each chord in a bar, without what came before it, [chords]."""
+    """Return the worth of each chord in a bar, whatever came before it, [chords]."""
     first_beat = bar[0], min(bar[0] + STEPS_PER_BEAT, bar[1])
     weights = np.zeros(12)
     for note in lead:

@@ -119,7 +119,7 @@ class PacedFiller(Protocol):
 def study(
     filler: PacedFiller, pack: Pack, wanted: StudySettings, report: Report = lambda text: None
 ) -> dict[str, Any]:
-    """Every row as plain JSON values. Raises PackError where the split has too little.
+    """Return every row as plain JSON values. Raises PackError where the split has too little.
 
     {"human": {"profile", "half_split", "short", "mean_length"}, "wrong piece": row, "tables":
     {"calls": [row], "temperature": [row], ..}}; a row: the fields of its SamplerChoice, "note_f1",

@@ -90,7 +90,8 @@ def score(
     wanted: EvaluateSettings,
     report: Report = lambda text: None,
 ) -> dict[str, Any]:
-    """All as plain JSON values: {"tasks": {task: {"human", "rows": {name: row}}}, "models": ..}.
+    """Return all as plain JSON values: {"tasks": {task: {"human", "rows": {name: row}}}, "models":
+    ..}.
 
     A row: note_f1, mean_ratio (of the nine), ratio, profile, rhythm, pitch_classes, mended.
     Raises PackError where the split has too little.
@@ -208,8 +209,9 @@ def _alone(cells: Cells, voices: slice) -> PianoRoll:
 
 
 def rhythm_likeness(cells: Cells) -> float | None:
-    """How alike neighbouring bars of four beats are in where notes begin: intersection over union
-    of the sixteenths with an onset, mean over pairs of bars; None where no bar has an onset."""
+    """Return how alike neighbouring bars of four beats are in where notes begin: intersection over
+    union of the sixteenths with an onset, mean over pairs of bars; None where no bar has an
+    onset."""
     onsets = np.asarray(cells[:, ONSET].any(axis=(0, 1)))
     sixteenths = np.asarray(onsets.reshape(-1, STEPS_PER_BEAT // 4).any(axis=1))
     bars = sixteenths[: len(sixteenths) // 16 * 16].reshape(-1, 16)

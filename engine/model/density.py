@@ -34,7 +34,8 @@ _KEY = 0xDE75
 
 
 def measure_densities(windows: Drawing, count: int = 512) -> list[list[float]]:
-    """How busy accompaniments are under how busy melodies, in `count` windows in which both play.
+    """Return how busy accompaniments are under how busy melodies, in `count` windows in which both
+    play.
 
     Empty where they never do.
     """
@@ -82,6 +83,6 @@ def onsets_per_beat(bucket: int) -> float:
 
 
 def _onsets_per_beat(voices: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Of each voice in bool[B, P, K, S]."""
+    """Return them for each voice in bool[B, P, K, S]."""
     beats = voices.shape[-1] / STEPS_PER_BEAT
     return np.asarray(voices[:, ONSET].sum(axis=(1, 2)) / beats)

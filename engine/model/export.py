@@ -142,7 +142,8 @@ def export(
 
 
 def is_export(path: Path) -> bool:
-    """Whether a file is one of ours with a program in it; weights alone are read otherwise."""
+    """Return whether a file is one of ours with a program in it; weights alone are read
+    otherwise."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(f"/extra/{_METADATA}") for name in archive.namelist())
@@ -178,7 +179,7 @@ def _weights_under(place: str, scripted: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torch.Tensor]:
-    """Weights, float32, for such a network, from an export, a checkpoint or a run's folder.
+    """Return weights, float32, for such a network, from an export, a checkpoint or a run's folder.
 
     Raises ModelError or CheckpointError where there are none, or those of another network.
     """
@@ -203,7 +204,7 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
 
 
 def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """Weights, float32, of a harmony planner, from an export that has one or its checkpoint.
+    """Return weights, float32, of a harmony planner, from an export that has one or its checkpoint.
 
     Raises ModelError or CheckpointError where there are none.
     """

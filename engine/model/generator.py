@@ -83,7 +83,7 @@ class Generator:
         return sheet.finished(), tuple(sheet.followed())
 
     def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
-        """Each request as `fill` answers it, but through the network together.
+        """Return each request as `fill` answers it, but through the network together.
 
         They have one length in whole beats and settings that differ at most in seed, style,
         density, locks, voices and rhythm. Sums over a batch may differ in their last bit from
@@ -122,7 +122,8 @@ class Generator:
         return self.plan_many([request])[0]
 
     def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
-        """Each request as `plan` answers it, but through the network together, as `fill_many` does.
+        """Return each request as `plan` answers it, but through the network together, as
+        `fill_many` does.
 
         elapsed_ns is of all together. They have one `engine.requests.cohort.cohort_of`; raises
         ValueError where they do not fit.
@@ -179,7 +180,8 @@ class Generator:
             sheet.follow(part, transposed_plan(plan > 0.5, -move), planned > 0.5)
 
     def _move(self, window: Window, sheet: Sheet) -> int:
-        """Semitones by which a window of which no note is known is moved up for the network."""
+        """Return semitones by which a window of which no note is known is moved up for the
+        network."""
         if not self.key_normalised:
             return 0
         seed = sheet.request.settings.seed
@@ -220,7 +222,7 @@ class Generator:
         return tuple(part.cpu().numpy() for part in filled)
 
     def _guidance(self, sheets: list[Sheet]) -> float:
-        """How closely style and density are followed; 1 where neither is given."""
+        """Return how closely style and density are followed; 1 where neither is given."""
         wishes = [each.request.settings for each in sheets]
         conditional = any(self._style(wish) or _density(wish) for wish in wishes)
         return float(wishes[0].guidance) if conditional else 1.0
@@ -235,6 +237,6 @@ def _density(settings: SampleSettings) -> int:
 
 
 def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bar phase and bar length of each token of a window, in steps."""
+    """Return bar phase and bar length of each token of a window, in steps."""
     tokens = np.arange(0, window.cells.shape[-1], STEPS_PER_TOKEN)
     return request.meters.phase(window.first_step + tokens)

@@ -129,7 +129,8 @@ def _symbol(word: str, text: str) -> Chord:
 
 
 def _tones(quality: str) -> set[int] | None:
-    """Semitones above the root of `m7b5`, `maj9`, `7sus4`, ...; None where it means nothing."""
+    """Return semitones above the root of `m7b5`, `maj9`, `7sus4`, ...; None where it means
+    nothing."""
     plain = quality.replace("(", "").replace(")", "")
     plain = re.sub(r"^-", "m", plain)
     plain = re.sub(r"^(m?)(M|ma)(?=7|9|11|13|6|$)", r"\1maj", plain)

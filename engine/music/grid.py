@@ -105,7 +105,7 @@ class MeterMap:
             raise GridError("a meter map needs at least one change, in rising order of step")
 
     def phase(self, steps: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each absolute step: steps since its bar line, and its bar's length in steps."""
+        """Return, of each absolute step, steps since its bar line and its bar's length in steps."""
         starts = np.array([start for start, _ in self.changes])
         lengths = np.array([meter.bar_steps for _, meter in self.changes])
         index = np.maximum(np.searchsorted(starts, steps, side="right") - 1, 0)
@@ -120,7 +120,8 @@ class MeterMap:
         return first, min([first + meter.bar_steps, *cut])
 
     def bar_lines(self, first_step: int, end_step: int) -> list[int]:
-        """Bar lines from the one at or before `first_step` to the one at or after `end_step`.
+        """Return bar lines from the one at or before `first_step` to the one at or after
+        `end_step`.
 
         A meter that changes in mid-bar cuts that bar short. Raises GridError when `end_step`
         does not lie after `first_step`.

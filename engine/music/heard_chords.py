@@ -57,7 +57,7 @@ def _overlap(note: Note, step: int) -> int:
 
 
 def _chord(steps: dict[int, int]) -> Chord:
-    """From how long each pitch sounds."""
+    """Name it by how long each pitch sounds."""
     by_class: dict[int, int] = {}
     for pitch, length in steps.items():
         by_class[pitch % 12] = by_class.get(pitch % 12, 0) + length

@@ -20,16 +20,15 @@ def merge(cells: Cells) -> Cells:
 
 
 def alone(cells: Cells) -> Cells:
-    """All voices in the accompaniment, bool[2, 2, K, S], as one plane tells them: a note begins
-    where a row of cells does, and a note struck again goes on. The lead rests.
-    """
+    """Return all voices in the accompaniment, bool[2, 2, K, S], as one plane tells them: a note
+    begins where a row of cells does, and a note struck again goes on. The lead rests."""
     out = np.zeros_like(cells)
     out[ACCOMPANIMENT] = _struck(np.asarray(cells.any(axis=(0, 1))))
     return out
 
 
 def _struck(sounds: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """One plane [K, S] as two, [2, K, S]: a note begins where a row of cells does."""
+    """Return one plane [K, S] as two, [2, K, S]: a note begins where a row of cells does."""
     before = np.zeros_like(sounds)
     before[..., 1:] = sounds[..., :-1]
     planes = np.zeros((2, *sounds.shape), np.bool_)
@@ -38,9 +37,8 @@ def _struck(sounds: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def merge_known(cells: Cells, known: Mask) -> Mask:
-    """Which merged cells are known, bool[1, 1, K, S]: all that sound in a known voice, and the
-    silent ones where every voice is known (elsewhere another voice may come to sound).
-    """
+    """Return which merged cells are known, bool[1, 1, K, S]: all that sound in a known voice, and
+    the silent ones where every voice is known (elsewhere another voice may come to sound)."""
     sounding = (cells & known).any(axis=(0, 1))
     return np.asarray(sounding | known.all(axis=(0, 1)))[None, None]
 

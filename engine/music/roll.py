@@ -136,7 +136,7 @@ def roll_to_notes(roll: PianoRoll, velocity: int = 80) -> list[Note]:
 
 
 def drop_orphans(cells: Cells) -> Cells:
-    """Cells without the sustains that no onset (or sustain at column 0) leads into."""
+    """Return cells without the sustains that no onset (or sustain at column 0) leads into."""
     onset, sustain = cells[:, ONSET], cells[:, SUSTAIN] & ~cells[:, ONSET]
     kept = np.zeros_like(sustain)
     if sustain.shape[-1]:
@@ -163,7 +163,7 @@ def fold_into(notes: Iterable[Note], pitches: PitchRange) -> tuple[list[Note], i
 
 
 def shifted(cells: NDArray[_T], semitones: int) -> NDArray[_T]:
-    """Cells [V, P, K, S] that much higher; what comes in from beyond the edge is 0."""
+    """Return cells [V, P, K, S] that much higher; what comes in from beyond the edge is 0."""
     if not semitones:
         return cells
     size = cells.shape[2]

@@ -54,7 +54,7 @@ def allowed_cells(
 
 
 def _drop_specks(cells: Cells, known: Mask) -> Cells:
-    """Without the notes shorter than LEAST_STEPS that nobody gave; leaves orphans.
+    """Drop the notes shorter than LEAST_STEPS that nobody gave; leaves orphans.
 
     Few calls of the sampler leave them behind; composers hardly write them. What the end of the
     roll cuts off stays.

@@ -47,7 +47,7 @@ class FixtureGenerator:
         return self.plan_many([request])[0]
 
     def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
-        """Each as `plan` answers it; `delay_ms` is slept once, however many there are."""
+        """Return each as `plan` answers it; `delay_ms` is slept once, however many there are."""
         started_ns = time.perf_counter_ns()
         time.sleep(self.delay_ms / 1000)
         rolls = [self._filled(request.to_fill(self.pitches)) for request in requests]

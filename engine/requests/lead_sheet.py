@@ -92,7 +92,7 @@ def read_sheet(text: str) -> list[SheetBar]:
 
 
 def place(bars: Sequence[SheetBar], meter_of: Callable[[int], Meter]) -> list[Placed]:
-    """Where each chord begins; `meter_of` a bar's number. Raises LeadSheetError."""
+    """Return where each chord begins; `meter_of` a bar's number. Raises LeadSheetError."""
     placed: list[Placed] = []
     sounding: tuple[int, str] | None = None
     for bar in bars:
@@ -182,7 +182,7 @@ def _share_steps(bar: SheetBar, meter: Meter) -> int:
 
 
 def _joined(placed: Sequence[Placed]) -> list[Placed]:
-    """Without the shares of a bar that only hold on."""
+    """Drop the shares of a bar that only hold on."""
     found: list[Placed] = []
     for each in placed:
         last = found[-1] if found else None

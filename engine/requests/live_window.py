@@ -41,7 +41,7 @@ class Known:
 
 
 def ahead_steps(reach_steps: int, bpm: float) -> int:
-    """How far a plan goes beyond its horizon, which is `reach_steps` away.
+    """Return how far a plan goes beyond its horizon, which is `reach_steps` away.
 
     Past the next plans, and long enough to restart an engine that died.
     """
@@ -65,7 +65,7 @@ def window_steps(
 
 
 def end_under(end: int, planned: int | None, first_own: int | None, from_step: int) -> int:
-    """Where a note under way, planned to end at `end`, ends once a new plan holds.
+    """Return where a note under way, planned to end at `end`, ends once a new plan holds.
 
     The plan holds from `from_step` on. planned: where it has the note end itself; None: it does
     not know of the note, which then ends, at the latest, where the plan's first own note begins.

@@ -71,7 +71,7 @@ class Sheet:
 
     @classmethod
     def of(cls, request: FillRequest) -> Sheet:
-        """Nothing filled yet; what lies around the request is silent and known."""
+        """Begin with nothing filled; what lies around the request is silent and known."""
         roll = request.roll
         first = roll.first_step // STEPS_PER_BEAT * STEPS_PER_BEAT
         end = -(-roll.end_step // STEPS_PER_BEAT) * STEPS_PER_BEAT

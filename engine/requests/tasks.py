@@ -25,14 +25,14 @@ def harmonize_mask(roll: PianoRoll) -> Mask:
 
 
 def continue_mask(roll: PianoRoll, step: int) -> Mask:
-    """Everything before `step` is known; the rest is free."""
+    """Return the mask in which all before `step` is known and the rest is free."""
     known = _nothing(roll)
     known[..., : max(step - roll.first_step, 0)] = True
     return known
 
 
 def infill_mask(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
-    """Everything but [from_step, to_step) is known."""
+    """Return the mask in which all but [from_step, to_step) is known."""
     if to_step <= from_step:
         raise GridError(f"nothing to fill between steps {from_step} and {to_step}")
     known = ~_nothing(roll)
@@ -41,5 +41,6 @@ def infill_mask(roll: PianoRoll, from_step: int, to_step: int) -> Mask:
 
 
 def generate_mask(roll: PianoRoll) -> Mask:
-    """Nothing is known: from pure noise, or (vary) from the roll at noise level `variation`."""
+    """Return the mask in which nothing is known: from noise, or (vary) the roll at noise level
+    `variation`."""
     return _nothing(roll)

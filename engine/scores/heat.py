@@ -14,7 +14,8 @@ _LEAST_HEIGHT, _MOST_HEIGHT = 96, 400
 
 
 def _heat(arrays: Sequence[NDArray[np.float32]], titles: Sequence[str]) -> Image.Image:
-    """Each array [row, column] from its least (black) to its most (white), row 0 at the bottom."""
+    """Return each array [row, column] from its least (black) to its most (white), row 0 at the
+    bottom."""
     strips = [_strip(array) for array in arrays]
     height = sum(strip.height + _TITLE + _GAP for strip in strips)
     picture = Image.new("L", (_WIDTH, height), 255)

@@ -142,7 +142,7 @@ def _given(parts: Iterable[Track]) -> list[Track]:
 
 
 def _highest(score: Score, parts: list[Track]) -> Track:
-    """By mean pitch, each note weighing its length; one-note-at-a-time parts are preferred."""
+    """Choose by mean pitch, each note weighing its length; monophonic parts are preferred."""
 
     def height(track: Track) -> float:
         notes = score.notes_of(track)

@@ -83,7 +83,8 @@ def _unwrapped(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes, offset: int, tracks: int) -> Iterator[Chunk]:
-    """All chunks, known or not. Behind the last of `tracks` tracks what is no chunk is junk."""
+    """Yield all chunks, known or not. Behind the last of `tracks` tracks what is no chunk is
+    junk."""
     found = 0
     while offset + 8 <= len(data):
         name, size = struct.unpack(">4sL", data[offset : offset + 8])
@@ -127,7 +128,7 @@ class _Reader:
 
 
 def read_events(body: bytes) -> Iterator[Event]:
-    """Events of one track chunk, up to its End of Track. Raises MidiFileError if damaged."""
+    """Yield events of one track chunk, up to its End of Track. Raises MidiFileError if damaged."""
     reader = _Reader(body)
     tick, running = 0, 0
     while reader.at < len(body):
@@ -254,7 +255,7 @@ def _pair(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterat
 
 
 def _pair_hung(key: tuple[int, int], strokes: list[_Stroke], end_tick: int) -> Iterator[Pairing]:
-    """As `_pair`, where some off is missing: a new onset ends the note before it."""
+    """Pair as `_pair`, where some off is missing: a new onset ends the note before it."""
     note: Pairing | None = None
     cut: Pairing | None = None
     for tick, place, velocity in strokes:

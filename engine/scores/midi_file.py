@@ -136,7 +136,8 @@ class Score:
         )
 
     def meter_map(self) -> MeterMap:
-        """Bar lines in absolute steps. A repeated meter counts only where it moves a bar line."""
+        """Return bar lines in absolute steps. A repeated meter counts only where it moves a bar
+        line."""
         changes = {self.step_at(tick): meter for tick, meter in self.meters}
         kept: list[tuple[int, Meter]] = []
         for step, meter in sorted(changes.items()):
@@ -146,7 +147,7 @@ class Score:
         return MeterMap(tuple(kept))
 
     def seconds_at(self, tick: int) -> float:
-        """When `tick` comes, by the tempo map."""
+        """Return when `tick` comes, by the tempo map."""
         microseconds = 0.0
         for (start, tempo), (end, _) in pairwise([*self.tempos, (tick, 0)]):
             if start < tick:

@@ -195,7 +195,8 @@ def _cut_tracks(score: Score, parts: Sequence[Track], first: int, end: int) -> I
 
 
 def _cut(body: bytes, first: int, end: int, channels: Container[int]) -> bytes:
-    """One track chunk without the notes on `channels` that begin in the ticks [first, end)."""
+    """Return one track chunk without the notes on `channels` that begin in the ticks [first,
+    end)."""
     events = list(read_events(body))
     notes = [note for note in pair_notes(events) if note.channel in channels]
     gone = {note.on for note in notes if first <= note.onset_tick < end}

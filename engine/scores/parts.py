@@ -18,7 +18,7 @@ _PARTS = ("bass", "chords", "lead")
 
 
 def is_reply(track_name: str) -> bool:
-    """Whether a track of that name is ours: `midi-diffuse`, `midi-diffuse 2`, `... bass`."""
+    """Return whether a track of that name is ours: `midi-diffuse`, `midi-diffuse 2`, `... bass`."""
     return track_name == REPLY_NAME or track_name.startswith(f"{REPLY_NAME} ")
 
 
@@ -36,7 +36,7 @@ def by_part(notes: Iterable[Note]) -> dict[str, list[Note]]:
 
 
 def _lowest(notes: Sequence[Note]) -> Iterable[Note]:
-    """Of notes in order of their onsets: those that begin with nothing below them."""
+    """Return, of notes in order of onset, those that begin with nothing below them."""
     sounding: list[Note] = []
     for onset, beginning in groupby(notes, attrgetter("onset_step")):
         sounding = [note for note in sounding if note.end_step > onset]

@@ -177,7 +177,7 @@ def _marked_chords(score: Score) -> list[tuple[int, str]]:
 
 
 def _shaded(lead: list[Note], reply: list[Note], meters: MeterMap) -> tuple[int, int] | None:
-    """Bars of the reply, unless they are those of the melody."""
+    """Return bars of the reply, unless they are those of the melody."""
     if not reply:
         return None
     own = meters.bar_lines(reply[0].onset_step, max(note.end_step for note in reply))

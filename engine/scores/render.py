@@ -145,7 +145,7 @@ def _swatch(image: Image.Image, at: tuple[int, int], colour: Colour) -> None:
 
 
 def _draw_system(system: _System) -> Image.Image:
-    """Rows, lines, keys and notes of one system; text comes later, at its own size."""
+    """Return rows, lines, keys and notes of one system; text comes later, at its own size."""
     big = Image.new("RGB", (system.width * _SCALE, system.height * _SCALE), WHITE_ROW)
     pen = ImageDraw.Draw(big)
     _draw_rows(pen, system)

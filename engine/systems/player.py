@@ -84,7 +84,7 @@ class SystemPlayer:
         return found._replace(roll=found.roll.window(roll.first_step, roll.end_step))
 
     def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
-        """Each as `fill` answers it, one by one."""
+        """Return each as `fill` answers it, one by one."""
         return [self.fill(request) for request in requests]
 
     def plan(self, request: PlanRequest) -> Plan:
@@ -101,7 +101,7 @@ class SystemPlayer:
         )
 
     def plan_many(self, requests: Sequence[PlanRequest]) -> list[Plan]:
-        """Each as `plan` answers it, one by one."""
+        """Return each as `plan` answers it, one by one."""
         return [self.plan(request) for request in requests]
 
 

@@ -124,7 +124,8 @@ class SystemRun:
         checkpoint.save_atomically(state, self.path)
 
     def step(self) -> float:
-        """One step; what is drawn follows from (seed, step), so that a resumed run is the same."""
+        """Take one step; what is drawn follows from (seed, step), so that a resumed run is the
+        same."""
         number = self.settings.seed * _MIXED_SEED + self.progress.step
         generator = torch.Generator().manual_seed(number)
         drawn = self.music.batch(self.settings.batch, np.random.default_rng(number))

@@ -156,7 +156,7 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 def draw_levels(size: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Noise levels [B]: uniform, one in six fully noised, where every sampler starts."""
+    """Return noise levels [B]: uniform, one in six fully noised, where every sampler starts."""
     level = torch.rand(size, generator=generator, device=device)
     full = torch.rand(size, generator=generator, device=device) < 1 / 6
     return torch.where(full, 1.0, level)

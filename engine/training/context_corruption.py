@@ -36,7 +36,7 @@ def silent_at_first(notes: _Notes, steps: int, rng: np.random.Generator) -> _Not
 
 
 def stuck(notes: _Notes, steps: int, rng: np.random.Generator) -> _Notes:
-    """One chord struck over and over instead of the accompaniment: the rut that hearing only
+    """Return one chord struck over and over instead of the accompaniment: the rut that hearing only
     itself leads a model into. Unchanged where nothing sounds at the place that is drawn.
     """
     ours = notes[:, 3] == ACCOMPANIMENT

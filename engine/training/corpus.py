@@ -180,7 +180,7 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def folder_pieces(folder: Path) -> Iterator[Piece]:
-    """Every MIDI file under a user's folder, in the order of names; `pack` holds some out.
+    """Yield every MIDI file under a user's folder, in the order of names; `pack` holds some out.
 
     Links to files are followed, links to folders are not, so that a circle of them does no harm.
     """

@@ -261,7 +261,8 @@ class _Window:
 
 
 def cells_of_rows(rows: NDArray[np.int64], size: int, steps: int) -> NDArray[np.bool_]:
-    """Rows int64[note, (window, onset, end, pitch, voice)] to cells bool[size, 2, 2, 88, steps]."""
+    """Return rows int64[note, (window, onset, end, pitch, voice)] to cells bool[size, 2, 2, 88,
+    steps]."""
     rows = rows[(rows[:, 3] >= PIANO.low) & (rows[:, 3] <= PIANO.high)]
     window, onset, end, voice = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 4]
     row = rows[:, 3] - PIANO.low

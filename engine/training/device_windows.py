@@ -194,7 +194,7 @@ def corrupted(notes: Notes, size: int, steps: int, generator: torch.Generator) -
 
 
 def roll_of(notes: Notes, size: int, steps: int) -> Tensor:
-    """Cells uint8 [B, 2, 2, K, S] of the notes that lie on the 88 pitches."""
+    """Return cells uint8 [B, 2, 2, K, S] of the notes that lie on the 88 pitches."""
     inside = (notes.pitch >= PIANO.low) & (notes.pitch <= PIANO.high)
     window, voice = notes.window[inside], notes.voice[inside]
     onset, end = notes.onset[inside], notes.end[inside]
@@ -231,7 +231,7 @@ def stuck(roll: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def alone(roll: Tensor) -> Tensor:
-    """All music in the accompaniment, as `music.merged.alone`; the lead rests."""
+    """Return all music in the accompaniment, as `music.merged.alone`; the lead rests."""
     sounds = roll.amax(dim=(1, 2))
     before = torch.nn.functional.pad(sounds, [1, 0])[..., :-1]
     out = torch.zeros_like(roll)

@@ -30,7 +30,7 @@ MUSIC: dict[str, Callable[[Path], Pack | Chorales]] = {
 
 
 def measure_prior(windows: Drawing, family: Family, count: int = 200) -> NDArray[np.float64]:
-    """Mean density [voice, plane, 1, 1] of `count` windows: the prior of the process.
+    """Return mean density [voice, plane, 1, 1] of `count` windows: the prior of the process.
 
     Where the family has a prior of its own, that one.
     """
@@ -102,7 +102,8 @@ def prefetched(
 
 
 def make_windows(music: Pack | Chorales, split: int, seed: int) -> Windows | PieceWindows:
-    """Windows of a split (0 train, 1 valid) with the shipped corpora's weights; others weigh 1.
+    """Return windows of a split (0 train, 1 valid) with the shipped corpora's weights; others weigh
+    1.
 
     Of chorales: whole pieces, each as often as any other.
     """
@@ -113,9 +114,8 @@ def make_windows(music: Pack | Chorales, split: int, seed: int) -> Windows | Pie
 
 
 def pack_windows(pack: Pack, split: int, seed: int, style: str = "any") -> Windows:
-    """Windows of a split, with the shipped corpora's weights, 1 for others; of one style alone
-    where that is not `any`. Raises PackError where the split has no piece of it.
-    """
+    """Return windows of a split, with the shipped corpora's weights, 1 for others; of one style
+    alone where that is not `any`. Raises PackError where the split has no piece of it."""
     weights = {name: share for name, (_, share) in CORPORA.items() if share > 0}
     styles = {name: of for name, (of, _) in CORPORA.items()}
     if style != "any":

@@ -44,7 +44,8 @@ def lead_of_tokens(cells: Tensor) -> Tensor:
 
 
 def texture_key(target: Tensor, context: Tensor, mask: Tensor) -> Tensor:
-    """Semitones to C, [B], from what is known (`denoisers.key_shift`); from all if nothing is.
+    """Return semitones to C, [B], from what is known (`denoisers.key_shift`); from all if nothing
+    is.
 
     target, context: [B, N, 24, K]; mask: bool [B, 2, N].
     """

@@ -78,7 +78,7 @@ def draw_plan(
 
 
 def kept_share(plan: Tensor) -> float:
-    """Share of sounding beats that have the chord of the beat before (chroma and bass)."""
+    """Return share of sounding beats that have the chord of the beat before (chroma and bass)."""
     same = (plan[:, :, 1:] == plan[:, :, :-1]).all(dim=1)
     sounds = plan[:, :, 1:].amax(dim=1) > 0
     return float((same & sounds).sum() / sounds.sum().clamp_min(1))
@@ -140,7 +140,7 @@ def train_harmony(
 
 
 def _key_between(plain: Tensor, moved_plan: Tensor) -> Tensor:
-    """By how much `moved_plan` [B, 24, T] is turned against `plain`, int64 [B], -6 to 5."""
+    """Return how far `moved_plan` [B, 24, T] is turned against `plain`, int64 [B], -6 to 5."""
     fits = torch.stack(
         [
             (turned(plain, torch.full((len(plain),), s, device=plain.device)) == moved_plan)

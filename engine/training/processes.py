@@ -27,7 +27,7 @@ class Processes:
 
     @classmethod
     def from_environment(cls) -> Processes:
-        """As torchrun says; alone without it."""
+        """Join as torchrun says; alone without it."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         return cls(
             *(
@@ -42,7 +42,7 @@ class Processes:
         return self.rank == 0
 
     def device(self, wanted: str) -> str:
-        """Each its own GPU."""
+        """Give each its own GPU."""
         return f"cuda:{self.local}" if wanted == "cuda" and self.count > 1 else wanted
 
     def rows(self, size: int) -> slice:
@@ -58,7 +58,7 @@ class Processes:
         return nn.parallel.DistributedDataParallel(network)
 
     def sums(self, *numbers: Tensor | float, device: torch.device) -> list[float]:
-        """Each number summed over all processes."""
+        """Return each number summed over all processes."""
         if self.count == 1:
             return [float(number) for number in numbers]
         own = torch.tensor([float(number) for number in numbers], dtype=torch.float64)

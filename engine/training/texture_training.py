@@ -32,7 +32,7 @@ from engine.training.texture_windows import TextureBatch, TextureMusic, texture_
 def _texture_logits(
     network: FrameTransformer, batch: TextureBatch, noisy: Tensor, known: Tensor, level: Tensor
 ) -> Tensor:
-    """One call on folded cells, [B, N, 24, K]."""
+    """Call the network once on folded cells, [B, N, 24, K]."""
     share = batch.mask.repeat_interleave(12, dim=2)
     with autocast(level.device):
         return network.tokens(
@@ -123,7 +123,7 @@ def with_sampled_past(
 
 
 def _sharpened(logits: Tensor, temperature: float) -> Tensor:
-    """As `sampler.tempered`: over `temperature`, with the density of each plane kept."""
+    """Sharpen as `reverse.tempered`: over `temperature`, with the density of each plane kept."""
     size, tokens = logits.shape[:2]
     planes = logits.view(size, tokens, 4, 6, -1)
     wanted = torch.sigmoid(planes).sum(dim=(1, 3, 4), keepdim=True) + 1e-9

@@ -121,7 +121,7 @@ class TextureMusic:
 
 
 def texture_prior(music: TextureMusic, generator: torch.Generator) -> Tensor:
-    """Mean density of each channel as [1, 1, 24, 1], equal within a voice and plane."""
+    """Return mean density of each channel as [1, 1, 24, 1], equal within a voice and plane."""
     batch = music.batch(512, 8, generator, augment=0.0)
     planes = batch.target.float().mean(dim=(0, 1, 3)).view(4, 6).mean(dim=1)
     return planes.repeat_interleave(6).view(1, 1, 24, 1)

@@ -41,7 +41,7 @@ _VALID_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 def draw_level(
     size: int, generator: torch.Generator, device: torch.device, levels: int = 0
 ) -> Tensor:
-    """Noise levels [B]: uniform, with one in six fully noised, where every sampler starts.
+    """Return noise levels [B]: uniform, with one in six fully noised, where every sampler starts.
 
     With `levels` T they are t / T for t in 1..T, all equally often, as in the paper.
     """
@@ -68,7 +68,7 @@ def _per_step(cells: Tensor, free: Tensor) -> Tensor:
 
 
 def _steps_of(free: Tensor) -> Tensor:
-    """How many steps of music have free cells; 1 where none has."""
+    """Return how many steps of music have free cells; 1 where none has."""
     return (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
 
 
@@ -167,7 +167,7 @@ class Run:
         checkpoint.save_atomically(state, self.checkpoint_path)
 
     def step(self, batch: Batch, generator: torch.Generator) -> float:
-        """One optimizer step; returns the loss in nats per step of music.
+        """Take one optimizer step; return the loss in nats per step of music.
 
         Of a run on several processes this one takes its rows of what all of them draw alike.
         """

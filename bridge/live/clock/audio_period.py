@@ -72,8 +72,8 @@ class AudioPeriods:
 
 
 def _fitting(arrivals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each of _PERIODS_MS: the share of arrivals on the points of its best grid, or, where that
-    is less, the share that came no sooner than a period after the last."""
+    """Return for each of _PERIODS_MS the share of arrivals on its best grid's points, or, where
+    that is less, the share that came no sooner than a period after the last."""
     bins = (arrivals * _BINS_A_MS).astype(np.int64) % _BINS
     counts = np.bincount((bins + _FIRST).ravel(), minlength=_NEXT.size)
     # A cluster may lie across the border of two bins.

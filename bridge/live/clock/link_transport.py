@@ -55,7 +55,7 @@ class LinkTransport(Transport):
     # -- By hand -----------------------------------------------------------------------------------
 
     def start_internal(self, now_ns: int, pickup_beats: float = 0.0) -> list[TransportEvent]:
-        """With a session: join it at once, in the bar that is under way; tell it nothing."""
+        """Join a session at once, in the bar that is under way, and tell it nothing."""
         if self._clock != "link":
             return super().start_internal(now_ns, pickup_beats)
         self._hear(now_ns)
@@ -64,21 +64,24 @@ class LinkTransport(Transport):
         return [self._roll(self._seen, 0, math.floor)]
 
     def downbeat(self, now_ns: int) -> list[TransportEvent]:
-        """As without a session; waiting for its Start, this starts."""
+        """Do as without a session; waiting for its Start, this starts."""
         if self._clock == "link" and self.state is TransportState.WAITING:
             return self.start_internal(now_ns)
         return super().downbeat(now_ns)
 
     def set_meter(self, meter: Meter, now_ns: int) -> list[TransportEvent]:
-        """With a session the bar lines move when it is counted in the new bars, which is soon."""
+        """Set it; a session's bar lines move when it is counted in the new bars, which is soon."""
         if not (self._clock == "link" and self.playing and not self.freewheeling):
             return super().set_meter(meter, now_ns)
         self._bars.meter = meter
         return []
 
     def set_clock(self, kind: str, now_ns: int | None = None) -> list[TransportEvent]:
-        """To and from `link` too. To it: what plays stops, and waits for a session's Start. From
-        it: plays on at the internal tempo, or to `midi` stops. Raises ValueError."""
+        """Set the clock, to and from `link` too.
+
+        To `link`: what plays stops, and waits for a session's Start. From it: plays on at the
+        internal tempo, or to `midi` stops. Raises ValueError.
+        """
         now_ns = self._latest_ns if now_ns is None else now_ns
         if (kind == "link") == (self._clock == "link"):
             return super().set_clock(kind, now_ns)

@@ -83,8 +83,8 @@ class Playhead:
         return self._held_step
 
     def ns_at(self, step: float) -> int:
-        """When `step` was or will be reached at the tempo of now: inverse of `position_steps`
-        while playing."""
+        """Return when `step` was or will be reached at the tempo of now: inverse of
+        `position_steps` while playing."""
         return self._map.ns_at(step)
 
     def _play_from(self, now_ns: int, step: float, rate: float, new_song: bool) -> TransportEvent:

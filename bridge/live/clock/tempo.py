@@ -104,11 +104,11 @@ class TempoTracker:
         return self._arrivals.length_ms > 0
 
     def pulses_at(self, now_ns: int) -> float:
-        """How many pulses, fractions too, the filter holds to have passed at `now_ns`."""
+        """Return how many pulses, fractions too, the filter holds to have passed at `now_ns`."""
         return self._index + ((now_ns - self._origin_ns) / NS_PER_MS - self._time) / self._period_ms
 
     def ns_at(self, pulses: float) -> float:
-        """When pulse number `pulses` falls: the inverse of `pulses_at`."""
+        """Return when pulse number `pulses` falls: the inverse of `pulses_at`."""
         return self._origin_ns + (self._time + (pulses - self._index) * self._period_ms) * NS_PER_MS
 
     def restart(self, now_ns: int, pulse: int) -> None:
@@ -215,7 +215,7 @@ class TempoTracker:
             self._replay(pulses, period_ms, 0.02)
 
     def _even(self, pulses: list[tuple[int, float]], apart_ms: float) -> bool:
-        """Do they come as a clock sends them? What was held up comes all at once, or by and by."""
+        """Say whether they come as a clock sends them; what was held up comes in bursts."""
         if apart_ms < _MS_PER_MINUTE / _FASTEST_BPM / STEPS_PER_BEAT:
             return False
         begun_ms = pulses[0][1]
@@ -246,7 +246,7 @@ class TempoTracker:
         return self._time + (index - self._index) * self._period_ms
 
     def _gate(self) -> float:
-        """How far off, in ms, a pulse may be and still be one of the stream."""
+        """Return how far off, in ms, a pulse may be and still be one of the stream."""
         spread = float(self._weights @ self._covariances[:, 0, 0]) + self._jitter_ms2
         widest = max(0.45 * self._period_ms, 1.15 * self._coarse_ms)
         return float(np.clip(4 * spread**0.5, 0.2 * self._period_ms, widest))
@@ -296,7 +296,7 @@ class TempoTracker:
 
 
 def _on_line(pulses: list[tuple[int, float]], line: tuple[int, float, float]) -> bool:
-    """Do they come when they should by the tempo and phase of a beat or two ago?"""
+    """Say whether they come when they should by tempo and phase of a beat or two ago."""
     begun, begun_ms, period_ms = line
     late_ms = np.mean([at_ms - begun_ms - (index - begun) * period_ms for index, at_ms in pulses])
     return bool(abs(late_ms) < 0.3 * period_ms)

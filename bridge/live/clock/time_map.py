@@ -39,7 +39,7 @@ class TimeMap:
         return self._steps[at] + (now_ns - self._ns[at]) * self._rate(index)
 
     def ns_at(self, step: float) -> int:
-        """When `step` is reached: the inverse of `position`, to the nearest nanosecond."""
+        """Return when `step` is reached: the inverse of `position`, to the nearest nanosecond."""
         index = bisect_right(self._steps, step) - 1
         at = max(index, 0)
         return self._ns[at] + round((step - self._steps[at]) / self._rate(index))

@@ -42,8 +42,8 @@ class Transport(MidiTransport):
         return self._halt(now_ns)
 
     def may_start_on_note(self, now_ns: int) -> bool:
-        """Whether a first note may start the internal clock: not while playing, nor beside a live
-        MIDI clock, nor after a MIDI Stop."""
+        """Return whether a first note may start the internal clock: not while playing, nor beside a
+        live MIDI clock, nor after a MIDI Stop."""
         if self._clock in ("midi", "link") or self.playing:
             return False
         midi = self._midi_stopped or self._armed is not None or self._alive(now_ns)
@@ -82,7 +82,7 @@ class Transport(MidiTransport):
         return []
 
     def set_meter(self, meter: Meter, now_ns: int) -> list[TransportEvent]:
-        """From the next bar on; bars behind stay where they were. While not playing: at once."""
+        """Set it from the next bar on; bars behind stay. While not playing: at once."""
         self._hear(now_ns)
         if self.playing:
             self._bars.change(meter, math.floor(self._map.position(now_ns)))

@@ -210,7 +210,7 @@ class InputRecorder:
             entry.voice = ACCOMPANIMENT if hidden else LEAD
 
     def _under_another(self, entry: RememberedNote) -> bool:
-        """Is it the lower note of a chord? A grace note above it makes none."""
+        """Say whether it is the lower note of a chord; a grace note above it makes none."""
         return any(
             playing.entry.onset_step == entry.onset_step
             and entry.pitch < playing.entry.pitch <= PIANO.high
@@ -219,7 +219,7 @@ class InputRecorder:
         )
 
     def _ornaments(self, entry: RememberedNote) -> bool:
-        """Is it a grace note of a longer one that begins with it?"""
+        """Say whether it is a grace note of a longer one that begins with it."""
         return _is_short(entry) and any(
             playing.entry.onset_step == entry.onset_step
             and playing.entry is not entry
@@ -234,7 +234,7 @@ def _is_short(entry: RememberedNote) -> bool:
 
 
 def _end(playing: _Playing, now_step: int) -> int:
-    """Where the key went up: a pedal must not turn a melody into chords."""
+    """Return where the key went up: a pedal must not turn a melody into chords."""
     entry = playing.entry
     raw = now_step if playing.raw_end is None else round(playing.raw_end)
     return max(entry.onset_step + 1, min(raw, entry.end_at(now_step)))

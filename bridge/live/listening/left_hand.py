@@ -28,7 +28,7 @@ class LeftHand:
             self.chord = None
 
     def owns(self, event: NoteEvent) -> bool:
-        """Is this the left hand's? A key that it put down it also lifts."""
+        """Say whether it is the left hand's; a key that it put down it also lifts."""
         if event.change is not Change.ON:
             return (event.channel, event.pitch) in self._held
         return self.below is not None and event.pitch < self.below

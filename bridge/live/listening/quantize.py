@@ -38,18 +38,18 @@ def quantize(step: float, grid: str) -> int:
 
 
 def quantize_in_bar(step: float, grid: str, meters: MeterMap) -> int:
-    """As `quantize`, with the grid counted from the bar line: a bar may start anywhere."""
+    """Do as `quantize`, with the grid counted from the bar line: a bar may start anywhere."""
     first, end = meters.bar_span(math.floor(step))
     return min(first + quantize(step - first, grid), end)
 
 
 def early_steps(bpm: float) -> float:
-    """How many steps before a bar line still count as the new bar."""
+    """Return how many steps before a bar line still count as the new bar."""
     return min(_EARLY_MS / 60_000 * bpm * STEPS_PER_BEAT, _EARLY_CAP_STEPS)
 
 
 def quantize_onset(step: float, grid: str, meters: MeterMap, bpm: float) -> int:
-    """Where a note played at `step` (input offset already added) begins."""
+    """Return where a note played at `step` (input offset already added) begins."""
     _, end = meters.bar_span(math.floor(step))
     if end - step <= early_steps(bpm):
         return end
@@ -63,7 +63,7 @@ def quantize_end(
     meters: MeterMap,
     next_onset_step: int | None = None,
 ) -> int:
-    """Where a note that begins at `onset_step` and was let go at `end_step` ends.
+    """Return where a note that begins at `onset_step` and was let go at `end_step` ends.
 
     On the grid line nearest, or where the next note (already quantised) begins when that is at
     most LEGATO_STEPS away. A note shorter than the grid keeps its length in steps, at least 1.

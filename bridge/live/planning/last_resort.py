@@ -47,7 +47,7 @@ def repeated(
 
 
 def _reply(first: int, stop: int, back: int, turn: Turn, song: SongMemory) -> list[Note]:
-    """Ours that began in output steps [first, stop), moved `back` steps on."""
+    """Return ours that began in output steps [first, stop), moved `back` steps on."""
     shift = turn.shift_steps
     return [
         replace(note, onset_step=note.onset_step + shift + back)
@@ -63,7 +63,7 @@ def _within_locks(note: Note, settings: SampleSettings) -> bool:
 
 
 def _lead(first: int, stop: int, turn: Turn, song: SongMemory) -> set[int]:
-    """Pitches of the melody that are answered here: bars ago, or held now."""
+    """Return pitches of the melody that are answered here: bars ago, or held now."""
     shift = turn.shift_steps
     here = song.input.notes(first - shift, stop - shift, stop - shift)
     held = [] if shift else song.input.onsets(first - _HELD_STEPS, stop)

@@ -80,7 +80,7 @@ class LoopReply:
         return Known(now_step, self._entered, tuple(spans), base)
 
     def _look_ahead(self, line: int, now_covers: int | None) -> None:
-        """Is the bar at `line` answered? now_covers: what the bar before it will have covered."""
+        """Say whether the bar at `line` is answered; now_covers: what the one before it covers."""
         answered = self._fold(line) in self._covered or self._fold(line) == now_covers
         if answered and self.turn is None:
             self.turn = Turn(line)
@@ -88,7 +88,7 @@ class LoopReply:
             self.turn = replace(self.turn, end_step=None if answered else line)
 
     def _ahead(self, now_step: int) -> list[tuple[int, int]]:
-        """Bars at or after now whose melody came before, up to one loop on."""
+        """Return bars at or after now whose melody came before, up to one loop on."""
         assert self.region is not None
         assert self._lines is not None
         current, found = self._lines.bar(now_step), []

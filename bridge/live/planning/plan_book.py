@@ -172,7 +172,7 @@ class PlanBook:
         return self.in_force
 
     def commit(self, to_step: int) -> int:
-        """From now on every onset before `to_step` is decided; gives the step where that begins."""
+        """Decide every onset before `to_step` for good; return the step where that begins."""
         start, self.committed_to = self.committed_to, max(self.committed_to, to_step)
         return start
 

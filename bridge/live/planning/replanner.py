@@ -176,14 +176,14 @@ class Replanner:
             self.hurry()
 
     def _settings(self, calls: int) -> SampleSettings:
-        """As the knobs say; a chord that is held wins over a key, and one that is set over both."""
+        """Return what the knobs say; a held chord wins over a key, and one set over both."""
         settings = self._knobs.sample_settings(calls, self.heard_key)
         if self._held is None or self._knobs.text("chord"):
             return settings
         return replace(settings, pitch_classes=self._held.classes)
 
     def _with_held(self, request: PlanRequest, from_step: int) -> PlanRequest:
-        """With the chord that is held, from a step of the request on."""
+        """Add the chord that is held, from a step of the request on."""
         if self._held is None:
             return request
         cell = ChordCell(from_step, request.end_step, self._held.classes, self._held.bass)
@@ -192,7 +192,7 @@ class Replanner:
     def _with_chords(
         self, request: PlanRequest, base_steps: int, region: LoopRegion | None
     ) -> PlanRequest:
-        """With the chords given for its bars; request step + base = song step."""
+        """Add the chords given for its bars; request step + base = song step."""
         first, end = request.first_step + base_steps, request.end_step + base_steps
         cells = self.given.cells(first, end, self._bars, region)
         if not cells:

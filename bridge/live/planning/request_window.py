@@ -29,7 +29,7 @@ class Turn:
     voices: tuple[int, ...] = (ACCOMPANIMENT,)
 
     def covers(self, step: int) -> bool:
-        """Is `step` ours to play?"""
+        """Say whether `step` is ours to play."""
         return self.start_step <= step and (self.end_step is None or step < self.end_step)
 
     def within(self, start: int, stop: int) -> tuple[int, int] | None:

@@ -96,7 +96,7 @@ class Delivery:
         return notes
 
     def _beats(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Each beat line with the part of its beat in [start, stop)."""
+        """Yield each beat line with the part of its beat in [start, stop)."""
         while start < stop:
             end = min(stop, self._bars.next_beat(start))
             yield self._bars.beat(start), start, end

@@ -74,7 +74,7 @@ class Performer:
         return self.scheduler.sent
 
     def next_step(self) -> float | None:
-        """Where the next note-on or note-off falls due."""
+        """Return where the next note-on or note-off falls due."""
         return self.scheduler.next_step()
 
     def play(self, notes: list[Committed], knobs: Knobs, bpm: float) -> None:
@@ -185,7 +185,7 @@ class Performer:
         return list(offs)
 
     def began(self, first_step: int, end_step: int) -> bool:
-        """Did a note of ours begin in [first_step, end_step)? Forgets what lies before its end."""
+        """Say whether ours began in [first_step, end_step), and forget what lies before its end."""
         began = any(first_step <= step < end_step for step in self.onsets)
         self.onsets = [step for step in self.onsets if step >= end_step]
         return began
@@ -195,7 +195,7 @@ class Performer:
         return any(note.onset_step < step for note in self.scheduler.sounding_notes)
 
     def _under_way(self) -> list[Note]:
-        """Our own notes that have not ended."""
+        """Return our own notes that have not ended."""
         return [active.committed.note for active in self._active if active.ours]
 
     def _end(self, active: _Active, end: int) -> bool:

@@ -77,7 +77,7 @@ class Scheduler:
         heapq.heappush(self._ons, (note.onset_step, self._next_serial(), note))
 
     def due(self, position_steps: float, late_limit_steps: float) -> list[Due]:
-        """Messages due up to `position_steps`, in order of step, offs before ons.
+        """Return messages due up to `position_steps`, in order of step, offs before ons.
 
         A note more than `late_limit_steps` behind its onset, or already over, is dropped and
         counted. Offs come however late. A note on a sounding pitch ends that one first.
@@ -97,7 +97,7 @@ class Scheduler:
                 out += self._begin(note, serial, position_steps, late_limit_steps)
 
     def next_step(self) -> float | None:
-        """Where the next message falls due, or None when nothing is queued or sounding."""
+        """Return where the next message falls due, or None when nothing is queued or sounding."""
         step = min(self._next_off_step(), self._ons[0][0] if self._ons else math.inf)
         return None if math.isinf(step) else step
 

@@ -66,7 +66,8 @@ def chance(seed: int, *place: int) -> float:
 
 
 def strum_steps(note: Note, beside: Sequence[Note], knobs: Knobs, bpm: float) -> float:
-    """How much later than its chord a note begins; `beside` are the notes decided with it."""
+    """Return how much later than its chord a note begins; `beside` are the notes decided with
+    it."""
     gap_ms = knobs.number("strum")
     if not gap_ms or note.voice == LEAD:
         return 0.0

@@ -32,7 +32,7 @@ def alpha_bar(level: Tensor) -> Tensor:
 
 
 def draw_levels(size: int, generator: torch.Generator) -> Tensor:
-    """Levels [size], each of the 1,000 equally often."""
+    """Return levels [size], each of the 1,000 equally often."""
     return (torch.randint(0, _LEVELS, (size,), generator=generator) + 1) / _LEVELS
 
 

@@ -22,7 +22,7 @@ _STEPS = STEPS_PER_BEAT // _COLUMNS_PER_BEAT
 
 
 def image_of(cells: NDArray[np.bool_]) -> Image:
-    """Cells bool[.., plane, pitch, step], whole beats, to their image.
+    """Return cells bool[.., plane, pitch, step], whole beats, to their image.
 
     An onset goes to the nearest column; of two on one pitch in one column one stays.
     """
@@ -48,7 +48,7 @@ def cells_of(image: Image) -> Cells:
 
 
 def orphans(image: Image) -> int:
-    """How many runs of sustain no onset leads into; column 0 is not held against it."""
+    """Return how many runs of sustain no onset leads into; column 0 is not held against it."""
     begins, goes_on = image[:, ONSET], image[:, SUSTAIN] & ~image[:, ONSET]
     sounds = begins | goes_on
     alone = goes_on[..., 1:] & ~sounds[..., :-1]

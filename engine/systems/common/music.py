@@ -62,5 +62,5 @@ class Pieces:
 
 
 def turn(rng: np.random.Generator, augment: bool) -> int:
-    """Semitones to transpose by."""
+    """Return semitones to transpose by."""
     return int(rng.integers(-_TURN, _TURN + 1)) if augment else 0

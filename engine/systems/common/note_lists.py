@@ -53,7 +53,7 @@ def ordered_notes(notes: Iterable[Note]) -> tuple[list[Note], int]:
 
 
 def held_notes(roll: PianoRoll) -> int:
-    """How many pitches sound in column 0 of a roll without an onset there."""
+    """Return how many pitches sound in column 0 of a roll without an onset there."""
     if not roll.steps:
         return 0
     first = roll.cells[..., 0]
@@ -89,5 +89,5 @@ def voiced(notes: Iterable[Note], known: Iterable[Note] = ()) -> list[Note]:
 
 
 def _drawn(notes: Iterable[Note], roll: PianoRoll, pitches: PitchRange) -> Cells:
-    """Cells of `notes` over the steps of `roll`."""
+    """Return cells of `notes` over the steps of `roll`."""
     return np.asarray(notes_to_roll(notes, roll.first_step, roll.end_step, pitches).cells)

@@ -16,14 +16,14 @@ from engine.training.dataset import Pack
 
 
 def material(pack: Pack, split: int, config: LatentUnetConfig) -> Images:
-    """Windows as images."""
+    """Return windows as images."""
     return Images(pack, split, config.beats)
 
 
 def loss(
     network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
 ) -> Tensor:
-    """Of the coder for the first `coder_steps`, then the mean squared error of v."""
+    """Return the coder's for the first `coder_steps`, then the mean squared error of v."""
     assert isinstance(network, LatentUnet)
     images = batch[0]
     if step < network.config.coder_steps:

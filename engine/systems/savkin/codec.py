@@ -136,7 +136,7 @@ def encode(roll: PianoRoll, bpm: float = _BPM) -> tuple[Numbers, Lost]:
 
 
 def _moves(step: int, bpm: float) -> bool:
-    """Whether a place comes back as another one."""
+    """Return whether a place comes back as another one."""
     back = _ticks_of(step, bpm) * _SHIFT_S * bpm / 60 * STEPS_PER_BEAT
     return round(back) != step
 

@@ -65,7 +65,7 @@ def _gone_on(
     settings: SampleSettings,
     generator: torch.Generator,
 ) -> Numbers:
-    """Numbers from `span.first` on that reach its end, window by window."""
+    """Return numbers from `span.first` on that reach its end, window by window."""
     config: Any = network.config
     half, wanted = int(config.length) // 2, (span.end - span.first) * SHIFTS_PER_STEP
     past, _ = ordered_notes(n for n in before if n.onset_step < span.first)

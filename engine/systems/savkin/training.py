@@ -45,7 +45,7 @@ class Sequences:
         return {"notes_per_sequence": float(np.mean(counts))}
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
-        """One sequence, cut to the length, or filled up with rests where the piece ends."""
+        """Return one sequence, cut to the length, or filled up with rests where the piece ends."""
         piece = self.pieces.any(rng).turned(turn(rng, self.augment))
         start = int(rng.integers(0, max(len(piece.onset) - 8, 1)))
         first = int(piece.onset[start])
@@ -64,7 +64,7 @@ class Sequences:
 def loss(
     network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
 ) -> Tensor:
-    """Mean squared error of v."""
+    """Return mean squared error of v."""
     (x0,) = batch
     level = draw_levels(len(x0), generator).to(x0.device)
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
@@ -73,7 +73,7 @@ def loss(
 
 
 def pitch_classes(notes: list[Note]) -> NDArray[np.float64]:
-    """Share of each pitch class among the onsets, [12]; nothing where there are none."""
+    """Return share of each pitch class among the onsets, [12]; nothing where there are none."""
     counts = np.bincount([n.pitch % 12 for n in notes], minlength=12) if notes else np.zeros(12)
     return np.asarray(counts / max(counts.sum(), 1))
 

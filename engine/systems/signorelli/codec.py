@@ -83,5 +83,5 @@ def decode(triples: Triples, steps: int, first_step: int = 0) -> PianoRoll:
 
 
 def windows(triples: Triples, length: int) -> list[Triples]:
-    """All triples in windows of `length`; the last may be shorter."""
+    """Return all triples in windows of `length`; the last may be shorter."""
     return [triples[at : at + length] for at in range(0, len(triples), length)]

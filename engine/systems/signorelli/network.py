@@ -152,7 +152,7 @@ class CausalUnet(nn.Module):
 def _rung(
     channels_in: int, channels: int, kernel: int, condition: int, attention: bool
 ) -> nn.ModuleList:
-    """One level's layers."""
+    """Return one level's layers."""
     blocks: list[nn.Module] = [
         SignorelliBlock(channels_in, channels, kernel, condition),
         SignorelliBlock(channels, channels, kernel, condition),

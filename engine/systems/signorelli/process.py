@@ -62,7 +62,7 @@ class Player:
     rng: np.random.Generator
 
     def walk(self) -> Walk:
-        """As the settings have it."""
+        """Go as the settings have it."""
         settings = self.settings
         way = "ancestral" if settings.sampler == "ancestral" else "ddim"
         return Walk(settings.steps, way, settings.variation)
@@ -70,7 +70,7 @@ class Player:
     def sample(
         self, triples: Triples, known: NDArray[np.bool_], sums: list[tuple[int, int, float]]
     ) -> Triples:
-        """One window, [n, 3] with n at most `length`. known: bool[n, 3].
+        """Return one window, [n, 3] with n at most `length`. known: bool[n, 3].
 
         sums: (first, end, total): the deltas of these notes add up to so much.
         """

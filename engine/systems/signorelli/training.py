@@ -45,7 +45,7 @@ class Segments:
         return {"notes_per_beat": self.length * len(beats) / sum(beats)}
 
     def _segment(self, rng: np.random.Generator) -> Triples:
-        """One that keeps the limits; of many tries the last, cut, where that is rare."""
+        """Return one that keeps the limits; of many tries the last, cut, where that is rare."""
         triples = np.zeros((self.length, 3))
         for _ in range(_MOST_TRIES):
             piece = self.pieces.any(rng)
@@ -72,7 +72,7 @@ def _notes(part: Excerpt) -> list[Note]:
 def loss(
     network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
 ) -> Tensor:
-    """Mean squared error of v."""
+    """Return mean squared error of v."""
     (x0,) = batch
     level = draw_levels(len(x0), generator).to(x0.device)
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)

@@ -26,14 +26,14 @@ _UNORDERED = 0.3
 
 
 def material(pack: Pack, split: int, config: TransformerConfig) -> Images:
-    """Windows as images."""
+    """Return windows as images."""
     return Images(pack, split, config.beats)
 
 
 def loss(
     network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
 ) -> Tensor:
-    """Of the coder for the first `coder_steps`, then the mean squared error of free patches' v."""
+    """Return the coder's for the first `coder_steps`, then the mean squared error of free v."""
     assert isinstance(network, AnticipatingTransformer)
     images, known, place, style, density = batch
     if step < network.config.coder_steps:
