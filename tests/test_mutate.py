@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from scripts.mutate import modules, mutants, nearest_tests
 
 SOURCE = '''"""ä."""
@@ -43,3 +45,19 @@ def test_the_nearest_tests_come_first() -> None:
     assert "tests/bridge/test_fuzz.py" not in near
     assert len(near) == len(set(near))
     assert path in modules(["bridge/live"])
+
+
+@pytest.mark.parametrize(
+    ("comparison", "new"),
+    [
+        ("a < b", "a <= b"),
+        ("uniform < p", "uniform >= p"),
+        ("self._noise(1) < p", "self._noise(1) >= p"),
+        ("x > 0.5", "x <= 0.5"),
+        ("x > 10.5", "x >= 10.5"),
+        ("x == 0.5", "x != 0.5"),
+    ],
+)
+def test_where_nothing_can_be_equal_a_comparison_is_turned_round(comparison: str, new: str) -> None:
+    (mutant,) = mutants(Path("x.py"), f"found = {comparison}\n")
+    assert mutant.new == f"({new})"

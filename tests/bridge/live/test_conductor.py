@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.commands import Act, Command, MidiIn, OscOut, SendDue, SendMidi, Tick
+from bridge.commands import Act, Command, MidiIn, OscOut, SendDue, SendMidi, Tick, Value
 from bridge.live.listening.note_memory import LoopRegion, RememberedNote
 from bridge.live.playing.performer import Committed
 from bridge.live.session import Session
@@ -62,7 +62,7 @@ def test_the_conductor_wakes_for_what_comes_next() -> None:
 
 @pytest.mark.parametrize(("offset_ms", "step"), [(0.0, 48), (100.0, 53), (-100.0, 43)])
 def test_the_input_offset_moves_what_is_played(offset_ms: float, step: int) -> None:
-    settings = {"input_offset_ms": offset_ms, "input_quantize": "off"}
+    settings: dict[str, Value] = {"input_offset_ms": offset_ms, "input_quantize": "off"}
     rig = Rig(Session(settings)).add(clock(8)).add(play(72, 1000 * MS, 200 * MS)).run(2 * S)
     assert [n.onset_step for n in rig.session.stage.song.input.onsets(0, 96)] == [step]
 

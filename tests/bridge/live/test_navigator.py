@@ -12,10 +12,10 @@ from tests.session_rig import MS, Rig, S, clock, melody
 CONTINUE, STOP = (0xFB,), (0xFC,)
 
 
-def played(*more: Command, beats: int = 16, **settings: Value) -> Rig:
+def played(*more: Command, **settings: Value) -> Rig:
     """A clock of 120 bpm, and quarter notes."""
     rig = Rig(Session(settings))
-    return rig.add(clock(beats)).add(melody(beats)).add(more).run(beats * S // 2 - 1)
+    return rig.add(clock(16)).add(melody(16)).add(more).run(8 * S - 1)
 
 
 def stopped_and_gone_on(*changes: tuple[str, Value], **settings: Value) -> Rig:

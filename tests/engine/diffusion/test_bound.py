@@ -9,9 +9,21 @@ from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.batch import Batch
-from engine.diffusion.bound import free_steps, kl_bernoulli, window_bound
+from engine.diffusion.bound import (
+    bound_rate,
+    free_steps,
+    kl_bernoulli,
+    spread_levels,
+    window_bound,
+)
 from engine.diffusion.cell_evidence import CellEvidence
-from engine.diffusion.noise import keep_probability, own_evidence
+from engine.diffusion.noise import (
+    alpha_bar,
+    keep_probability,
+    own_evidence,
+    posterior,
+    predicted_posterior,
+)
 
 RATES = torch.linspace(0.005, 0.4, 12)
 """Chance of a cell of each pitch: the whole truth about a made-up music."""
@@ -116,3 +128,51 @@ def test_kl() -> None:
 def test_own_evidence_of_the_pure_prior_is_nothing() -> None:
     x = torch.tensor([0.0, 1.0])
     assert own_evidence(x, torch.tensor(0.0), torch.tensor(0.05)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_rate_is_the_bound_of_a_very_short_step(schedule: str) -> None:
+    """Per unit of the noise level, cell by cell, against the posteriors themselves."""
+    generator = torch.Generator().manual_seed(2)
+    shape, step = (3, 2, 2, 4, 6), 1e-6
+    x0, x_t = ((torch.rand(shape, generator=generator) < 0.4).double() for _ in range(2))
+    logits = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+    level, prior = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64), PRIOR.double()
+    here, after = (
+        alpha_bar(each, schedule)[:, None, None, None, None] for each in (level, level - step)
+    )
+    truth = posterior(x_t, x0, here, after, prior)
+    guess = predicted_posterior(x_t, torch.sigmoid(logits), here, after, prior)
+    wanted = kl_bernoulli(truth, guess) / step
+    found = bound_rate(logits, x_t, x0, level, prior, schedule)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_the_rate_is_finite_at_either_end() -> None:
+    x, level = torch.ones(2, 1, 1, 1, 1), torch.tensor([0.0, 1.0])
+    for x0 in (x, 1 - x):
+        rate = bound_rate(x - 1.0, x, x0, level, PRIOR[:1, :1], "linear")
+        assert bool(rate.isfinite().all())
+        assert bool((rate >= 0).all())
+
+
+def test_levels_are_spread_evenly_and_in_random_order() -> None:
+    generator = torch.Generator().manual_seed(1)
+    levels = spread_levels(8, generator, torch.device("cpu"))
+    assert (levels.sort().values * 8).long().tolist() == list(range(8))
+    assert levels.tolist() != levels.sort().values.tolist()
+    again = spread_levels(8, generator, torch.device("cpu"))
+    assert not torch.equal(levels, again)
+
+
+def test_a_step_is_free_where_a_voice_is() -> None:
+    mask = np.array([[[True, True, False, False], [True, False, True, False]]])
+    none = np.zeros(1, np.int64)
+    cells = np.zeros((1, 2, 2, 1, 4), np.bool_)
+    music = Batch(cells, cells, mask, none, none, none, none)
+    assert free_steps(music).tolist() == [3.0]
+
+
+def test_a_certain_mistake_costs_much_and_not_everything() -> None:
+    sure = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    assert kl_bernoulli(sure, 1 - sure).tolist() == pytest.approx([27.631] * 2, abs=0.01)

@@ -314,3 +314,24 @@ def test_of_many_plans_one_is_chosen_for_each_request(planner: HarmonySampler) -
     many = [draw(planner, seed=3 + planner.seeds_apart * i) for i in range(5)]
     chosen = draw(planner, seed=3, choices=5)
     assert torch.equal(chosen, agreed(torch.stack(many, dim=1), torch.zeros(1, 24, BEATS)))
+
+
+class Split(nn.Module):
+    """Sure of the classes 0 to 5 and of bass 12, and as sure that the others are silent."""
+
+    def forward(self, noisy: Tensor, *_: Any) -> Tensor:
+        likely = torch.full_like(noisy, -8.0)
+        likely[:, :6] = 8.0
+        likely[:, 12] = 8.0
+        return likely
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_where_the_planner_is_sure_the_plan_is_what_it_says(temperature: float) -> None:
+    room = torch.ones(1, 24, BEATS)
+    room[:, 3:] = 0.0
+    room[:, 12] = 1.0
+    plan = draw(HarmonySampler(Split(), PRIOR), temperature=temperature, room=room)
+    wanted = torch.zeros(24, BEATS)
+    wanted[[0, 1, 2, 12]] = 1.0
+    assert torch.equal(plan[0], wanted)

@@ -117,3 +117,45 @@ def test_what_is_generated_keeps_its_locks_when_moved(tiny_generator: Generator,
 
 def test_which_of_twelve_keys_takes_log_12() -> None:
     assert math.exp(moving.KEY_NATS) == pytest.approx(12)
+
+
+def locked(
+    classes: set[int], low_pitch: int, rows: int = 40
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Cells that a scale lock allows; in the first step none, as where a register says so."""
+    allowed = np.zeros((2, 2, rows, 24), np.bool_)
+    for row in range(rows):
+        allowed[:, :, row, 1:] = (row + low_pitch) % 12 in classes
+    return allowed
+
+
+@pytest.mark.parametrize("low_pitch", [21, 36, 40])
+def test_a_scale_lock_says_the_key_whatever_the_lowest_row_is(low_pitch: int) -> None:
+    nothing = np.zeros((2, 2, 40, 24), np.bool_)
+    for tonic in (0, 2, 5):
+        scale_of = {(tonic + step) % 12 for step in (0, 2, 4, 5, 7, 9, 11)}
+        found = playing_shift(nothing, nothing, locked(scale_of, low_pitch), 3, low_pitch)
+        assert found == -tonic
+
+
+def test_given_chords_say_the_key_where_some_beats_have_none() -> None:
+    nothing = np.zeros((2, 2, 40, 24), np.bool_)
+    chords = np.zeros((24, 4), np.bool_)
+    chords[[2, 6, 9], 0] = chords[[7, 11, 2], 1] = chords[[9, 1, 4], 2] = True
+    assert playing_shift(nothing, nothing, ~nothing, 3, 40, chords) == -2
+    without = playing_shift(nothing, nothing, ~nothing, 3, 40, np.zeros((24, 4), np.bool_))
+    assert without == 3 * 7 % 12 - 6
+
+
+def test_only_windows_to_harmonize_from_nothing_are_made_alone(made_pack: Path) -> None:
+    """The lead known throughout and the accompaniment nowhere; not one of the two."""
+    steps = 24 * 16
+    for known in ((True, False), (True, True), (False, False), (False, True)):
+        mask = np.repeat(np.array(known)[:, None], steps, axis=1)
+        music = batch(mask, made_pack)
+        found = some_alone(music, 1.0, np.random.default_rng(0))
+        moved = not np.array_equal(found.target, music.target)
+        assert moved == (known == (True, False))
+    mask = np.repeat(np.array((True, False))[:, None], steps, axis=1)
+    never = some_alone(batch(mask, made_pack), 0.0, np.random.default_rng(0))
+    assert np.array_equal(never.target, batch(mask, made_pack).target)

@@ -58,3 +58,20 @@ def test_inputs_are_told_in_training_alone_and_by_the_seed() -> None:
     assert told.planned.any()
     assert torch.equal(plain.noisy, told.noisy)
     assert all(torch.equal(a, b) for a, b in zip(told, again, strict=True))
+
+
+def test_cells_that_are_shown_wrong_are_cells_still() -> None:
+    shown, planned = shown_in_part(torch.ones(200, 24, 10), random(3))
+    assert set(shown.flatten().tolist()) == {0.0, 1.0}
+    assert set(planned.flatten().tolist()) == {0.0, 1.0}
+
+
+def test_known_cells_carry_no_noise() -> None:
+    batch = windows()
+    prior = torch.full((2, 2, 1, 1), 0.9)
+    inputs, target, free = to_inputs(batch, torch.ones(6), prior, "linear", random())
+    assert bool((inputs.noisy * inputs.mask == 0).all())
+    assert float(inputs.noisy[..., 24:].mean()) > 0.8
+    assert torch.equal(free, 1.0 - inputs.mask)
+    assert torch.equal(inputs.known, torch.from_numpy(batch.context).float() * inputs.mask)
+    assert set(target.flatten().tolist()) == {0.0, 1.0}

@@ -392,3 +392,20 @@ def test_toy_thresholds_win_at_few_steps_and_are_biased_at_many() -> None:
     )
     assert biased > better
     assert biased > 1.5 * fair
+
+
+def test_a_known_lead_is_left_to_what_is_allowed() -> None:
+    """Only a lead that is guessed is avoided here; for a known one `allowed` says so."""
+    source, mask = torch.zeros(2, 1, VOICES, PLANES, PITCHES, STEPS)
+    source[:, 0], mask[:, 0] = 1.0, 1.0
+    final, _ = run(sampler(Mock(30.0)), source=source, mask=mask, temperature=1.0, doubling="avoid")
+    assert bool((final[:, 1] == 1).all())
+
+
+def test_as_many_corrections_as_calls_leave_one_to_fall(eager_recorder: Recorder) -> None:
+    network = Local()
+    module = Sampler(network, torch.full((2, 2, 1, 1), 0.3), "linear", LOW, corrections=9).eval()
+    seen = eager_recorder(network)
+    final, _ = run(module, "renoise", 3)
+    assert len(seen) == 3
+    assert set(final.flatten().tolist()) <= {0.0, 1.0}
