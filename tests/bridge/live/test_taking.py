@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bridge.commands import Act, Effect, KeepTake, OscOut, SetParameter
+from bridge.commands import (
+    Act,
+    Command,
+    Effect,
+    EngineState,
+    KeepTake,
+    OscOut,
+    RequestPlan,
+    SetParameter,
+)
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest
@@ -53,7 +62,7 @@ def test_silence_is_not_kept() -> None:
     assert "nothing was played in bars" in problem(rig().session.step(act(0, "keep")))
 
 
-def triggered(*later: Act) -> Rig:
+def triggered(*later: Command) -> Rig:
     live = rig({"mode": "generate", "seed": 7}, answer=by_seed).add(clock(64))
     return live.add([act(8 * S + 1, "trigger"), *later]).run(30 * S)
 
@@ -89,3 +98,49 @@ def test_takes_that_are_not_there_are_named() -> None:
     session = rig({"mode": "generate"}).session
     assert problem(session.step(act(0, "recall", 3))) == "no take 3; there are: none yet"
     assert "no take -1" in problem(session.step(act(0, "undo")))
+
+
+def test_what_only_one_of_the_two_played_is_kept_too() -> None:
+    alone = rig(delay_ns=lambda request: None).add(clock(17)).add(melody(17)).run(8 * S - 1)
+    alone.add([act(8 * S - 1, "keep", 2)]).run(8 * S)
+    take = kept(alone)[0].take
+    assert (len(take.lead), take.reply) == (8, ())
+
+
+def test_keep_says_which_bars_were_empty() -> None:
+    live = rig({"clock": "internal", "tempo": 120.0}).add([act(0, "start")]).run(4500 * MS)
+    effects = live.session.step(act(4500 * MS, "keep", 2))
+    assert problem(effects) == "nothing was played in bars 2 to 3"
+
+
+def test_a_meter_that_begins_with_the_first_bar_kept_is_its_only_one() -> None:
+    live = rig().add(clock(20)).add(melody(20)).add([SetParameter(3 * S, "meter", "3/4")])
+    live.add([act(6900 * MS, "keep", 2)]).run(7 * S)
+    take = kept(live)[0].take
+    assert [(start, str(meter)) for start, meter in take.meters.changes] == [(0, "3/4")]
+    assert take.bars == (3, 4)
+
+
+def test_a_take_is_told_with_its_bars() -> None:
+    assert [args for _, args in triggered().osc("out/take")] == [(1, "generate", 7, 1, 4)]
+
+
+def test_nothing_is_made_anew_where_nothing_can_be_played() -> None:
+    """Another mode, an engine that is down, a song that stands still: another seed, no request."""
+    for change in (
+        SetParameter(14 * S - 1, "mode", "harmonize"),
+        EngineState(14 * S - 1, "down", "gone"),
+        act(14 * S - 1, "stop"),
+    ):
+        live = rig({"mode": "generate", "seed": 7}, answer=by_seed).add(clock(28))
+        live.add([act(8 * S + 1, "trigger"), change]).run(14 * S)
+        effects = live.session.step(act(14 * S, "again"))
+        assert [e for e in effects if isinstance(e, RequestPlan)] == []
+        assert live.session.knobs.integer("seed") != 7
+
+
+def test_takes_are_played_while_a_triggered_mode_plays() -> None:
+    for change in (SetParameter(14 * S, "mode", "harmonize"), act(14 * S, "stop")):
+        live = triggered(change)
+        effects = live.session.step(act(30 * S, "recall", 1))
+        assert "takes are played in infill, vary and generate" in problem(effects)

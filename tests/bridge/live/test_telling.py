@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from bridge.commands import Act, OscOut, SetParameter
-from bridge.live.telling import MOST_PLANNED, MOST_PLAYED
-from engine.music.grid import ACCOMPANIMENT
+from bridge.live.listening.input_recorder import PREROLL_NS
+from bridge.live.listening.note_gate import Change, NoteEvent
+from bridge.live.listening.note_memory import SongMemory
+from bridge.live.planning.beat_lines import BeatLines
+from bridge.live.planning.plan_book import Answer
+from bridge.live.planning.request_window import Turn
+from bridge.live.telling import MOST_PLANNED, MOST_PLAYED, Teller
+from engine.music.chord_names import Chord
+from engine.music.grid import ACCOMPANIMENT, MeterMap
 from engine.music.roll import Note
 from engine.requests.request import ChordCell, PlanRequest
 from tests.session_rig import CHORD, MS, Rig, S, clock, melody, play, rig
@@ -135,3 +142,35 @@ def test_key_auto_can_be_set_and_ended() -> None:
     session.step(SetParameter(0, "key", "auto"))
     session.step(SetParameter(0, "key", "off"))
     assert session.knobs.sample_settings(4).pitch_classes == frozenset()
+
+
+def test_no_key_is_told_before_one_is_heard() -> None:
+    live = rig({"clock": "internal", "tempo": 120.0}).add([Act(0, "start")]).run(4 * S)
+    assert words(live, "key") == []
+
+
+def teller() -> Teller:
+    return Teller(SongMemory(), BeatLines(MeterMap()))
+
+
+def with_chord(step: int, name: str) -> Answer:
+    return Answer(1, Turn(0), 0, 192, (), ((step, Chord.parse(name)),))
+
+
+def test_a_chord_that_sounds_is_told_again_only_where_it_is_another() -> None:
+    tells = teller()
+    assert len(tells.plan(1, with_chord(24, "C"), 0)) == 2
+    now = tells.beat(24, 24.0, 120.0, 30, "midi")
+    assert [e.arguments for e in now if isinstance(e, OscOut)][-1] == ("C",)
+    assert len(tells.plan(2, with_chord(24, "C"), 0)) == 1, "known"
+    assert len(tells.plan(3, with_chord(24, "F"), 25)) == 1, "too late"
+    assert len(tells.plan(4, with_chord(24, "F"), 24)) == 2
+
+
+def test_what_is_played_early_is_told_up_to_150_ms_later() -> None:
+    for late_ns, told in ((0, 1), (1, 0)):
+        tells = teller()
+        tells.early(NoteEvent(Change.ON, 5 * S, 0, 60, 90))
+        found = tells.tell_early(5 * S + PREROLL_NS + late_ns, lambda at_ns: 0.0)
+        assert len(found) == told
+        assert tells.tell_early(5 * S, lambda at_ns: 0.0) == [], "once"

@@ -301,3 +301,41 @@ def test_the_musician_is_told_when_the_session_is_lost() -> None:
 def test_start_without_a_session_says_what_is_missing() -> None:
     effects = Session({"clock": "link"}).step(Act(0, "start"))
     assert "no Link session is joined" in str(effects)
+
+
+def test_a_link_clock_asked_for_again_goes_on(link: LinkSession) -> None:
+    link.rolling = True
+    link.run(1000)
+    before = link.position
+    assert link.transport.set_clock("link", link.now_ns) == []
+    assert link.transport.state is S.PLAYING
+    assert link.position == pytest.approx(before)
+
+
+@pytest.mark.parametrize("late_ms", [0, 30, 90])
+def test_a_look_that_is_handed_over_late_is_of_its_own_instant(
+    link: LinkSession, late_ms: int
+) -> None:
+    link.rolling = True
+    link.run(1000)
+    seen = LinkHeard(link.now_ns, 1, link.beat, 120.0, True, 4.0)
+    expected = link.beat
+    link.transport.tick(link.now_ns + late_ms * NS_PER_MS)
+    link.transport.link(seen)
+    after_ns = seen.at_ns + 500 * NS_PER_MS
+    assert link.transport.position_steps(after_ns) / 24 == pytest.approx(expected + 1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("off_beats", "jumps"), [(0.24, False), (0.26, True)])
+def test_a_session_a_sixteenth_away_is_elsewhere(
+    link: LinkSession, off_beats: float, jumps: bool
+) -> None:
+    link.rolling = True
+    link.run(1000)
+    link.beat += off_beats
+    assert (E.JUMPED in link.look()) is jumps
+
+
+def test_the_meter_of_a_link_clock_that_stands_still_holds_at_once(link: LinkSession) -> None:
+    link.transport.set_meter(Meter(3, 4), link.now_ns)
+    assert link.transport.meters.bar_span(0) == (0, 72)

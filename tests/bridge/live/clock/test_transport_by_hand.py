@@ -217,3 +217,32 @@ def test_bars_are_numbered_across_changes() -> None:
     steps = [-1, 0, 95, 96, 119, 120, 191, 192, 264, 264 + 84]
     assert [meters.bar_index(step) for step in steps] == [-1, 0, 0, 1, 1, 2, 2, 3, 4, 5]
     assert [meters.bar_start(bar) for bar in range(-1, 6)] == [-96, 0, 96, 120, 192, 264, 348]
+
+
+@pytest.mark.parametrize(("stop_ms", "step"), [(1000, 48), (1010, 49), (1001, 49)])
+def test_continue_goes_on_from_the_first_step_not_played(stop_ms: int, step: int) -> None:
+    transport = Transport(120.0)
+    transport.start_internal(0)
+    transport.stop_internal(stop_ms * NS_PER_MS)
+    transport.continue_(1500 * NS_PER_MS)
+    transport.clock_pulse(1600 * NS_PER_MS)
+    assert transport.position_steps(1600 * NS_PER_MS) == pytest.approx(step, abs=1e-6)
+
+
+def test_a_continue_right_after_start_says_nothing() -> None:
+    transport = Transport(120.0)
+    transport.song_position(8, 0)
+    transport.start(10)
+    transport.continue_(20)
+    transport.clock_pulse(30)
+    assert transport.position_steps(30) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("gap_ms", "freewheels"), [(500, False), (501, True)])
+def test_a_clock_is_gone_after_half_a_second(gap_ms: int, freewheels: bool) -> None:
+    transport = Transport(120.0)
+    transport.start(0)
+    for pulse in range(30):
+        transport.clock_pulse(pulse * 20 * NS_PER_MS)
+    events = transport.tick((580 + gap_ms) * NS_PER_MS)
+    assert (E.FREEWHEEL in events) is freewheels

@@ -199,3 +199,22 @@ def test_ons_and_offs_always_alternate(messages: list[tuple[int, int, int, int, 
             elif event.change is OFF:
                 down.discard(key)
     assert {(e.channel, e.pitch) for e in gate.flush(0)} == down
+
+
+@pytest.mark.parametrize(("after_ns", "echo"), [(0, True), (ECHO_NS, True), (ECHO_NS + 1, False)])
+def test_how_late_an_echo_may_come(after_ns: int, echo: bool) -> None:
+    gate = NoteGate()
+    gate.sent(0, 60, 5 * ECHO_NS)
+    message = parse_message((0x90, 60, 90))
+    assert message is not None
+    assert (gate.read(message, 5 * ECHO_NS + after_ns) == []) is echo
+
+
+def test_all_notes_off_of_one_channel_forgets_no_pedal_and_no_echo_of_others() -> None:
+    gate = NoteGate()
+    gate.sent(1, 60, 0)
+    messages = [(0xB1, 64, 127), (0x92, 50, 90), (0xB2, 123, 0), (0x91, 60, 90)]
+    found = [
+        gate.read(message, 1) for data in messages if (message := parse_message(data)) is not None
+    ]
+    assert [len(events) for events in found] == [0, 1, 1, 0], "the last one is an echo"
