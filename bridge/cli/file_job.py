@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bridge.cli.options import knobs_for
-from bridge.files import lead_sheets
+from bridge.files import job_warnings, lead_sheets
 from bridge.files import tasks as file_tasks
 from bridge.files.batch import (
     MIDI_SUFFIXES,
@@ -102,7 +102,7 @@ def run_task(
             score = parse(data)
         midi_write.write(data, pair.target)
         report = report_of(task, pair, job, notes, preset, knobs)
-        report["warnings"] += file_tasks.overlay_warnings(piece, job, replaced=replace)
+        report["warnings"] += job_warnings.overlay_warnings(piece, job, replaced=replace)
         return report
 
     run_batch(where, jobs, work)
@@ -210,6 +210,6 @@ def report_of(
         "melody_track": melody.describe() if melody else None,
         "folded": job.folded,
         "left_out": job.left_out,
-        "warnings": [*job.warnings, *file_tasks.range_warnings(job, notes)],
+        "warnings": [*job.warnings, *job_warnings.range_warnings(job, notes)],
         "text": f"{source}{pair.target}: {len(notes)} notes in bars {first} to {last}{found}",
     }

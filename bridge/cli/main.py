@@ -177,10 +177,10 @@ _VERBOSE = click.Option(["--verbose"], is_flag=True, help="Show where an unfores
 _BENCH = LazyGroup(
     {
         "live": Source(
-            "bridge.cli.live", "bench_live", "Play bars through real ports; count beats"
+            "bridge.cli.bench_live", "bench_live", "Play bars through real ports; count beats"
         ),
         "jitter": Source(
-            "bridge.cli.live", "bench_jitter", "How late notes leave, idle and under load"
+            "bridge.cli.bench_live", "bench_jitter", "How late notes leave, idle and under load"
         ),
         "cluster": Source(
             "bridge.cli.cluster", "bench_cluster", "Simulated players on one engine server"

@@ -334,11 +334,9 @@ class EngineSupervisor:
 
     def _replace_hung(self, now_ns: int) -> None:
         for child in (self._serving, self._coming):
-            if (
-                child is not None
-                and child.busy_ns is not None
-                and now_ns >= self._given_up_ns(child)
-            ):
+            if child is None or child.busy_ns is None:
+                continue
+            if now_ns >= self._given_up_ns(child):
                 child.process.kill()
                 self._lost(child, "the engine did not answer")
 

@@ -5,7 +5,6 @@ The only place that knows how the parts are wired.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -29,7 +28,6 @@ from bridge.commands import (
     SavePreset,
     SetParameter,
 )
-from bridge.engine_host.main import EngineSpec
 from bridge.event_log.outcomes import Recorded
 from bridge.event_log.writer import EventLog
 from bridge.inbox import Inbox
@@ -37,7 +35,6 @@ from bridge.link.client import NO_AALINK, LinkClient, link_is_installed
 from bridge.live.session import Session
 from bridge.midi.hot_plug import HotPlug
 from bridge.midi.ports import RtMidiPorts, open_ports
-from bridge.midi_messages import note_off, panic_messages
 from bridge.osc.peers import Peers
 from bridge.osc.schema import OUT_PREFIX
 from bridge.osc.server import OscServer
@@ -45,8 +42,9 @@ from bridge.realtime import HELPER_PRIORITY, raise_priority
 from bridge.runtime.config import DaemonConfig
 from bridge.runtime.figures import of_engine, of_osc, of_transport
 from bridge.runtime.outbox import Outbox
-from bridge.runtime.parts import end_within, engine_keeper, ready_lines
+from bridge.runtime.parts import end_notes, end_within, engine_keeper, engine_spec, ready_lines
 from bridge.runtime.preset_switch import PresetSwitch
+from bridge.runtime.saving import saved
 from bridge.runtime.service_manager import ServiceManager
 from bridge.runtime.state_keeper import StateKeeper
 from bridge.runtime.status_line import StatusLine
@@ -55,7 +53,6 @@ from bridge.runtime.transport_thread import TransportThread
 from bridge.service_thread import Health
 from bridge.settings import presets
 from bridge.settings.knobs import Knobs
-from bridge.settings.presets import FIXTURE
 from bridge.takes.keeper import TakeKeeper, takes_folder
 from bridge.text import Say, printable
 from bridge.timebase import NS_PER_MS, SystemClock
@@ -94,7 +91,7 @@ class Daemon:
         self._knobs = Knobs(values)
         if self._knobs.text("clock") == "link" and not link_is_installed():
             raise StartError(NO_AALINK)
-        self._spec = self._spec_of(preset, self._knobs)
+        self._spec = engine_spec(config, preset, self._knobs)
         session, peers = Session(values), Peers(config.allow)
         self._watch = ThreadWatch()
         self._manager = ServiceManager()
@@ -180,7 +177,7 @@ class Daemon:
 
     def _keep(self, effect: KeepTake | SavePreset) -> Iterable[OscOut]:
         """Write what is to be kept, on the outbox's thread."""
-        return self._takes.keep(effect) if isinstance(effect, KeepTake) else _saved(effect)
+        return self._takes.keep(effect) if isinstance(effect, KeepTake) else saved(effect)
 
     def _state_keeper(self, config: DaemonConfig) -> StateKeeper | None:
         if config.state is None:
@@ -203,19 +200,6 @@ class Daemon:
 
     # -- Inside ------------------------------------------------------------------------------------
 
-    def _spec_of(self, preset: presets.Preset, knobs: Knobs) -> EngineSpec:
-        return EngineSpec(
-            model=FIXTURE if preset.model is None else str(preset.model),
-            device=knobs.text("device"),
-            preset=preset.name,
-            sha256=preset.sha256,
-            threads=self._config.threads,
-            delay_ms=self._config.delay_ms,
-            slow_down=self._config.slow_down,
-            warm_up=knobs.sample_settings(knobs.integer("steps")),
-            standby=preset.model is not None,
-        )
-
     def _switch(self, command: SetParameter) -> None:
         """Switch to a preset with all that comes with it: its settings and its engine."""
         try:
@@ -228,7 +212,7 @@ class Daemon:
         for name, value in preset.complete().items():
             self._inbox.put(SetParameter(command.at_ns, name, value, command.sender))
         knobs = Knobs({**preset.complete(), "device": self._spec.device})
-        self._supervisor.switch(self._spec_of(preset, knobs))
+        self._supervisor.switch(engine_spec(self._config, preset, knobs))
 
     def _ask(self, effect: RequestPlan) -> None:
         self._supervisor.allow(effect.hang_ns)
@@ -289,11 +273,7 @@ class Daemon:
         """End the notes of a run before this one that was killed while they sounded."""
         if self._config.out_name:
             rows = ("out_channel", "bass_channel", "lead_channel")
-            channels = {self._knobs.integer(row) for row in rows} - {0}
-            offs = [note_off(n - 1, pitch) for n in sorted(channels) for pitch in range(128)]
-            for data in (*offs, *panic_messages()):
-                with contextlib.suppress(OSError):  # the transport thread says so when it matters
-                    self._ports.send(data)
+            end_notes(self._ports, {self._knobs.integer(row) for row in rows} - {0})
 
     def _end_unsent_notes(self) -> None:
         """Somebody has connected to a port of our own, which a run before may have played to."""
@@ -356,14 +336,3 @@ class Daemon:
             time.sleep(0.1)  # the driver sends on a thread of its own
             os._exit(_FORCED_EXIT)
         self._stop.set()
-
-
-def _saved(effect: SavePreset) -> Iterable[OscOut]:
-    """Write a preset, and say so."""
-    settings = dict(effect.settings)
-    try:
-        presets.save_preset(effect.name, presets.load(str(settings.pop("preset"))), settings)
-    except presets.PresetError as err:
-        yield OscOut(OUT_PREFIX + "error", ("save", str(err)), effect.to)
-    else:
-        yield OscOut(OUT_PREFIX + "saved", (effect.name,), effect.to)

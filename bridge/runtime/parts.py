@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bridge.commands import Command
 from bridge.engine_host.keeper import EngineKeeper
+from bridge.engine_host.main import EngineSpec
 from bridge.engine_host.supervisor import EngineSupervisor
 from bridge.engine_link.address import ServerAddress
 from bridge.midi.ports import Ports
+from bridge.midi_messages import note_off, panic_messages
 from bridge.osc.server import OscServer
+from bridge.runtime.config import DaemonConfig
+from bridge.settings.knobs import Knobs
+from bridge.settings.presets import FIXTURE, Preset
 
 
 def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None]) -> EngineKeeper:
@@ -21,6 +27,21 @@ def engine_keeper(server: ServerAddress | None, report: Callable[[Command], None
     from bridge.engine_link.failover import FailoverEngine
 
     return FailoverEngine(server, report)
+
+
+def engine_spec(config: DaemonConfig, preset: Preset, knobs: Knobs) -> EngineSpec:
+    """Return what the engine of a preset is to be."""
+    return EngineSpec(
+        model=FIXTURE if preset.model is None else str(preset.model),
+        device=knobs.text("device"),
+        preset=preset.name,
+        sha256=preset.sha256,
+        threads=config.threads,
+        delay_ms=config.delay_ms,
+        slow_down=config.slow_down,
+        warm_up=knobs.sample_settings(knobs.integer("steps")),
+        standby=preset.model is not None,
+    )
 
 
 def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
@@ -37,6 +58,14 @@ def ready_lines(ports: Ports, osc: OscServer, engine: str) -> list[str]:
         ]
     reply = f"OSC       {osc.host} port {osc.port}, answers go to port {osc.reply_port}"
     return [*midi, reply, f"engine    {engine}"]
+
+
+def end_notes(ports: Ports, channels: Iterable[int]) -> None:
+    """Send the note-off of every pitch on these channels, counted from 1, and a panic."""
+    offs = [note_off(n - 1, pitch) for n in sorted(channels) for pitch in range(128)]
+    for data in (*offs, *panic_messages()):
+        with contextlib.suppress(OSError):  # the transport thread says so when it matters
+            ports.send(data)
 
 
 def end_within(seconds: float) -> None:

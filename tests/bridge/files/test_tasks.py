@@ -9,6 +9,7 @@ import pytest
 
 from bridge.cli import file_job as cli_files
 from bridge.files import tasks as file_tasks
+from bridge.files.job_warnings import range_warnings
 from bridge.files.tasks import SourcePiece
 from engine.music.grid import ACCOMPANIMENT, LEAD, PAPER, PIANO, MeterMap
 from engine.music.roll import Note, PianoRoll
@@ -119,7 +120,7 @@ def test_notes_out_of_the_models_range_are_folded_and_said() -> None:
     rows = np.flatnonzero(job.request.roll.cells[LEAD, 0].any(axis=1)) + PAPER.low
     assert rows.tolist() == [44, 60, 84]
     assert job.folded == 2
-    (warning, silent) = file_tasks.range_warnings(job, [])
+    (warning, silent) = range_warnings(job, [])
     assert warning.startswith("2 notes outside the model's range (MIDI pitch 33 to 88)")
     assert "silent" in silent
 
