@@ -283,7 +283,7 @@ def _busy_engine(plan: JitterPlan) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _busy_cores() -> Iterator[None]:
-    """As many processes as there are cores, which count."""
+    """Run as many processes as there are cores, all counting."""
     command = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
     try:

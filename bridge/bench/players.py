@@ -64,7 +64,7 @@ class StandIn:
         self._report = report
 
     def start(self, spec: EngineSpec) -> None:
-        """Ready at once."""
+        """Start, ready at once."""
         calls = spec.warm_up.steps
         plan_ns = _STANDBY_MS * NS_PER_MS
         self._report(EngineState(time.perf_counter_ns(), "ready", spec.name, plan_ns, calls))
@@ -77,7 +77,7 @@ class StandIn:
         self._sleepers.submit(self._answer, request)
 
     def switch(self, spec: EngineSpec) -> None:
-        """Any model is this one."""
+        """Do nothing: any model is this one."""
 
     def stop(self) -> None:
         """Nothing to end."""
@@ -242,7 +242,7 @@ def play_all(
     keeper: Callable[[_Report], EngineKeeper],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[PlayerResult]:
-    """Everybody plays at once, once all are connected; `meanwhile` runs beside, on this thread."""
+    """Let all play at once, once all are connected; `meanwhile` runs beside, on this thread."""
     players = [SimulatedPlayer(part, keeper) for part in parts]
     for player in players:
         player.connect()

@@ -72,7 +72,7 @@ def load_engine(preset: Preset, device: str) -> Filler:
 def run_task(
     task: str, melody_track: str, options: dict[str, Any], make: MakeJob, *, replace: bool = False
 ) -> None:
-    """Everything that can be wrong with the command line is said before the model is loaded."""
+    """Do a task on files; what is wrong with the command line is said before a model loads."""
     where = Where(*(options.pop(name) for name in ("inputs", "output", "out_dir", "as_json")))
     jobs = pairs(where, MIDI_SUFFIXES)
     sheet = lead_sheets.load_sheet(options.pop("chords"))

@@ -48,7 +48,7 @@ def _version(name: str) -> str:
 
 
 def realtime() -> Finding:
-    """May our threads go first?"""
+    """Find out whether our threads may go first."""
     with ThreadPoolExecutor(1) as pool:  # a thread of its own, since the priority stays
         found = pool.submit(raise_priority).result()
     if found.startswith("real-time"):

@@ -99,7 +99,7 @@ class EngineSupervisor:
         self._thread.start()
 
     def allow(self, hang_ns: int) -> None:
-        """How long a plan may take, unless its forerunners took nearly as long."""
+        """Set how long a plan may take, unless its forerunners took nearly as long."""
         self._patience.hang_ns = hang_ns
 
     def submit(self, request: PlanRequest) -> None:
@@ -148,7 +148,7 @@ class EngineSupervisor:
         return [child for child in children if child is not None]
 
     def _wait(self, now_ns: int) -> None:
-        """Until a plan, a wake, or the next thing that is due by time; then read what came."""
+        """Wait for a plan, a wake, or the next thing due by time; then read what came."""
         children = self._children
         deadlines = [self._given_up_ns(child) for child in children if child.busy_ns is not None]
         deadlines += [self._retry[0]] if self._retry else []
@@ -277,7 +277,7 @@ class EngineSupervisor:
         self._report(EngineState(time.perf_counter_ns(), "ready", detail, warm_ns, child.calls))
 
     def _cannot(self, child: EngineChild, text: str) -> None:
-        """Its family has no such task: no fault of the process, and said once, not each beat."""
+        """Say, once, that its family has no such task: no fault of the process."""
         child.errors = 0
         if child.cannot != text:
             child.cannot = text

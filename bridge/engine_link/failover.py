@@ -91,7 +91,7 @@ class FailoverEngine:
         self._local.start(spec)
 
     def allow(self, hang_ns: int) -> None:
-        """How long the local engine may take."""
+        """Set how long the local engine may take."""
         self._local.allow(hang_ns)
 
     def submit(self, request: PlanRequest) -> None:
@@ -99,7 +99,7 @@ class FailoverEngine:
         self._link.call(self._ask, request)
 
     def switch(self, spec: EngineSpec) -> None:
-        """Another model: here, and on the server where that has it."""
+        """Switch to another model: here, and on the server where that has it."""
         self._local.switch(spec)
         self._link.call(self._switched, spec)
 
@@ -199,7 +199,7 @@ class FailoverEngine:
             self._fails(f"makes no sense ({type(err).__name__})")
 
     def lost(self, why: str) -> None:
-        """There is no connection."""
+        """Take note that there is no connection."""
         self._offers = None
         self._fails(why)
 

@@ -26,7 +26,7 @@ class Probation:
             self.well, self._since_ns = True, now_ns
 
     def failed(self, now_ns: int) -> None:
-        """Something was not answered in time, or there is no connection."""
+        """Count what was not answered in time, or a lost connection."""
         if self.well:
             steady = now_ns - self._since_ns > STEADY_NS
             self._needed = FEW if steady else min(2 * self._needed, MANY)

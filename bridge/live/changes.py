@@ -40,7 +40,7 @@ class Changes:
         return []
 
     def listen(self, at_ns: int) -> list[Effect]:
-        """Split, pedal, channel and echo guard; what the old ones held open ends."""
+        """Set split, pedal, channel and echo guard; what the old ones held open ends."""
         stage, knobs, gate = self._stage, self._knobs, self._stage.gate
         split = knobs.text("split")
         stage.recorder.split = "highest" if split == "chord" else split

@@ -95,7 +95,7 @@ class Takes:
         return self._play(self._current - 1, act)
 
     def again(self, act: Act) -> list[Effect]:
-        """Another seed; what was triggered last is made anew."""
+        """Take another seed, and make what was triggered last anew."""
         seed = self._stage.knobs.integer("seed")
         effects = self._put("seed", (seed * 1_103_515_245 + 12_345) % 2**31, act)
         return effects + self._anew(act)

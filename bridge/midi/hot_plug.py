@@ -183,7 +183,7 @@ class JackWatcher:
             }
 
     def _lose_players(self, players: set[str]) -> None:
-        """Whose ports lead to our input now; those that led there before may have died."""
+        """Look whose ports lead to our input now; those that led there before may have died."""
         if self._players - players:
             self._ports.release_in()
         self._players = players

@@ -166,7 +166,7 @@ class RtMidiPorts:
         self._out = device
 
     def release_in(self) -> None:
-        """Who played to us is gone, maybe with keys down: all notes off (CC123), as if played."""
+        """End all notes (CC123), as if played: who played to us is gone, maybe with keys down."""
         for channel in range(CHANNELS):
             data = (CONTROL_CHANGE | channel, _ALL_NOTES_OFF, 0)
             self._receive(MidiIn(time.perf_counter_ns(), data))

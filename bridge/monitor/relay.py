@@ -97,7 +97,7 @@ class Relay(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """Answers and events, from the daemon and nobody else."""
+        """Take answers and events, from the daemon and nobody else."""
         if addr[1] != self.daemon[1] or addr[0] != self.daemon[0]:
             return
         self._heard_s = time.monotonic()

@@ -48,7 +48,7 @@ class Peers:
         return _within(host, self._heard)
 
     def may_direct(self, asker: str, host: str) -> bool:
-        """May `asker` have answers sent to `host`? To itself, and to who is named."""
+        """Say whether `asker` may have answers sent to `host`: to itself, and to who is named."""
         return host == asker or _within(host, self._named)
 
 

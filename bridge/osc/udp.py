@@ -19,7 +19,7 @@ class OscPortError(OSError):
 
 
 def is_this_machine(host: str) -> bool:
-    """Would a datagram to `host` come to this machine? Only its own addresses can be bound."""
+    """Say whether a datagram to `host` comes to this machine: only its own addresses bind."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((host, 0))

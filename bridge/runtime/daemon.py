@@ -276,7 +276,7 @@ class Daemon:
             end_notes(self._ports, {self._knobs.integer(row) for row in rows} - {0})
 
     def _end_unsent_notes(self) -> None:
-        """Somebody has connected to a port of our own, which a run before may have played to."""
+        """Take a new connection to a port of our own: a run before may have played to it."""
         if not self._transport.lateness.count:
             self._inbox.put(Act(time.perf_counter_ns(), "panic"))
 
@@ -300,7 +300,7 @@ class Daemon:
             self._outbox.put(OscOut(OUT_PREFIX + "error", ("link", text)))
 
     def _wait_for_engine(self) -> None:
-        """Until the engine is warm, or cannot be loaded, or a signal comes."""
+        """Wait until the engine is warm, or cannot be loaded, or a signal comes."""
         while not self._engine_up.wait(0.02) and not self._stop.is_set():
             self._watch_threads()
             if self._supervisor.refused:

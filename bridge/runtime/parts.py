@@ -69,7 +69,7 @@ def end_notes(ports: Ports, channels: Iterable[int]) -> None:
 
 
 def end_within(seconds: float) -> None:
-    """Whatever hangs from now on, the system ends this process after so long (not on Windows)."""
+    """Have the system end this process after so long, whatever hangs (not on Windows)."""
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds)

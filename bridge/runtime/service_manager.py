@@ -26,7 +26,7 @@ class ServiceManager:
         self._send(f"READY=1\nSTATUS={' '.join(status.split())}")
 
     def alive(self) -> None:
-        """Every part of it made progress."""
+        """Take note that every part of it made progress."""
         if self.watched:
             self._send("WATCHDOG=1")
 

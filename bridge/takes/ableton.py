@@ -200,7 +200,7 @@ class AbletonClient:
         return (len(self.ask("/live/clip/get/notes", track, slot)) - 2) // 5
 
     def _until(self, done: Callable[[], bool], otherwise: str) -> None:
-        """Live acts a moment after it was told."""
+        """Wait: Live acts a moment after it was told."""
         end_s = time.monotonic() + WAIT_S
         while not done():
             if time.monotonic() > end_s:

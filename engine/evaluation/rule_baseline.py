@@ -89,7 +89,7 @@ def by_rule_live(lead: Sequence[Note], meters: MeterMap, span: _Span) -> list[No
 
 
 def _key_of(lead: Iterable[Note]) -> Key:
-    """C major where the notes do not say."""
+    """Return the key of the notes; C major where they do not say."""
     return read_key(class_weights(lead)) or Key(0)
 
 

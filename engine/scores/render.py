@@ -218,7 +218,7 @@ def _draw_keys(pen: ImageDraw.ImageDraw, system: _System) -> None:
 
 
 def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
-    """Bar numbers and chords above, C names on the keys, and the mark of the generated bars."""
+    """Label bars and chords above, C names on the keys, and mark the generated bars."""
     over = top - (_CHORDS if system.picture.chords else 0)
     _label_chords(pen, system, top)
     lines = system.picture.lines[system.first : system.end + 1]
@@ -238,7 +238,7 @@ def _label_system(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
 
 
 def _label_chords(pen: ImageDraw.ImageDraw, system: _System, top: int) -> None:
-    """Each chord where it begins, or where the system does; none that would run into the next."""
+    """Write each chord where it begins, or the system does; none that runs into the next."""
     start, end = system.steps
     chords = system.picture.chords
     under_way = [(start, name) for step, name in chords if step < start][-1:]

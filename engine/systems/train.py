@@ -107,7 +107,7 @@ class SystemRun:
         self.progress, self.facts = Progress(**state["progress"]), state["facts"]
 
     def save(self) -> None:
-        """All that a resumed run or an export needs."""
+        """Save all that a resumed run or an export needs."""
         stored = asdict(self.settings)
         state: dict[str, object] = {
             "format": checkpoint.FORMAT,

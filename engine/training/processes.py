@@ -67,7 +67,7 @@ class Processes:
         return [float(number) for number in own.tolist()]
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all are here."""
         if self.count > 1:
             dist.barrier()
 

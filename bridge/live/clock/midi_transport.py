@@ -104,7 +104,7 @@ class MidiTransport(Playhead):
         return self._halt(now_ns)
 
     def song_position(self, sixteenths: int, now_ns: int) -> list[TransportEvent]:
-        """MIDI Song Position (0xF2), in sixteenths: a seek, or while playing a jump at the next
+        """Take MIDI Song Position (0xF2), in sixteenths: a seek, or, playing, a jump at the next
         clock. Ardour 7.3 sends it six times too large: taken as given, it still falls on a bar
         line when the song goes on from one."""
         self._hear(now_ns)

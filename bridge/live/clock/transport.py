@@ -72,7 +72,7 @@ class Transport(MidiTransport):
         return [TransportEvent.REANCHORED]
 
     def set_tempo(self, bpm: float, now_ns: int) -> list[TransportEvent]:
-        """Tempo of the internal clock, and of a freewheeling one. Raises ValueError if not > 0."""
+        """Set the tempo of the internal and a freewheeling clock. Raises ValueError if not > 0."""
         self._hear(now_ns)
         rate, self._tempo = steps_per_ns(bpm), bpm
         if self._pulse_ns is None:

@@ -189,7 +189,7 @@ class InputRecorder:
         )
 
     def _assign(self, now_step: int) -> None:
-        """Top notes lead: a note under higher ones for more than half its length does not."""
+        """Let top notes lead, but not one under higher ones for more than half its length."""
         if self.split != "highest":
             return
         spans = [(p.entry, _end(p, now_step)) for p in self._recent]

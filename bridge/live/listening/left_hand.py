@@ -22,7 +22,7 @@ class LeftHand:
         self._held: set[ChannelPitch] = set()
 
     def split_at(self, pitch: int | None) -> None:
-        """Keys below `pitch` are the left hand's from now on; None: there is no left hand."""
+        """Give keys below `pitch` to the left hand from now on; None: there is no left hand."""
         self.below = pitch
         if pitch is None:
             self.chord = None

@@ -17,7 +17,7 @@ class BeatLines:
         self._first, self._end = 0, 0
 
     def use(self, meters: MeterMap) -> None:
-        """Bar lines have moved, or may have."""
+        """Take the bar lines, which have moved, or may have."""
         if meters is not self.meters:
             self.meters = meters
             self._first = self._end = 0

@@ -137,7 +137,7 @@ class Delivery:
         return Committed(note, self._song.reply.add(entry))
 
     def _pass_on(self, start: int, stop: int, turn: Turn) -> None:
-        """`thru` where we play bars behind: what was played comes out as late as its answer."""
+        """Pass on for `thru`, as late as the answer where we play bars behind."""
         shift = turn.shift_steps
         for entry, end_at in self._held[:]:
             if entry.end_step is not None:

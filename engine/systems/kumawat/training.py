@@ -37,6 +37,6 @@ def loss(
 
 
 def settle(network: Any, averaged: Any, step: int) -> None:
-    """When the coder is learned, its averaged weights are the ones to diffuse in."""
+    """Fix the coder once it is learned: its averaged weights are the ones to diffuse in."""
     if step == network.config.coder_steps:
         network.coder.load_state_dict(averaged.coder.state_dict())
