@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Return the text as one printable line: foreign names in it may hold anything."""
+    return printable(" ".join(text.split()))
+
+
 def shorten(text: str, most: int = 80) -> str:
     """Return the text, or its beginning and `...`."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

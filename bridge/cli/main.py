@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from bridge.text import did_you_mean, printable, shorten
+from bridge.text import did_you_mean, one_line, shorten
 
 USER_ERRORS = (
     ("bridge.settings.rows", "ParameterError"),
@@ -63,7 +63,7 @@ class OneLineError(click.ClickException):
     exit_code = 2
 
     def __init__(self, place: str, text: str) -> None:
-        super().__init__(printable(f"{place}: {' '.join(text.split())}"))
+        super().__init__(one_line(f"{place}: {text}"))
 
     def show(self, file: Any = None) -> None:
         """Print it on stderr."""

@@ -267,7 +267,7 @@ class Daemon:
             self._outbox.put(LogLine(logging.ERROR, text))
             self._outbox.put(OscOut(OUT_PREFIX + "error", (name, text)))
         if self._watch.all_move:
-            self._manager.alive()
+            self._manager.alive(time.perf_counter_ns())
 
     def _end_old_notes(self) -> None:
         """End the notes of a run before this one that was killed while they sounded."""

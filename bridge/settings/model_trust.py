@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
+from bridge.text import one_line
 from engine.atomic_file import replacing
 
 SUMS = "SHA256SUMS"
@@ -21,6 +22,9 @@ _CHUNK = 1 << 20
 
 class TrustError(ValueError):
     """A model that must not be loaded; says why and what to do, in one line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 def list_file() -> Path:

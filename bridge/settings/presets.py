@@ -24,7 +24,7 @@ from bridge.settings import model_trust
 from bridge.settings.parameters import BY_NAME, PARAMETERS
 from bridge.settings.rows import ParameterError
 from bridge.settings.values import check_value
-from bridge.text import did_you_mean, one_of, shorten
+from bridge.text import did_you_mean, one_line, one_of, shorten
 from engine.bounded_file import read_bounded
 
 FIXTURE = "fixture"
@@ -37,6 +37,9 @@ _MOST_NAME = 200
 
 class PresetError(ValueError):
     """An unknown preset, or one with mistakes in it; the message names all of them, on one line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bridge.client.peers import OscPeer
 from bridge.client.rig import DaemonProcess
+from tests.live.chaos import full_pipe, port_of
 
 QUICK = ("--preset", "fixture", "--no-log", "--midi-api", "jack")
 
@@ -59,22 +59,6 @@ def test_hostile_packets_and_presets_cost_one_error_each(
         assert time.monotonic() - begun_s < 4.0
 
 
-@contextmanager
-def full_pipe() -> Iterator[int]:
-    """The writing end of a pipe that is full, and that nobody reads."""
-    source, target = os.pipe()
-    os.set_blocking(target, False)
-    try:
-        while True:
-            os.write(target, b"x" * 65536)
-    except BlockingIOError:
-        pass
-    os.set_blocking(target, True)
-    yield target
-    os.close(source)
-    os.close(target)
-
-
 def test_a_terminal_that_stops_reading_stops_neither_answers_nor_the_end(
     jack: str, osc: OscPeer
 ) -> None:
@@ -84,7 +68,7 @@ def test_a_terminal_that_stops_reading_stops_neither_answers_nor_the_end(
         # Another has port 0's luck too: the port of this one is read off the system.
         daemon = subprocess.Popen(command, stdout=target, stderr=target)
         try:
-            osc.to_port = wait_for_port(daemon.pid)
+            osc.to_port = port_of(daemon.pid)
             assert osc.to_port != neighbour.osc_port
             for number in range(1, 10):
                 osc.send("/diffuse/seed", number)
@@ -97,24 +81,6 @@ def test_a_terminal_that_stops_reading_stops_neither_answers_nor_the_end(
         finally:
             daemon.kill()
             daemon.wait()
-
-
-def wait_for_port(pid: int, seconds: float = 20.0) -> int:
-    """The UDP port that a process listens on (Linux)."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        inodes = set()
-        for link in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                inodes.add(os.readlink(link))
-            except OSError:
-                continue
-        for row in Path("/proc/net/udp").read_text().splitlines()[1:]:
-            words = row.split()
-            if f"socket:[{words[9]}]" in inodes:
-                return int(words[1].split(":")[1], 16)
-        time.sleep(0.05)
-    raise AssertionError("it does not listen")
 
 
 def test_a_service_manager_is_told_of_ready_life_and_end(

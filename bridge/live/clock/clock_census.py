@@ -1,14 +1,17 @@
 """Do two MIDI clocks share one input? Then pulses come in two trains, each of them steady.
 
-They play at nearly one tempo, as two programs do that follow one song; the tempo read from both is
-twice that. What comes within _REPEAT_MS is a repeat, and of pulses handed over by the audio period
-nothing can be said. Knows nothing of tempo.
+At nearly one tempo, as two programs play that follow one song, the distances from pulse to pulse
+come in turn, a short one and a long one; the tempo read from both is twice that. At different tempi
+they are as good as drawn at random, and the trains must be found (pulse_trains.py). What comes
+within _REPEAT_MS is a repeat, and of pulses handed over by the audio period nothing can be said.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bridge.live.clock.pulse_trains import two_trains
 
 LOOKED_AT = 96
 """Pulses: two beats of each clock, and as often judged."""
@@ -18,6 +21,9 @@ _STEADY = 0.05
 _APART = 0.75
 """The shorter of two gaps in turn is at most so much of the longer, else they may be one clock."""
 
+_UNEVEN = 0.3
+"""Pulses of one clock with 4 ms of jitter either way at 120 bpm differ by less from their mean."""
+
 
 class ClockCensus:
     """Watches when pulses arrive. Owner: the transport thread."""
@@ -25,25 +31,37 @@ class ClockCensus:
     def __init__(self) -> None:
         self._said = False
         self._arrivals_ms: list[float] = []
+        self._repeats_ms: list[float] = []
         self._last_ms = float("-inf")
 
     def arrived(self, at_ms: float, by_audio_period: bool) -> bool:
         """Take a pulse; return True when it looks as if there were two clocks, for the first
         time."""
         if at_ms - self._last_ms < _REPEAT_MS:
+            if len(self._repeats_ms) < LOOKED_AT:
+                self._repeats_ms.append(at_ms)
             return False
         self._last_ms = at_ms
         self._arrivals_ms.append(at_ms)
         if len(self._arrivals_ms) < LOOKED_AT:
             return False
-        arrivals, self._arrivals_ms = np.array(self._arrivals_ms), []
-        if self._said or by_audio_period or not _are_two(arrivals):
+        arrivals, self._arrivals_ms = self._arrivals_ms, []
+        repeats, self._repeats_ms = self._repeats_ms, []
+        if self._said or by_audio_period:
             return False
-        self._said = True
-        return True
+        self._said = _are_two(arrivals, repeats)
+        return self._said
 
 
-def _are_two(arrivals_ms: NDArray[np.float64]) -> bool:
+def _are_two(arrivals_ms: list[float], repeats_ms: list[float]) -> bool:
+    gaps = np.diff(arrivals_ms)
+    if float(gaps.std()) > _UNEVEN * float(gaps.mean()):
+        # Where two trains meet their pulses look like repeats.
+        return two_trains(sorted([*arrivals_ms, *repeats_ms])) is not None
+    return _take_turns(np.array(arrivals_ms))
+
+
+def _take_turns(arrivals_ms: NDArray[np.float64]) -> bool:
     gaps, rounds = np.diff(arrivals_ms), arrivals_ms[2:] - arrivals_ms[:-2]
     steady = float(rounds.std()) < _STEADY * float(rounds.mean())
     first, second = np.median(gaps[::2]), np.median(gaps[1::2])

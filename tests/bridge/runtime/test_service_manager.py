@@ -6,6 +6,8 @@ import plistlib
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -23,15 +25,38 @@ def test_ready_alive_and_stopping_reach_the_manager(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(2)
-        manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "9"})
+        manager = ServiceManager(
+            {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "8000000"}
+        )
         manager.ready("preset hymn,\nOSC port 9000")
-        manager.alive()
+        manager.alive(5 * NS_PER_S)
+        manager.alive(7 * NS_PER_S - 1)  # said already, and again in two seconds only
         manager.stopping()
-        assert [systemd.recv(999) for _ in range(3)] == [
+        manager.alive(7 * NS_PER_S)
+        assert [systemd.recv(999) for _ in range(4)] == [
             b"READY=1\nSTATUS=preset hymn, OSC port 9000",
             b"WATCHDOG=1",
             b"STOPPING=1",
+            b"WATCHDOG=1",
         ]
+
+
+def test_ready_waits_for_a_manager_that_is_slow_to_read(tmp_path: Path) -> None:
+    """A socket takes some ten messages; what follows is not lost for that."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(2)
+        manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4"})
+        begun_s = time.monotonic()
+        for second in range(2_000):
+            manager.alive(second * NS_PER_S)
+        assert time.monotonic() - begun_s < 1.0  # signs of life wait for nobody
+        reader = threading.Timer(0.2, lambda: [systemd.recv(999) for _ in range(5)])
+        reader.start()
+        manager.ready("slow")
+        reader.join()
+        left = iter(lambda: systemd.recv(999), b"READY=1\nSTATUS=slow")
+        assert set(left) == {b"WATCHDOG=1"}
 
 
 def test_without_a_manager_or_a_watchdog_nothing_is_sent(tmp_path: Path) -> None:
@@ -39,6 +64,7 @@ def test_without_a_manager_or_a_watchdog_nothing_is_sent(tmp_path: Path) -> None
     gone = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "none")})
     gone.ready("it has gone")
     assert not gone.watched
+    assert not ServiceManager({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "soon"}).watched
 
 
 def test_a_thread_that_hangs_gives_no_sign_of_life() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.commands import LogLine, MidiIn
 from bridge.live.clock.clock_census import LOOKED_AT, ClockCensus
+from bridge.live.clock.pulse_trains import two_trains
 from tests.session_rig import MS, S, rig
 
 PULSE_MS = 60_000 / 120 / 24
@@ -55,3 +56,57 @@ def test_the_musician_is_told() -> None:
     text = "two MIDI clocks seem to come in; switch one of them off"
     assert live.osc("out/error")[0][1] == ("clock", text)
     assert [e.text for _, e in live.effects if isinstance(e, LogLine)].count(text) == 1
+
+
+@pytest.mark.parametrize("bpms", [(120, 90), (120, 100), (120, 140), (60, 174), (128, 96)])
+@pytest.mark.parametrize("jitter_ms", [0.0, 0.5])
+def test_two_clocks_at_different_tempi_are_told_once(
+    bpms: tuple[float, float], jitter_ms: float
+) -> None:
+    one, other = bpms
+    assert found([*train(0, one, 600, jitter_ms), *train(4.5, other, 600, jitter_ms)]) == 1
+    assert found([*train(0, other, 600, jitter_ms), *train(17, one, 600, jitter_ms)]) == 1
+
+
+def test_the_two_trains_are_the_two_clocks() -> None:
+    one, other = train(0, 120, 60, 0.0), train(3, 90, 45, 0.0)
+    trains = two_trains(sorted([*one, *other]))
+    assert trains is not None
+    periods = [round(60_000 / 24 / each.period_ms, 1) for each in trains]
+    assert periods == [120.0, 90.0]
+    assert [len(each.indices) for each in trains] == [60, 45]
+
+
+@pytest.mark.parametrize("lost", [0.05, 0.2, 0.4])
+def test_one_clock_that_loses_pulses_is_one(lost: float) -> None:
+    draw = random.Random(5)
+    for bpm in (40.0, 90.0, 120.0, 240.0):
+        assert found(at for at in train(0, bpm, 900) if draw.random() > lost) == 0
+
+
+def test_held_up_pulses_and_chance_are_not_two_clocks() -> None:
+    for seed in range(20):
+        draw = random.Random(seed)
+        held_ms = [at + draw.choice((0, 0, draw.expovariate(1 / 15))) for at in train(0, 120, 900)]
+        assert found(held_ms) == 0
+        at_ms, chance = 0.0, []
+        for _ in range(900):
+            at_ms += draw.expovariate(1 / 15)
+            chance.append(at_ms)
+        assert found(chance) == 0
+
+
+def test_a_jump_of_tempo_is_not_two_clocks() -> None:
+    first = train(0, 120, 150)
+    assert found([*first, *(first[-1] + at for at in train(25, 84, 300))]) == 0
+
+
+def test_a_doubled_clock_that_also_jitters_is_one() -> None:
+    pulses = train(0, 120, 400, 3.0)
+    assert found([*pulses, *(at + 0.4 for at in pulses)]) == 0
+
+
+def test_the_musician_is_told_of_two_tempi() -> None:
+    pulses = sorted([*train(1000, 120, 200), *train(1006, 90, 150)])
+    live = rig().add(MidiIn(round(at * MS), (0xF8,)) for at in pulses).run(5 * S)
+    assert [args[0] for _, args in live.osc("out/error")] == ["clock"]
