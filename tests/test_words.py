@@ -46,3 +46,26 @@ def test_few_lines_are_laid_out_by_hand() -> None:
         if mark in line
     ]
     assert len(places) <= 10, f"let ruff lay these out: {places}"
+
+
+def test_the_pages_name_modules_that_are_there() -> None:
+    named = {
+        (page.name, path)
+        for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")
+        for path in re.findall(
+            r"`((?:bridge|engine|scripts|tests)/[\w/.]+\.\w+)`", page.read_text()
+        )
+    }
+    assert len(named) > 100
+    assert not {(page, path) for page, path in named if not (ROOT / path).exists()}
+
+
+def test_a_note_and_a_parameter_pass_at_most_fifteen_stations() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for walk in ("One note on its way", "One parameter on its way"):
+        text = page.split(f"## {walk}\n")[1].split("\n## ")[0]
+        stations = re.findall(r"^(\d+)\. (.*)$", text, re.MULTILINE)
+        assert 5 <= len(stations) <= 15
+        for _, station in stations:
+            for path, name in re.findall(r"`((?:bridge|engine)/[\w/]+\.py)` `(\w+)`", station):
+                assert re.search(rf"def {name}\b", (ROOT / path).read_text()), f"{path}: no {name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,3 +130,17 @@ def test_it_runs_as_a_module() -> None:
     )
     assert out.returncode == 2
     assert out.stderr.startswith("midi-diffuse: no command 'nonsense'")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no times of children")
+def test_ports_costs_a_third_of_a_second_of_processor_time() -> None:
+    """What a musician waits for; of other work on the machine it knows nothing."""
+
+    def spent_s() -> float:
+        before = os.times()
+        words = [sys.executable, "-m", "bridge", "ports", "--json"]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])
+
+    assert min(spent_s() for _ in range(3)) <= 0.35
