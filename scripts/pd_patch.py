@@ -140,24 +140,24 @@ def _toggle(top: Canvas, x: int, y: int, name: str, size: int = 18) -> None:
 def _heading(top: Canvas) -> None:
     top.obj(10, 8, f"cnv 15 4 4 empty empty {TITLE} 6 12 0 22 #ffffff #202020 0")
     text = (
-        f"Sends OSC to {HOST} port {SEND_PORT}, hears answers on port {REPLY_PORT}. "
-        "Start midi-diffuse serve first. Every address is in OSC.md."
+        f"Sends OSC to {HOST} port {SEND_PORT} and hears answers on port {REPLY_PORT} of it. "
+        "Start midi-diffuse serve first."
     )
     top.text(14, 42, text, 130)
     x = 16
     for name in BUTTONS:
         _button(top, x, 72, name, "#e06060" if name == "panic" else "#fcfcfc")
-        x += 48 + 8 * len(name)
+        x += 44 + 8 * len(name)
     _toggle(top, x, 74, "freeze")
     top.text(x + 24, 76, "freeze the loop", 15)
-    _button(top, x + 150, 72, "refresh")
+    _button(top, x + 148, 72, "refresh")
     look = "empty 0 -8 0 12 #fcfcfc #000000 #30a050 0 1"
     top.obj(240, 12, f"tgl 20 0 md-ignored md-connected-set {look}")
     top.text(266, 14, "midi-diffuse answers", 22)
     x = 16
     for name, kind, width in _STATUS:
         top.text(x, 108, name.removesuffix("_now"), 8)
-        top.add(f"{kind} {x} 128 {width} 0 0 0 - md-{name}-set - 12")
+        top.add(f"{kind} {x} 128 {width} 0 0 0 - md-told-{name}-set - 12")
         x += 7 * width + 24
     top.text(x, 108, "error", 6)
     top.add(f"symbolatom {x} 128 16 0 0 0 - md-error-id-set - 12")
@@ -238,7 +238,7 @@ def _from_osc() -> Canvas:
     source = canvas.obj(20, y - 28, "r md-in")
     canvas.wire(source, out, route)
     for i, name in enumerate(names):
-        _set(canvas, (route, i), 20 + i * 180, y + 64, f"md-{name}-set")
+        _set(canvas, (route, i), 20 + i * 180, y + 64, f"md-told-{name}-set")
     x = 20 + len(names) * 180
     _set(canvas, (route, len(names)), x, y + 64, "md-freeze-set")
     canvas.wire((route, len(names) + 2), canvas.obj(x + 560, y + 64, "s md-param"))

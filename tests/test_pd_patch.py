@@ -127,8 +127,15 @@ def test_pd_opens_on_essentials_and_the_rest_is_one_click_away(pd_text: str) -> 
     )
     rest = {name for name in BY_NAME if any(f" md-{name}-set" in element for element in more)}
     assert rest == set(BY_NAME) - shown
-    for name in ("connected", "state", "chord_now", "key", "latency"):
-        assert any(f"md-{name}-set" in element for element in top)
+    told = ("connected", "told-state", "told-chord_now", "told-key", "told-latency")
+    assert all(any(f" md-{name}-set" in element for element in top) for name in told)
+
+
+def test_what_is_told_sets_no_parameter(pd_text: str) -> None:
+    told = set(re.findall(r"md-told-(\w+)-set", pd_text))
+    assert {"key", "state", "bar", "chord_now"} <= told
+    # The key that is heard is no lock: they have a box each.
+    assert len(re.findall(r"symbolatom .* md-key-set - ", pd_text)) == 1
 
 
 def free_port() -> int:
@@ -141,12 +148,14 @@ class Pd:
     """Pure Data running the patch with other ports, and an observer that prints what is set."""
 
     WATCHED = (
+        "key-set",
+        "told-key-set",
         "temperature-set",
         "mode-set",
         "mode-radio",
         "meter-set",
         "error-set",
-        "bar-set",
+        "told-bar-set",
         "connected-set",
     )
 
@@ -264,14 +273,18 @@ def test_pd_patch_speaks_and_hears(
         osc.send(OscOut("/diffuse/out/param/mode", ("vary",)))
         osc.send(OscOut("/diffuse/out/param/meter", ("3/4",)))
         osc.send(OscOut("/diffuse/out/bar", (17,)))
+        osc.send(OscOut("/diffuse/out/key", ("E minor",)))
+        osc.send(OscOut("/diffuse/out/param/key", ("D",)))
         osc.send(OscOut("/diffuse/out/error", ("/diffuse/mode", "no such mode")))
         pd.wait_for(
             {
                 "temperature-set: set 1.25",
                 "mode-radio: set 3",
+                "told-key-set: set E\\ minor",
+                "key-set: set D",
                 "mode-set: set vary",
                 "meter-set: set 3/4",
-                "bar-set: set 17",
+                "told-bar-set: set 17",
                 "error-set: set no\\ such\\ mode",
             }
         )
@@ -295,7 +308,7 @@ def test_pd_patch_controls_the_daemon(tmp_path: Path) -> None:
                 "mode-set: set continue",
                 "mode-radio: set 1",
                 "meter-set: set 4/4",
-                "bar-set: set 2",
+                "told-bar-set: set 2",
                 "connected-set: set 1",
             }
         )

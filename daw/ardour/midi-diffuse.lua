@@ -141,7 +141,7 @@ function factory (params) return function ()
 	-- The command -------------------------------------------------------------------------------
 
 	local function quoted (path)
-		if package.config:sub (1, 1) == "\\" then return '"' .. path .. '"' end
+		if os.getenv ("COMSPEC") then return '"' .. path .. '"' end -- Windows
 		return "'" .. path:gsub ("'", "'\\''") .. "'"
 	end
 
@@ -149,10 +149,17 @@ function factory (params) return function ()
 		local program = os.getenv ("MIDI_DIFFUSE") or "midi-diffuse"
 		local words = { program, command, quoted (source), "-o", quoted (target), options,
 			"2>", quoted (target .. ".txt") }
-		if os.execute (table.concat (words, " ")) then return end
+		os.execute (table.concat (words, " "))
+		-- What `execute` returns differs from program to program; whether there is a file does not.
+		local made = io.open (target, "rb")
+		if made then
+			made:close ()
+			return
+		end
 		local said = io.open (target .. ".txt")
 		local text = said and said:read ("a") or ""
 		if said then said:close () end
+		for _, path in ipairs ({ source, target .. ".txt" }) do os.remove (path) end
 		fail (text ~= "" and text or "the command `" .. program .. "` did not work")
 	end
 

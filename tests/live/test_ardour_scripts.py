@@ -19,6 +19,7 @@ COMMAND = f"env PYTHONPATH={Path(__file__).parents[2]} {sys.executable} -m bridg
 DO = """
 {before}
 dofile("{script}")
+as_in_the_editor()
 local done, text = pcall(factory({{ command = "{command}", options = "{options}" }}))
 print("DONE", done, text)
 local track = Session:route_by_name("midi-diffuse")
