@@ -208,6 +208,7 @@ def test_the_same_key_again_ends_the_note_it_held() -> None:
     ear.on(60, 12.2)
     ear.off(60, 40)
     assert [(n[0], n[2]) for n in ear.heard()] == [(0, 12), (12, 1), (12, 28)]
+    assert [entry.end_step for entry in ear.song.input.onsets(0, 20)] == [12, 13, 40]
 
 
 @pytest.mark.parametrize(("end", "length"), [(20.0, 24), (19.9, 20), (28.0, 24), (28.1, 28)])
@@ -277,10 +278,12 @@ def test_a_note_ended_by_a_jump_or_a_stop_lasts_a_step_at_least() -> None:
     ear.on(60, 95.5)  # on the next bar line
     ear.recorder.stop(95.6, 1000 * MS)
     assert ear.heard() == [(96, 60, 1, LEAD)]
+    assert [entry.end_step for entry in ear.song.input.onsets(0, 200)] == [97]
     ear = Ear(grid="off")
     ear.on(60, 10.4)
     ear.recorder.jump(10.1, 0)
     assert ear.heard()[0][:3] == (10, 60, 1)
+    assert [entry.end_step for entry in ear.song.input.onsets(0, 200)] == [11]
 
 
 @pytest.mark.parametrize(("ago_ns", "kept"), [(PREROLL_NS, [(2, 60)]), (PREROLL_NS + 1, [])])

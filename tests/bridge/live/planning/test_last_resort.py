@@ -146,3 +146,22 @@ def test_which_notes_of_the_melody_count(
     memory.input.add(RememberedNote(onset, end, 72, 80, voice))
     found = [pitch for _, pitch in pitches(memory, 2 * BAR, 3 * BAR)]
     assert found == ([64] if clashes else [59, 64])
+
+
+@pytest.mark.parametrize(
+    ("onset", "end", "clashes"),
+    [
+        (2 * BAR, 3 * BAR, True),  # the bar that is answered
+        (3 * BAR - 1, 3 * BAR, True),
+        (3 * BAR, 4 * BAR, False),  # what is played meanwhile is answered later
+        (2 * BAR - BEAT, 2 * BAR, False),
+        (2 * BAR - BEAT, 2 * BAR + 1, True),
+    ],
+)
+def test_a_bar_behind_the_melody_of_the_bar_that_is_answered_counts(
+    onset: int, end: int, clashes: bool
+) -> None:
+    memory = song((0, 59), (0, 64), lead=((onset, end, 72),))
+    settings, turn = SampleSettings(low=0, high=127), Turn(BAR, shift_steps=BAR)
+    found = repeated(3 * BAR, 4 * BAR, turn, memory, BeatLines(MeterMap()), settings)
+    assert [note.pitch for note in found] == ([64] if clashes else [59, 64])

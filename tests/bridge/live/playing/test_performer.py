@@ -226,3 +226,14 @@ def test_ringing_is_what_began_before() -> None:
     assert performer.ringing(25)
     assert performer.silence(9) == [SendMidi(9, (0x80, 40, 0))]
     assert not performer.ringing(25)
+
+
+def test_a_strummed_note_that_a_plan_ends_before_it_began_is_short_and_not_lost() -> None:
+    performer = Performer(lambda *_: None)
+    chord = [committed(24, pitch, 12) for pitch in (48, 55, 64)]
+    performer.play(chord, Knobs({"strum": 60.0, "humanize": 0.0}), BPM)
+    performer.reshape(plan(*(Note(24, pitch, 2, 1) for pitch in (48, 55, 64))), 24)
+    found = {pitch: (onset, end) for (onset, pitch), end in ends(performer).items()}
+    assert found[48] == (24.0, 26.0)
+    assert found[55] == pytest.approx((26.88, 27.88))
+    assert found[64] == pytest.approx((29.76, 30.76))

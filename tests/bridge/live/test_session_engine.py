@@ -1,0 +1,79 @@
+"""What a session makes of what the engine says of itself, and which state it says it is in."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from bridge.commands import Act, Effect, EngineState, LogLine, OscOut
+from bridge.live.planning.request_window import Turn
+from bridge.live.session import Session
+
+DOWN = OscOut("/diffuse/out/error", ("engine", "gone"))
+
+
+def step(session: Session, state: str, detail: str = "gone", news: str = "") -> list[Effect]:
+    effects = session.step(EngineState(0, state, detail, news=news))
+    return [e for e in effects if not (isinstance(e, OscOut) and e.address.endswith("state"))]
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "effects"),
+    [
+        ("ready", "ready", [OscOut("/diffuse/out/ready", ())]),
+        ("error", "ready", [DOWN, LogLine(logging.WARNING, "engine: gone")]),
+        ("loading", "ready", [LogLine(logging.INFO, "engine loading: gone")]),
+        ("down", "down", [DOWN, LogLine(logging.WARNING, "engine down: gone")]),
+        ("starting", "starting", [LogLine(logging.INFO, "engine starting: gone")]),
+        ("refused", "ready", [DOWN, LogLine(logging.WARNING, "engine: gone")]),
+    ],
+)
+def test_what_is_said_of_the_engine(state: str, after: str, effects: list[Effect]) -> None:
+    session = Session()
+    assert step(session, state) == effects
+    assert session.engine_state == after
+
+
+def test_the_same_trouble_is_said_once() -> None:
+    session = Session()
+    assert len(step(session, "error")) == 2
+    assert step(session, "error") == []
+    assert step(session, "down") == []
+    assert len(step(session, "down", "broken")) == 2
+    assert step(session, "starting", "") == [LogLine(logging.INFO, "engine starting")]
+
+
+def test_news_of_the_engine_is_passed_on() -> None:
+    told = [OscOut("/diffuse/out/engine", ("slow",)), LogLine(logging.WARNING, "slow")]
+    assert step(Session(), "ready", news="slow")[1:] == told
+    assert step(Session(), "starting", news="slow")[1:] == told
+
+
+@pytest.mark.parametrize(
+    ("turn", "last", "state"),
+    [
+        (None, "", "listening"),
+        (Turn(96), "fresh", "listening"),
+        (Turn(0), "", "planning"),
+        (Turn(0), "rest", "planning"),
+        (Turn(0), "fresh", "playing"),
+        (Turn(0), "silent", "playing"),
+        (Turn(0), "stale", "late"),
+        (Turn(0), "late", "late"),
+    ],
+)
+def test_the_state_of_a_song_that_plays(turn: Turn | None, last: str, state: str) -> None:
+    session = Session({"clock": "internal"})
+    assert session.state == "waiting"
+    session.step(Act(0, "start"))
+    session.stage.policy.turn, session.stage.tally.last = turn, last
+    assert session.state == state
+
+
+def test_the_state_of_a_song_that_stands_still() -> None:
+    session = Session()
+    step(session, "starting")
+    assert session.state == "starting"
+    step(session, "ready")
+    assert session.state == "waiting"
