@@ -116,11 +116,6 @@ def add_tracks(score: Score, tracks: Iterable[NewTrack]) -> bytes:
     return join(score.ticks_per_beat, chunks)
 
 
-def add_track(score: Score, track: NewTrack) -> bytes:
-    """Return the file with `track` behind its own tracks."""
-    return add_tracks(score, [track])
-
-
 def put_notes(score: Score, part: Track, notes: Sequence[Note]) -> Score:
     """Return the score with `notes` on the track and channel of `part`; its chunks only, not its
     parts.

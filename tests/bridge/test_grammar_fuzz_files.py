@@ -28,7 +28,7 @@ from engine.requests import lead_sheet
 from engine.requests.lead_sheet import LeadSheetError
 from engine.scores.midi_events import MidiFileError
 from engine.scores.midi_file import parse
-from engine.scores.midi_write import add_track, reply_track
+from engine.scores.midi_write import add_tracks, reply_track
 from engine.training.dataset import PackError, Windows, load_pack
 from tests.bridge import grammar, grammar_files
 from tests.session_rig import clock
@@ -64,7 +64,7 @@ def test_every_midi_file_is_a_score_that_can_be_written_or_one_line(data: bytes)
     except MidiFileError as err:
         one_line(err)
         return
-    again = parse(add_track(score, reply_track(score, [Note(0, 60, 24)], None)))
+    again = parse(add_tracks(score, [reply_track(score, [Note(0, 60, 24)], None)]))
     assert again.tracks[:-1] == score.tracks
 
 

@@ -12,7 +12,6 @@ from engine.training.feed import make_windows
 
 _TURN = 6
 """Transposition in training: up to so many semitones up or down."""
-_MOST_TRIES = 100
 
 
 class Excerpt(NamedTuple):
@@ -48,17 +47,6 @@ class Pieces:
         span = slice(int(pack.first_note[index]), int(pack.first_note[index + 1]))
         order = np.lexsort((pack.pitch[span], pack.onset[span]))
         return Excerpt(*(column[span][order] for column in (pack.onset, pack.end, pack.pitch)))
-
-    def at_least(self, notes: int, rng: np.random.Generator) -> Excerpt:
-        """Return a piece of at least so many notes; of many tries the longest where that is
-        rare."""
-        best = self.any(rng)
-        for _ in range(_MOST_TRIES):
-            if len(best.onset) >= notes:
-                break
-            found = self.any(rng)
-            best = max(best, found, key=lambda each: len(each.onset))
-        return best
 
 
 def turn(rng: np.random.Generator, augment: bool) -> int:

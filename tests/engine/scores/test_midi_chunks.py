@@ -23,7 +23,7 @@ from engine.scores.midi_events import (
     write_events,
 )
 from engine.scores.midi_file import parse
-from engine.scores.midi_write import NewTrack, add_track
+from engine.scores.midi_write import NewTrack, add_tracks
 from tests.midi_bytes import midi, off, on
 
 TUNE = midi([on(60), off(60, 480)])
@@ -46,7 +46,7 @@ def riff(data: bytes, before: bytes = b"") -> bytes:
 @pytest.mark.parametrize("before", [b"", struct.pack("<4sL", b"DISP", 3) + b"abc\0"])
 def test_a_file_in_a_riff_wrapper_is_read(before: bytes) -> None:
     assert parse(riff(TUNE, before)).tracks == parse(TUNE).tracks
-    assert add_track(parse(riff(TUNE, before)), REPLY) == add_track(parse(TUNE), REPLY)
+    assert add_tracks(parse(riff(TUNE, before)), [REPLY]) == add_tracks(parse(TUNE), [REPLY])
 
 
 def test_a_damaged_riff_wrapper_is_told() -> None:
@@ -62,7 +62,7 @@ def test_a_damaged_riff_wrapper_is_told() -> None:
 def test_tracks_the_header_does_not_count_are_kept() -> None:
     score = parse(counting(TWO, 1))
     assert score.tracks == parse(TWO).tracks
-    again = parse(add_track(score, REPLY))
+    again = parse(add_tracks(score, [REPLY]))
     assert [track.channel for track in again.tracks] == [0, 1, 0]
     assert again.chunks[:2] == score.chunks
 
@@ -75,7 +75,7 @@ def test_tracks_the_header_counts_and_a_cut_one_are_missed() -> None:
 
 
 def test_a_chunk_behind_the_last_track_is_kept() -> None:
-    written = add_track(parse(TUNE + ALIEN), REPLY)
+    written = add_tracks(parse(TUNE + ALIEN), [REPLY])
     assert ALIEN in written
     assert parse(written).chunks[:-1] == parse(TUNE + ALIEN).chunks
 

@@ -87,7 +87,7 @@ def test_damaged_bytes_are_an_error_or_a_file(data: st.DataObject) -> None:
         return
     # What can be read can be written and read again.
     track = midi_write.NewTrack("x", [Note(0, 60, 24)])
-    again = midi_file.parse(midi_write.add_track(score, track))
+    again = midi_file.parse(midi_write.add_tracks(score, [track]))
     assert again.tracks[:-1] == score.tracks
 
 
@@ -104,7 +104,7 @@ def test_junk_behind_and_unknown_chunks_between_are_no_obstacle() -> None:
     alien = struct.pack(">4sL", b"XFIH", 3) + b"abc"
     score = midi_file.parse(data[:14] + alien + data[14:] + b"junk")
     assert len(score.tracks) == 2
-    written = midi_write.add_track(score, midi_write.NewTrack("x", [Note(0, 60, 24)]))
+    written = midi_write.add_tracks(score, [midi_write.NewTrack("x", [Note(0, 60, 24)])])
     assert alien in written
 
 

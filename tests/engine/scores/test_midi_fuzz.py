@@ -12,7 +12,7 @@ from engine.music.grid import MeterMap
 from engine.music.roll import Note
 from engine.scores.midi_events import MidiFileError
 from engine.scores.midi_file import LONGEST_BEATS, parse
-from engine.scores.midi_write import NewTrack, add_track, new_file, reply_track
+from engine.scores.midi_write import NewTrack, add_tracks, new_file, reply_track
 from engine.scores.parts import REPLY_NAME
 from tests.fuzz import growth_bytes, mutants
 from tests.stage_figures import figure
@@ -81,7 +81,7 @@ def test_what_was_read_can_be_written_and_read_again() -> None:
             score = parse(data)
         except MidiFileError:
             continue
-        again = parse(add_track(score, reply_track(score, NOTES, None)))
+        again = parse(add_tracks(score, [reply_track(score, NOTES, None)]))
         assert again.tracks[-1].name == REPLY_NAME
         assert {note.pitch for note in again.tracks[-1].notes} <= set(range(60, 68))
         written += 1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.scores.midi_file import parse
-from engine.scores.midi_write import NewTrack, add_track, without_notes
+from engine.scores.midi_write import NewTrack, add_tracks, without_notes
 from tests.midi_bytes import Message, bare, midi, off, on
 
 Notes = list[tuple[int, int]]
@@ -39,7 +39,7 @@ def test_repeated_quarters_are_quarters_whichever_is_written_first(on_first: boo
 def test_taking_a_bar_of_repeated_quarters_out_keeps_the_others(on_first: bool) -> None:
     score = parse(repeated(12, on_first=on_first))
     cut = without_notes(score, score.tracks, 96, 192)
-    again = parse(add_track(cut, NewTrack("x", [])))
+    again = parse(add_tracks(cut, [NewTrack("x", [])]))
     assert again.tracks == cut.tracks
     kept = [(note.onset_tick, note.length_ticks) for note in again.tracks[0].notes]
     assert kept == QUARTERS[:4] + QUARTERS[8:]
@@ -110,7 +110,7 @@ def test_what_is_kept_stays_as_it_was(
     cut = without_notes(score, score.tracks, first, first + count)
     if not cut.tracks:
         return
-    assert parse(add_track(cut, NewTrack("x", []))).tracks == cut.tracks
+    assert parse(add_tracks(cut, [NewTrack("x", [])])).tracks == cut.tracks
 
 
 @given(STROKES, st.integers(0, 10), st.integers(1, 10))
@@ -120,7 +120,7 @@ def test_what_is_taken_out_is_gone_whatever_is_missing(
     score = parse(midi(stream(strokes), ticks=24))
     cut = without_notes(score, score.tracks, first, first + count)
     left = {(n.onset_tick, n.pitch) for track in cut.tracks for n in track.notes}
-    written = add_track(cut, NewTrack("x", []))
+    written = add_tracks(cut, [NewTrack("x", [])])
     found = (
         {(n.onset_tick, n.pitch) for t in parse(written).tracks for n in t.notes} if left else left
     )

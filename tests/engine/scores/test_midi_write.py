@@ -21,7 +21,7 @@ def test_adds_a_track_and_keeps_every_chunk_byte_for_byte() -> None:
     data = song()
     score = midi_file.parse(data)
     reply = [Note(0, 60, 24, ACCOMPANIMENT, 64), Note(24, 62, 12, ACCOMPANIMENT, 65)]
-    written = midi_write.add_track(score, midi_write.reply_track(score, reply, score.tracks[0]))
+    written = midi_write.add_tracks(score, [midi_write.reply_track(score, reply, score.tracks[0])])
     assert written[14 : len(data)] == data[14:]
     again = midi_file.parse(written)
     assert again.tempos == score.tempos
@@ -35,7 +35,7 @@ def test_adds_a_track_and_keeps_every_chunk_byte_for_byte() -> None:
 def test_a_type_0_file_becomes_type_1_with_its_track_unchanged() -> None:
     data = midi([on(60), off(60, 480)], kind=0)
     score = midi_file.parse(data)
-    written = midi_write.add_track(score, midi_write.NewTrack("x", [Note(0, 48, 24)]))
+    written = midi_write.add_tracks(score, [midi_write.NewTrack("x", [Note(0, 48, 24)])])
     opened = mido.MidiFile(file=BytesIO(written))
     assert (opened.type, len(opened.tracks)) == (1, 2)
     assert written[14 : len(data)] == data[14:]
@@ -44,7 +44,7 @@ def test_a_type_0_file_becomes_type_1_with_its_track_unchanged() -> None:
 def test_a_lead_and_its_accompaniment_in_unison_stay_two_notes() -> None:
     score = midi_file.parse(song())
     notes = [Note(0, 60, 48, LEAD, 80), Note(0, 60, 24, ACCOMPANIMENT, 64)]
-    written = midi_write.add_track(score, midi_write.reply_track(score, notes, None))
+    written = midi_write.add_tracks(score, [midi_write.reply_track(score, notes, None)])
     added = midi_file.parse(written).tracks[-1]
     assert [n.length_ticks for n in added.notes] == [480, 960]
 
@@ -66,7 +66,7 @@ def test_a_lead_and_its_accompaniment_in_unison_stay_two_notes() -> None:
 )
 def test_what_is_written_is_read_again(notes: list[Note], ticks: int) -> None:
     score = midi_file.parse(midi([on(40), off(40, 96)], ticks=ticks))
-    written = midi_write.add_track(score, midi_write.NewTrack("x", notes))
+    written = midi_write.add_tracks(score, [midi_write.NewTrack("x", notes)])
     again = midi_file.parse(written)
     found = again.notes_of(again.tracks[-1])
     if ticks >= 24:
@@ -114,7 +114,9 @@ def test_taking_notes_out_leaves_everything_else_where_it_was() -> None:
         )
     )
     cut = midi_write.without_notes(score, score.tracks[:1], 24, 48)
-    again = midi_file.parse(midi_write.add_track(cut, midi_write.NewTrack("x", [Note(0, 50, 24)])))
+    again = midi_file.parse(
+        midi_write.add_tracks(cut, [midi_write.NewTrack("x", [Note(0, 50, 24)])])
+    )
     assert [(n.onset_tick, n.pitch, n.length_ticks) for n in again.tracks[0].notes] == [
         (0, 60, 480),
         (240, 62, 120),
@@ -167,7 +169,7 @@ def test_where_every_channel_is_in_use_the_reply_sends_no_program() -> None:
     assert midi_write.free_channels(score) == []
     melody = score.tracks[2]
     notes = [Note(0, 64, 24, ACCOMPANIMENT), Note(24, 67, 24, LEAD)]
-    written = midi_write.add_track(score, midi_write.reply_track(score, notes, melody))
+    written = midi_write.add_tracks(score, [midi_write.reply_track(score, notes, melody)])
     again = midi_file.parse(written)
     assert programs_of(again.chunks[-1][1]) == []
     assert again.chunks[:-1] == score.chunks
@@ -179,7 +181,7 @@ def test_markers_stand_in_the_reply_track_and_are_read_again() -> None:
     score = midi_file.parse(song())
     markers = [(0, "C"), (48, "Am7/G")]
     track = midi_write.reply_track(score, [Note(24, 60, 24)], score.tracks[0], markers)
-    again = midi_file.parse(midi_write.add_track(score, track))
+    again = midi_file.parse(midi_write.add_tracks(score, [track]))
     assert again.markers == ((0, "C"), (score.tick_at(48), "Am7/G"))
     assert again.notes_of(again.tracks[-1]) == [Note(24, 60, 24, ACCOMPANIMENT, 80)]
 
