@@ -9,7 +9,6 @@ import pytest
 
 from bridge.commands import LogLine, MidiIn
 from bridge.live.clock.clock_census import LOOKED_AT, ClockCensus
-from bridge.live.clock.pulse_trains import two_trains
 from tests.session_rig import MS, S, rig
 
 PULSE_MS = 60_000 / 120 / 24
@@ -66,15 +65,6 @@ def test_two_clocks_at_different_tempi_are_told_once(
     one, other = bpms
     assert found([*train(0, one, 600, jitter_ms), *train(4.5, other, 600, jitter_ms)]) == 1
     assert found([*train(0, other, 600, jitter_ms), *train(17, one, 600, jitter_ms)]) == 1
-
-
-def test_the_two_trains_are_the_two_clocks() -> None:
-    one, other = train(0, 120, 60, 0.0), train(3, 90, 45, 0.0)
-    trains = two_trains(sorted([*one, *other]))
-    assert trains is not None
-    periods = [round(60_000 / 24 / each.period_ms, 1) for each in trains]
-    assert periods == [120.0, 90.0]
-    assert [len(each.indices) for each in trains] == [60, 45]
 
 
 @pytest.mark.parametrize("lost", [0.05, 0.2, 0.4])
