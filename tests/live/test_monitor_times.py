@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 SCORE = merge_messages(tune_score(TUNE, BPM), clock_score(16, BPM))
 MOVES = 5
 SOON_MS, NOTE_MS, PAINT_MS = 100.0, 50.0, 1000.0
-"""A knob moved anywhere is to show everywhere, a note in the page, and the page, within this time."""
+"""A knob moved anywhere is to show everywhere, a note in the page, the page itself, so soon."""
 
 
 @pytest.fixture(scope="module")
