@@ -17,13 +17,9 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(150)]
 BEAT = 1920
 COMMAND = f"env PYTHONPATH={Path(__file__).parents[2]} {sys.executable} -m bridge"
 DO = """
-{before}
-dofile("{script}")
-as_in_the_editor()
-local done, text = pcall(factory({{ command = "{command}", options = "{options}" }}))
-print("DONE", done, text)
-local track = Session:route_by_name("midi-diffuse")
-if not track:isnil() then
+function show(name)
+  local track = Session:route_by_name(name)
+  if track:isnil() then return print("NONE") end
   for r in track:to_track():playlist():region_list():iter() do
     print("REGION", r:name(), r:position(), r:length())
     for n in ARDOUR.LuaAPI.note_list(r:to_midiregion():midi_source(0):model()):iter() do
@@ -31,13 +27,30 @@ if not track:isnil() then
     end
   end
 end
-local count = 0
-for n in ARDOUR.LuaAPI.note_list(melody:to_midiregion():midi_source(0):model()):iter() do
-  count = count + 1
-end
-print("MELODY", count)
+local melody
+for r in selected:iter() do melody = r end
+dofile("{folder}/ardour/midi-diffuse-setup.lua")
+local setup = factory()
+dofile("{folder}/ardour/midi-diffuse.lua")
+as_in_the_editor()
+print("PART no daemon")
+print(pcall(setup))
+print("PART no preset")
+print(pcall(factory({{ command = "harmonize", options = "--preset nonsense" }})))
+show("midi-diffuse")
+print("PART whole")
+print(pcall(factory({{ command = "harmonize", options = "--preset fixture" }})))
+show("midi-diffuse")
+print("PART moved")
+melody:set_position(Temporal.timepos_t.from_ticks({moved}))
+print(pcall(factory({{ command = "harmonize", options = "--preset fixture" }})))
+show("midi-diffuse 1")
+print("PART nothing selected")
+selected = {{ iter = function () return function () end end }}
+print(pcall(factory({{}})))
+print("PART melody")
+show("Melody")
 """
-FIRST = "for r in selected:iter() do melody = r end"
 
 
 @pytest.fixture
@@ -49,16 +62,6 @@ def daw(jack: str, tmp_path: Path) -> Ardour:
     return found
 
 
-def harmonized(daw: Ardour, before: str = "", options: str = "--preset fixture") -> str:
-    text = DO.format(
-        before=FIRST + before,
-        script=FOLDER / "ardour" / "midi-diffuse.lua",
-        command="harmonize",
-        options=options,
-    )
-    return daw.script("harmonize", text, MIDI_DIFFUSE=COMMAND)
-
-
 def notes(said: str) -> list[tuple[float, int]]:
     """Onset in beats of the region and pitch."""
     found = re.findall(r"^NOTE (\d+):(\d+) \S+ (\d+)", said, re.M)
@@ -66,45 +69,30 @@ def notes(said: str) -> list[tuple[float, int]]:
 
 
 def test_the_answer_to_a_region_is_on_a_new_track_in_time_with_it(daw: Ardour) -> None:
-    said = harmonized(daw)
-    assert "DONE true" in said
+    text = DO.format(folder=FOLDER, moved=4 * BEAT)
+    said = daw.script("regions", text, MIDI_DIFFUSE=COMMAND)
+    parts = dict(part.split("\n", 1) for part in said.split("PART ")[1:])
     # The fixture's triads, one under each note; whole bars, from the song's start.
     lead = [60 + beat % 5 for beat in range(9)]
     triads = [(float(b), p - 12 + step) for b, p in enumerate(lead) for step in (0, 4, 7)]
-    assert notes(said) == sorted(triads)
-    assert f"REGION midi-diffuse b0 b{9 * BEAT}@b0" in said
-    assert "MELODY 9" in said  # which is a region of its own, and stays as it is
-    saved = list(daw.folder.glob("song/interchange/song/midifiles/Melody-*.mid"))
-    assert len(saved) == 1
-
-
-def test_a_region_within_a_bar_is_answered_from_its_bar_line(daw: Ardour) -> None:
-    move = f" melody:set_position(Temporal.timepos_t.from_ticks({4 * BEAT}))"
-    said = harmonized(daw, move)
-    assert "DONE true" in said
-    assert f"REGION midi-diffuse b{3 * BEAT} " in said
-    onsets = {onset for onset, _ in notes(said)}
-    assert {1.0, 2.0, 3.0} <= onsets  # the melody begins a beat after the bar line
+    assert notes(parts["whole"]) == sorted(triads)
+    assert f"REGION midi-diffuse b0 b{9 * BEAT}@b0" in parts["whole"]
+    # The melody is a region of its own, and stays as it is.
+    assert len(notes(parts["melody"])) == 9
+    # A region within a bar is answered from its bar line.
+    assert f"REGION midi-diffuse b{3 * BEAT} " in parts["moved"]
+    onsets = {onset for onset, _ in notes(parts["moved"])}
+    assert {1.0, 2.0, 3.0} <= onsets
     assert all(onset == int(onset) for onset in onsets)
-
-
-def test_what_is_wrong_is_said_and_nothing_is_made(daw: Ardour) -> None:
-    said = harmonized(daw, options="--preset nonsense")
-    assert "DONE false" in said
-    assert "no preset 'nonsense'" in said
-    assert "REGION" not in said
-    empty = daw.script(
-        "empty",
-        f"selected = {{ iter = function () return function () end end }}\n"
-        f'dofile("{FOLDER / "ardour" / "midi-diffuse.lua"}")\n'
-        "print(pcall(factory({})))",
-    )
-    assert "select a MIDI region first" in empty
+    # What is wrong is said, and nothing is made.
+    assert "no preset 'nonsense'" in parts["no preset"]
+    assert "NONE" in parts["no preset"]
+    assert "select a MIDI region first" in parts["nothing selected"]
+    assert "start `midi-diffuse serve`" in parts["no daemon"]
 
 
 def test_the_setup_script_connects_tracks_clock_and_daemon(band: StartBand, daw: Ardour) -> None:
     setup = f'dofile("{FOLDER / "ardour" / "midi-diffuse-setup.lua"}") print(pcall(factory()))'
-    assert "start `midi-diffuse serve`" in daw.script("early", setup)
     band("--reply", "next-bar", "--listen-bars", "1", "--meter", "3/4")
     stop = daw.sample(8.5)
     said = daw.script(
