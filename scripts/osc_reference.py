@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.osc.schema import IN_ROWS, MOST_AHEAD_S, OUT_ROWS, PARAM_PREFIX, OscRow
+from bridge.osc.reading import MOST_AHEAD_S
+from bridge.osc.schema import IN_ROWS, OUT_ROWS, PARAM_PREFIX, OscRow
 from bridge.osc.server import MOST_PER_WINDOW, MOST_SUBSCRIBERS, RENEW_S, SUBSCRIBED_S
 from bridge.osc.wire import MOST_BUNDLE_DEPTH, MOST_PACKET_BYTES, MOST_REPLY_BYTES
 from bridge.settings.actions import ACTIONS

@@ -15,7 +15,8 @@ from typing import Any, cast
 
 from bridge.commands import Value
 from bridge.monitor.memory import Memory
-from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, parse_packet
+from bridge.osc.reading import OscProblem, hint, parse_packet
+from bridge.osc.schema import OUT_PREFIX, PREFIX
 from bridge.osc.server import RENEW_S
 from bridge.osc.wire import OscMessage, decode_packet, encode_packet
 from bridge.settings.actions import ACTIONS

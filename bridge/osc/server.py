@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 from bridge.commands import Act, Address, Command, OscOut
 from bridge.osc.peers import Peers
-from bridge.osc.schema import OUT_PREFIX, PREFIX, OscProblem, hint, is_own_reply, parse_packet
+from bridge.osc.reading import OscProblem, hint, is_own_reply, parse_packet
+from bridge.osc.schema import OUT_PREFIX, PREFIX
 from bridge.osc.udp import SO_RXQ_OVFL, OscPortError, another, bind, is_this_machine
 from bridge.osc.wire import MOST_PACKET_BYTES, encode_packet
 from bridge.service_thread import TURN_S, Health, ServiceThread

@@ -15,7 +15,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from bridge.commands import Act, AskParameter, MidiIn, SetParameter, Tick
 from bridge.live.session import Session
 from bridge.midi_messages import parse_message as parse_midi
-from bridge.osc.schema import MOST_TEXT, OscProblem, hint, parse_packet
+from bridge.osc.reading import MOST_TEXT, OscProblem, hint, parse_packet
 from bridge.osc.wire import MOST_REPLY_BYTES, encode_packet
 from bridge.settings.actions import ACTIONS
 from bridge.settings.parameters import BY_NAME, PARAMETERS

@@ -15,7 +15,7 @@ from bridge.cli.status import Status, _take
 from bridge.cli.status import lines as status_lines
 from bridge.commands import LogLine, MidiIn, OscOut, SetParameter, Tick
 from bridge.live.session import Session
-from bridge.osc.schema import OscProblem, hint, parse_packet
+from bridge.osc.reading import OscProblem, hint, parse_packet
 from bridge.osc.wire import OscMessage, encode_packet
 from bridge.settings.parameters import PARAMETERS
 from bridge.settings.presets import PresetError, load
