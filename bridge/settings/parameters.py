@@ -401,11 +401,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     choice_row(
         "sampler",
-        "renoise",
+        "renoise-joint",
         SAMPLERS,
         "reverse process (docs/training.md)",
         scope="sample",
-        for_files="renoise-coupled",
         in_preset=True,
         request=True,
     ),

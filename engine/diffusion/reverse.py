@@ -5,6 +5,7 @@ drawn. Everything here is scriptable. Shapes: B batch, V voice, P plane, K pitch
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from engine.diffusion.noise import diffuse, predicted_posterior
@@ -12,7 +13,7 @@ from engine.diffusion.noise import diffuse, predicted_posterior
 
 def rule_of(sampler: str) -> tuple[str, str]:
     """Return the way back (`algorithm1`, `renoise`, `ancestral`, `ddim`) and how x0 is drawn: anew
-    in each call (empty), `coupled`, or by `threshold`.
+    in each call (empty), `coupled`, `joint` (`_joint_x0`), or by `threshold`.
 
     Coupled draws (common random numbers: always the first call's) change x0 only where the network
     changed its mind, so a rhythm once begun is less often averaged away (measured: note lengths
@@ -22,11 +23,45 @@ def rule_of(sampler: str) -> tuple[str, str]:
     return parts[0], parts[1] if len(parts) > 1 else ""
 
 
-def x0_of(probability: Tensor, uniform: Tensor, drawing: str) -> Tensor:
-    """Return the cells that a call answers with, 0.0 or 1.0."""
+def x0_of(
+    probability: Tensor, uniform: Tensor, drawing: str, known: Tensor, calls_left: int
+) -> Tensor:
+    """Draw the cells that a call answers with, 0.0 or 1.0. calls_left: how many come after it."""
+    if drawing == "joint" and probability.size(2) == 2:  # a merged roll has no onsets
+        return _joint_x0(probability, uniform, known, 0.0 if calls_left else 0.5)
     if drawing == "threshold":
         return (probability > 0.5).to(probability.dtype)
     return (uniform < probability).to(probability.dtype)
+
+
+def _joint_x0(probability: Tensor, uniform: Tensor, known: Tensor, held_share: float) -> Tensor:
+    """x0 whose onsets are drawn together with what sounds on their pitch a step earlier.
+
+    A network gives each cell its own chance. Drawn alone, an onset that is meant for a note out of
+    silence also falls on one that sounds already, and strikes it again. Here its chance has two
+    parts, `struck` after a sounding step and `fresh` after a silent one. Since a sustain needs a
+    sounding step before it, P(struck) <= P(sounding before) - P(sustain); both parts together
+    are the network's chance again.
+
+    held_share: of the notes struck again, the share that is held instead. At half, in the last
+    call, as many stay as composers write (measured; the networks overrate them).
+    """
+    onset, sustain = probability[:, :, 0], probability[:, :, 1]
+    u_onset, goes_on = uniform[:, :, 0], uniform[:, :, 1] < probability[:, :, 1]
+    known_before = _a_step_earlier(known.amax(dim=2))
+    sounding = torch.maximum(_a_step_earlier(onset + sustain - onset * sustain), known_before)
+    drawn = _a_step_earlier(((u_onset < onset) | goes_on).to(known.dtype))
+    sounds = torch.maximum(drawn, known_before) > 0.5
+    struck = torch.minimum(onset, (sounding - sustain).clamp(min=0.0)) / sounding.clamp_min(1e-6)
+    fresh = (onset - struck * sounding) / (1.0 - sounding).clamp_min(1e-6)
+    begins = u_onset < torch.where(sounds, (1.0 - held_share) * struck, fresh)
+    held = sounds & (u_onset < struck) & ~begins & (sustain > 0.0)  # 0: it may not sound there
+    return torch.stack([begins, goes_on | held], dim=2).to(probability.dtype)
+
+
+def _a_step_earlier(cells: Tensor) -> Tensor:
+    """At each step of the last axis what was a step earlier; 0 at the first."""
+    return F.pad(cells, [1, 0])[..., :-1]
 
 
 def back(

@@ -165,7 +165,7 @@ class Sampler(nn.Module):
             probability = torch.sigmoid(logits) * room
             u_cell = self._noise(request, 1 if drawing == "coupled" else 2 * i + 1, shape)
             u_mask = self._noise(request, 2 * i + 2, shape)
-            x0 = x0_of(probability, u_cell, drawing)
+            x0 = x0_of(probability, u_cell, drawing, known, loop.steps - i - 1)
             if guessing:
                 beside = beside_lead(x0, known)
                 x0, probability = x0 * beside, probability * beside

@@ -13,13 +13,15 @@ SAMPLERS = (
     "algorithm1",
     "renoise",
     "renoise-coupled",
+    "renoise-joint",
     "ancestral",
     "ddim",
     "algorithm1-threshold",
     "renoise-threshold",
 )
 """Reverse processes of the exported model; `-threshold` takes x0 > 0.5 instead of drawing x0,
-`-coupled` draws it with the same number in every call."""
+`-coupled` draws it with the same number in every call, `-joint` draws onsets together with what
+sounds before them."""
 
 DOUBLINGS = ("avoid", "allow")
 """Whether the accompaniment may sound the lead's pitch while the lead does."""
@@ -58,7 +60,7 @@ class SampleSettings:
     variation: float = 1.0
     seed: int = 0
     style: str = "any"
-    sampler: str = "renoise"
+    sampler: str = "renoise-joint"
     low: int = 21
     high: int = 108
     voices: int = 8

@@ -184,7 +184,7 @@ def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> Non
     played = found["harmony"]["sampling"]["mine"]  # steps asked for, the rest as played
     assert (played["steps"], played["sampler"], played["temperature"]) == (
         2,
-        "renoise-coupled",
+        "renoise-joint",
         1.0,
     )
     assert set(found["harmony"]["replies"]) == {"mine", "rule", "wrong piece"}

@@ -52,7 +52,7 @@ def test_options_reach_the_engine_over_the_preset_over_the_table(
         # the file commands' own
         steps=7,
         temperature=1.0,
-        sampler="renoise-coupled",
+        sampler="renoise-joint",
         chord_calls=16,
         chord_choices=1,
         voices=2,

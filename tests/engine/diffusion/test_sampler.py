@@ -13,7 +13,7 @@ from engine.denoisers.inputs import Denoiser, Inputs
 from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import diffuse
-from engine.diffusion.reverse import levels, tempered
+from engine.diffusion.reverse import levels, tempered, x0_of
 from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
 from engine.model.export import script
 from engine.requests.request import SAMPLERS
@@ -137,6 +137,42 @@ def test_coupled_draws_use_the_first_calls_noise(name: str, number: int) -> None
     assert torch.equal(cells, (uniform < probability).float())
 
 
+def joint(onset: list[float], sustain: list[float], known: list[float], calls_left: int) -> Tensor:
+    """Mean of 40,000 joint draws of one pitch, [plane, step]; known: where it sounds already."""
+    count, steps = 40_000, len(onset)
+    probability = torch.tensor([onset, sustain])[None, None, :, None].expand(1, 1, 2, count, -1)
+    given = torch.zeros(1, 1, 2, count, steps)
+    given[:, :, 1] = torch.tensor(known)
+    uniform = keyed_uniform(torch.tensor([3]), 5, torch.tensor([0]), [1, 2, count, steps], LOW)
+    return x0_of(probability, uniform, "joint", given, calls_left)[0, 0].mean(dim=1)
+
+
+def test_joint_draws_keep_the_networks_chances() -> None:
+    onset, sustain = [0.4, 0.3, 0.5, 0.1], [0.0, 0.2, 0.3, 0.6]
+    mean = joint(onset, sustain, [0.0] * 4, calls_left=1)
+    assert mean.tolist() == [pytest.approx(onset, abs=0.01), pytest.approx(sustain, abs=0.01)]
+
+
+def test_a_sure_note_is_struck_again_only_where_it_does_not_go_on() -> None:
+    """It sounds for sure, and goes on in 8 of 10: at most 2 are left for a new onset."""
+    mean = joint([1.0, 0.5], [0.0, 0.8], [0.0, 0.0], calls_left=1)
+    assert float(mean[0, 1]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_known_note_before_counts_as_sounding() -> None:
+    mean = joint([0.0, 0.5], [0.0, 0.8], [1.0, 0.0], calls_left=1)
+    assert float(mean[0, 1]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_last_call_holds_half_of_what_it_would_strike_again() -> None:
+    again = joint([0.0, 1.0], [0.0, 1e-4], [1.0, 0.0], calls_left=0)
+    assert again[:, 1].tolist() == pytest.approx([0.5, 0.5], abs=0.01)
+    forbidden = joint([0.0, 1.0], [0.0, 0.0], [1.0, 0.0], calls_left=0)
+    assert forbidden[:, 1].tolist() == [pytest.approx(0.5, abs=0.01), 0.0]
+    fresh = joint([0.0, 1.0], [0.0, 0.0], [0.0, 0.0], calls_left=0)
+    assert fresh[:, 1].tolist() == [1.0, 0.0]
+
+
 def test_variation_rescales_beta_to_start_at_one(eager_recorder: Recorder) -> None:
     network, steps, variation, prior = Mock(30.0), 4, 0.4, 0.3
     seen = eager_recorder(network)
@@ -172,7 +208,9 @@ def test_same_seed_same_cells(name: str) -> None:
 def test_an_overlapping_window_gives_the_same_cells(name: str) -> None:
     module = sampler(Local())
     early, late = run(module, name, 8, first=0)[0], run(module, name, 8, first=36)[0]
-    assert torch.equal(early[..., 36:], late[..., :-36])
+    # Joint draws look at the step before, one step a call; the late window's first has none.
+    unlike = 8 if name.endswith("joint") else 0
+    assert torch.equal(early[..., 36 + unlike :], late[..., unlike:-36])
     assert 0.02 < float(early.mean()) < 0.98
 
 
