@@ -31,6 +31,7 @@ from bridge.files.batch import (
 from bridge.files.tasks import Job, SourcePiece
 from bridge.settings.values import file_defaults
 from engine.music.grid import MeterMap, PitchRange
+from engine.music.keys import class_weights, read_key
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write
 from engine.scores.midi_file import Score, read
@@ -175,7 +176,10 @@ def generate(
         settings = dataclasses.replace(settings, seed=seed)
         job = file_tasks.generate(settings, engine.pitches, bars, meters)
         notes, markers, job = answer_of(job, sheet, engine, knobs, candidates)
-        track = midi_write.NewTrack(REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers)
+        key = read_key(class_weights(notes))
+        track = midi_write.NewTrack(
+            REPLY_NAME, notes, channels={0: 1, 1: 0}, markers=markers, key=key
+        )
         tracks = tracks_of(Score(midi_write.NEW_FILE_TICKS_PER_BEAT, ()), track, by_part)
         midi_write.write(midi_write.new_file(tracks, knobs.number("tempo"), meters), pair.target)
         report = report_of("generate", pair, job, notes, preset, knobs) | {"seed": seed}

@@ -71,10 +71,16 @@ def as_midi(take: BarsTake) -> bytes:
     tracks = [
         NewTrack("Melody", take.lead, channels={LEAD: 0}),
         NewTrack("Other", take.other, channels={1: 1}),
-        NewTrack(REPLY_NAME, take.reply, channels={0: 3, 1: 2}, markers=_markers(take)),
+        NewTrack(
+            REPLY_NAME, take.reply, channels={0: 3, 1: 2}, markers=_markers(take), key=_key(take)
+        ),
     ]
     used = [track for track in tracks if track.notes]
     return new_file(used, take.bpm, take.meters, take.label)
+
+
+def _key(take: BarsTake) -> Key | None:
+    return read_key(class_weights([*take.lead, *take.other, *take.reply]))
 
 
 def _markers(take: BarsTake) -> list[tuple[int, str]]:
@@ -83,5 +89,5 @@ def _markers(take: BarsTake) -> list[tuple[int, str]]:
     if not below:
         return []
     end = max(note.end_step for note in below)
-    names = (read_key(class_weights([*below, *above])) or Key(0)).names
+    names = (_key(take) or Key(0)).names
     return named(with_lead(heard_chords(below, 0, end), above), names)

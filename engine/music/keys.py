@@ -37,6 +37,13 @@ class Key:
         return FLATS if major in _FLAT_MAJORS else SHARPS
 
     @property
+    def sharps(self) -> int:
+        """How many sharps its signature has; below 0 flats."""
+        major = (self.tonic + 3) % 12 if self.minor else self.tonic
+        fifths = major * 7 % 12
+        return fifths - 12 if major in _FLAT_MAJORS else fifths
+
+    @property
     def pitch_classes(self) -> frozenset[int]:
         """The notes of its scale; minor with both sevenths."""
         return frozenset((self.tonic + tone) % 12 for tone in _SCALES[self.minor])

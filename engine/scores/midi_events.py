@@ -14,6 +14,7 @@ from typing import NamedTuple
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7
 NOTE_OFF, NOTE_ON, _CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 TRACK_NAME, MARKER, END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE = 0x03, 0x06, 0x2F, 0x51, 0x58
+KEY_SIGNATURE = 0x59
 _ENDS_ALL = frozenset({120, 123, 124, 125, 126, 127})
 """Controllers that end every note of their channel: sounds off, notes off, the four modes."""
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from engine.atomic_file import replacing
 from engine.music.grid import ACCOMPANIMENT, LEAD, MeterMap
+from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 from engine.scores.midi_events import (
     END_OF_TRACK,
+    KEY_SIGNATURE,
     MARKER,
     META,
     NOTE_OFF,
@@ -47,7 +49,8 @@ _RANK = {NOTE_OFF: 1, NOTE_ON: 2}
 class NewTrack:
     """A track to write. Each voice may have a channel (from 0) of its own; default: one channel.
 
-    program: None sends none, so that a channel keeps the sound it has. markers: (step, text).
+    program: None sends none, so that a channel keeps the sound it has. markers: (step, text). key:
+    of the music, for a signature at the file's start.
     """
 
     name: str
@@ -55,6 +58,7 @@ class NewTrack:
     program: int | None = 0
     channels: Mapping[int, int] | None = None
     markers: Sequence[tuple[int, str]] = ()
+    key: Key | None = None
 
 
 def reply_track(
@@ -69,17 +73,27 @@ def reply_track(
     A new lead gets a channel of its own, so that a unison with its accompaniment stays two notes.
     Where no channel is free the reply shares the melody's, whose sound stays as it is.
     """
-    free = free_channels(score)
+    free, key = free_channels(score), _key_beside(score, notes, melody)
     if not free:
         shared = melody.channel if melody else 0
-        return NewTrack(REPLY_NAME, notes, None, {ACCOMPANIMENT: shared, LEAD: shared}, markers)
+        both = {ACCOMPANIMENT: shared, LEAD: shared}
+        return NewTrack(REPLY_NAME, notes, None, both, markers, key)
     return NewTrack(
         REPLY_NAME,
         notes,
         melody.program if melody else 0,
         {ACCOMPANIMENT: free[0], LEAD: free[1] if len(free) > 1 else free[0]},
         markers,
+        key,
     )
+
+
+def _key_beside(score: Score, notes: Sequence[Note], melody: Track | None) -> Key | None:
+    """Return the key of melody and reply; None where the file says a key itself."""
+    bodies = (body for name, body in score.chunks if name == b"MTrk")
+    if any(e.status == META and e.kind == KEY_SIGNATURE for b in bodies for e in read_events(b)):
+        return None
+    return read_key(class_weights([*notes, *(score.notes_of(melody) if melody else ())]))
 
 
 def part_tracks(score: Score, track: NewTrack) -> list[NewTrack]:
@@ -93,10 +107,19 @@ def part_tracks(score: Score, track: NewTrack) -> list[NewTrack]:
     free, shared = free_channels(score), sorted((track.channels or {ACCOMPANIMENT: 0}).values())[0]
     channels = [*free[: len(parts)], *[free[-1] if free else shared] * len(parts)]
     found = [
-        replace(track, name=f"{track.name} {part}", notes=notes, channels=_one(channel), markers=())
+        replace(
+            track,
+            name=f"{track.name} {part}",
+            notes=notes,
+            channels=_one(channel),
+            markers=(),
+            key=None,
+        )
         for (part, notes), channel in zip(parts.items(), channels, strict=False)
     ]
-    return [replace(found[0], markers=track.markers), *found[1:]] if found else [track]
+    if not found:
+        return [track]
+    return [replace(found[0], markers=track.markers, key=track.key), *found[1:]]
 
 
 def _one(channel: int) -> dict[int, int]:
@@ -156,9 +179,10 @@ def new_file(tracks: Iterable[NewTrack], bpm: float, meters: MeterMap, title: st
     for step, meter in meters.changes:
         clocks = bytes([meter.beats, meter.unit.bit_length() - 1, *_METRONOME])
         conductor.append(Event(blank.tick_at(step), META, TIME_SIGNATURE, clocks))
+    conductor += [_key_signature(track.key) for track in tracks if track.key]
     conductor += [_marker(*marker, blank) for track in tracks for marker in track.markers]
     chunks = [(b"MTrk", track_body(conductor))]
-    chunks += [(b"MTrk", _encode(replace(track, markers=()), blank)) for track in tracks]
+    chunks += [(b"MTrk", _encode(replace(track, markers=(), key=None), blank)) for track in tracks]
     return join(blank.ticks_per_beat, chunks)
 
 
@@ -213,6 +237,7 @@ def _encode(track: NewTrack, score: Score) -> bytes:
     """Body of a track chunk with name, programs and notes."""
     channels = track.channels or {}
     events = [text_event(0, TRACK_NAME, track.name)]
+    events += [_key_signature(track.key)] if track.key else []
     events += [_marker(*marker, score) for marker in track.markers]
     by_channel: dict[int, list[Note]] = {}
     for note in track.notes:
@@ -235,6 +260,10 @@ def track_body(events: Iterable[Event]) -> bytes:
 def text_event(tick: int, kind: int, text: str) -> Event:
     """Return a meta event of words, in UTF-8."""
     return Event(tick, META, kind, text.encode())
+
+
+def _key_signature(key: Key) -> Event:
+    return Event(0, META, KEY_SIGNATURE, struct.pack(">bB", key.sharps, key.minor))
 
 
 def _marker(step: int, text: str, score: Score) -> Event:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
+from engine.music.keys import Key
 from engine.music.roll import Note
 from engine.scores import midi_file, midi_write
 from engine.scores.midi_events import MidiFileError, read_events
-from tests.midi_bytes import Message, midi, off, on, song
+from tests.midi_bytes import Message, Meta, midi, off, on, song
 
 
 def test_adds_a_track_and_keeps_every_chunk_byte_for_byte() -> None:
@@ -243,3 +244,36 @@ def test_parts_share_the_last_channel_where_there_is_no_other() -> None:
     assert midi_write.part_tracks(score, midi_write.NewTrack("x", [])) == [
         midi_write.NewTrack("x", [])
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        (Key(0), b"\x00\x00"),
+        (Key(2), b"\x02\x00"),
+        (Key(10), b"\xfe\x00"),
+        (Key(9, minor=True), b"\x00\x01"),
+        (Key(7, minor=True), b"\xfe\x01"),
+        (Key(6), b"\xfa\x00"),
+    ],
+)
+def test_the_key_is_written_as_a_signature(key: Key, written: bytes) -> None:
+    track = midi_write.NewTrack("x", [Note(0, 60, 24)], key=key)
+    data = midi_write.new_file([track], 120, MeterMap())
+    assert b"\xff\x59\x02" + written in data
+    assert data.count(b"\xff\x59\x02") == 1
+    opened = mido.MidiFile(file=BytesIO(data))
+    (found,) = (m.key for m in opened.tracks[0] if m.type == "key_signature")
+    names = str(key).split()
+    assert found == names[0] + ("m" if key.minor else "")
+
+
+def test_a_reply_has_the_key_of_the_music_unless_the_file_says_one() -> None:
+    scale = [on(p, 0) if i % 2 == 0 else off(p, 240) for p in (60, 62, 64, 67) for i in (0, 1)]
+    plain = midi_file.parse(midi(scale))
+    chord = [Note(0, p, 96) for p in (48, 52, 55)]
+    track = midi_write.reply_track(plain, chord, plain.tracks[0])
+    assert track.key == Key(0)
+    assert [part.key for part in midi_write.part_tracks(plain, track)] == [Key(0), None]
+    said = midi_file.parse(midi([Meta("key_signature", key="Eb"), *scale]))
+    assert midi_write.reply_track(said, chord, said.tracks[0]).key is None
