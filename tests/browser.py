@@ -41,6 +41,7 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         self.errors: list[str] = []
+        self._traced: list[list[dict[str, Any]]] = []
         self._open = ExitStack()
         self._serial = 0
         arguments = [str(program()), *_QUIET, f"--user-data-dir={folder}", "about:blank"]
@@ -92,6 +93,20 @@ class Browser:
             assert time.monotonic() < end_s, f"waited {seconds:g} s in vain for {expression}"
             time.sleep(0.02)
 
+    def frames_ms(self, seconds: float) -> list[float]:
+        """What each animation frame took meanwhile, by the browser's own trace; sorted."""
+        self._traced.clear()
+        self.call("Tracing.start", categories="devtools.timeline", transferMode="ReportEvents")
+        time.sleep(seconds)
+        self.call("Tracing.end")
+        while not self._traced or self._traced[-1]:
+            self.value("1")  # reads what has come
+            time.sleep(0.02)
+        events = [event for part in self._traced if part for event in part]
+        return sorted(
+            event["dur"] / 1000 for event in events if event["name"] == "FireAnimationFrame"
+        )
+
     def size(self, width: int, height: int, *, scale: float = 1, mobile: bool = False) -> None:
         """The window, in CSS pixels."""
         self.call(
@@ -123,7 +138,11 @@ class Browser:
 
     def _note(self, message: dict[str, Any]) -> None:
         method, words = message.get("method"), message.get("params", {})
-        if method == "Runtime.exceptionThrown":
+        if method == "Tracing.dataCollected":
+            self._traced.append(words["value"])
+        elif method == "Tracing.tracingComplete":
+            self._traced.append([])
+        elif method == "Runtime.exceptionThrown":
             self.errors.append(str(words["exceptionDetails"]))
         elif method == "Log.entryAdded" and words["entry"]["level"] == "error":
             self.errors.append(f"{words['entry']['text']} {words['entry'].get('url', '')}")

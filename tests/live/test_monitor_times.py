@@ -26,6 +26,8 @@ SCORE = merge_messages(tune_score(TUNE, BPM), clock_score(16, BPM))
 MOVES = 5
 SOON_MS, NOTE_MS, PAINT_MS = 100.0, 50.0, 1000.0
 """A knob moved anywhere is to show everywhere, a note in the page, the page itself, so soon."""
+FRAME_MS, FEWEST_FRAMES = 8.0, 20
+"""The 95th percentile of a frame's work, of so many frames in two seconds on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,21 @@ def test_notes_are_in_the_page_soon_after_they_sound(shown: Band, browser: Brows
     browser.wait_for("lags.length >= 12")
     lags = sorted(float(lag) for lag in browser.value("lags"))
     assert -5 < median(lags) <= NOTE_MS
+
+
+def test_frames_are_drawn_in_time_with_ten_minutes_of_history(
+    shown: Band, browser: Browser
+) -> None:
+    browser.value(
+        "(() => { const s = monitor.song; for (let i = 0; i < 12000; i++)"
+        " s.add(i % 3 ? s.reply : s.played, {pitch: 40 + (i * 7) % 40, velocity: 80,"
+        " from: i / 10, to: i / 10 + 0.8});"
+        " s.horizon([1198, 300, 3, 120, 1199, 'midi'], monitor.link.now());"
+        " s.rolling = true; })()"
+    )
+    frames = browser.frames_ms(2.0)
+    assert len(frames) > FEWEST_FRAMES
+    assert frames[len(frames) * 95 // 100] <= FRAME_MS
 
 
 @pytest.mark.stage
