@@ -81,6 +81,8 @@ def test_chaos_for_long(scene: Scene, meter: StallMeter) -> None:
         f"{found.beats}, {len(found.missing)}, {len(found.late_ms)}",
         "0, 0",
     )
+    parts = [scene.memory_mb[i * quarter // 2] for i in range(8)]
+    figure(f"{place}: the daemon's own memory", ", ".join(f"{mb:.1f}" for mb in parts), "MB")
     figure(f"{place}: growth of the daemon's memory", f"{100 * grown:.2f} %", "< 1 %")
     assert set(scene.blows) == set(TROUBLES)
     assert len(found.missing) <= stood_still, found
