@@ -5,7 +5,7 @@ Knows nothing of engines; says what would be played, if it comes to that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bridge.live.listening.note_memory import SongMemory
@@ -33,17 +33,47 @@ def repeated(
 ) -> list[Note]:
     """Return notes that begin in [first_step, stop_step): the reply of a bar or two before.
 
-    As the locks, the register and the melody allow; where the melody allows none, all others.
+    As the locks, the register and the melody allow; where the melody allows none, all others. Where
+    the bars before were silent for a beat, as they are where the reply began in mid-bar, the last
+    beat that was not is played again.
     """
+    for back in (*_bars_back(first_step, turn, song, bars), *_beats_back(first_step, bars)):
+        stop = min(stop_step - back, first_step)
+        notes = _reply(first_step - back, stop, back, turn, song)
+        if notes:
+            allowed = [note for note in notes if _within_locks(note, settings)]
+            lead = _lead(first_step, stop_step, turn, song)
+            return [note for note in allowed if not _clashes(note.pitch, lead)] or allowed
+        if _sounds(first_step, back, turn, song, bars):
+            return []
+    return []
+
+
+def _bars_back(first_step: int, turn: Turn, song: SongMemory, bars: BeatLines) -> Iterator[int]:
+    """Yield how many steps ago the bars began that are repeated, if there were any notes then."""
     line = bars.bar(first_step)[0]
     for count in _REPEATED_BARS:
         back = line - bars.plus(line, -count)
         if _reply(line - back, bars.plus(line, 1 - count), 0, turn, song):
-            notes = _reply(first_step - back, stop_step - back, back, turn, song)
-            allowed = [note for note in notes if _within_locks(note, settings)]
-            lead = _lead(first_step, stop_step, turn, song)
-            return [note for note in allowed if not _clashes(note.pitch, lead)] or allowed
-    return []
+            yield back
+            return
+
+
+def _beats_back(first_step: int, bars: BeatLines) -> Iterator[int]:
+    """Yield how many steps ago each beat of the last bars began, the latest first."""
+    line = bars.beat(first_step)
+    least = bars.plus(bars.bar(first_step)[0], -_REPEATED_BARS[0])
+    before = bars.beat(line - 1)
+    while before >= least:
+        yield line - before
+        before = bars.beat(before - 1)
+
+
+def _sounds(first_step: int, back: int, turn: Turn, song: SongMemory, bars: BeatLines) -> bool:
+    """Tell whether ours sounds in this beat anyway: held over, or begun later `back` ago."""
+    shift, end = turn.shift_steps, bars.next_beat(first_step)
+    held = song.reply.notes(first_step - shift, end - shift, end - shift)
+    return bool(held) or bool(_reply(first_step - back, end - back, 0, turn, song))
 
 
 def _reply(first: int, stop: int, back: int, turn: Turn, song: SongMemory) -> list[Note]:

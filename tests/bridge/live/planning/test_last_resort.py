@@ -50,6 +50,28 @@ def test_where_there_was_only_one_bar_that_is_played_again() -> None:
     assert pitches(song(), 2 * BAR, 3 * BAR) == []
 
 
+def test_a_beat_that_was_silent_is_filled_with_the_one_before() -> None:
+    """The reply began on the second beat of its only bar: that hole is not played again."""
+    memory = song((BEAT, 50), (2 * BEAT, 53), (3 * BEAT, 55))
+    assert pitches(memory, BAR, BAR + BEAT) == [(BAR, 55)]
+    assert pitches(memory, BAR + BEAT, BAR + 2 * BEAT) == [(BAR + BEAT, 50)]
+    # The last beat that was not silent, also over several that were.
+    assert pitches(song((BEAT, 50)), BAR, BAR + BEAT) == [(BAR, 50)]
+    # The second half of a beat is filled with a second half, not with its first.
+    assert pitches(memory, BAR + BEAT // 2, BAR + BEAT) == []
+
+
+def test_what_is_held_over_a_beat_is_not_struck_again() -> None:
+    memory = song((BAR, 48), (3 * BAR, 48))
+    memory.reply.add(RememberedNote(0, 2 * BEAT, 55, 80, ACCOMPANIMENT))
+    memory.reply.add(RememberedNote(2 * BAR, 2 * BAR + 2 * BEAT, 55, 80, ACCOMPANIMENT))
+    assert pitches(memory, 2 * BAR + BEAT, 2 * BAR + 2 * BEAT) == []
+    # What begins later in the beat is waited for.
+    late = song((BEAT // 2, 48))
+    assert pitches(late, BAR, BAR + BEAT // 2) == []
+    assert pitches(late, BAR + BEAT // 2, BAR + BEAT) == [(BAR + BEAT // 2, 48)]
+
+
 def test_bars_are_those_of_the_meter() -> None:
     memory = song((0, 48), (3 * BEAT, 50))
     waltz = MeterMap(((0, Meter(3, 4)),))
