@@ -115,8 +115,13 @@ def test_music_goes_on_when_the_engine_fails(band: StartBand, orders: Path, name
     assert "Traceback" not in played.daemon.errors
 
 
-def fight(played: Band, bars: int, blow: Callable[[int], object], every_s: float) -> None:
-    """Strike again and again, from the reply's first notes on; there is music on every beat."""
+def fight(
+    played: Band, bars: int, blow: Callable[[int], object], every_s: float, silent: int = 0
+) -> None:
+    """Strike again and again, from the reply's first notes on; there is music on every beat.
+
+    silent: beats that a model, unlike the fixture, may choose to leave.
+    """
     played.osc.subscribe()
     score = merge_messages(tune_score(tune(bars), BPM), clock_score(4 * bars, BPM))
     played.start_ns = time.perf_counter_ns() + 50_000_000
@@ -130,9 +135,11 @@ def fight(played: Band, bars: int, blow: Callable[[int], object], every_s: float
                 played.osc.receive(0.1)
     played.wait_silent()
     figures = played.osc.stats()
-    assert (figures["rest"], figures["silent"], figures["faults"]) == (0, 0, 0), figures
+    assert (figures["rest"], figures["faults"]) == (0, 0), figures
+    assert figures["silent"] <= silent, figures
     assert figures["late"] <= played.stalls(), figures
-    assert figures["fresh"] + figures["stale"] + figures["late"] >= 4 * bars - 5, figures
+    heard = figures["fresh"] + figures["stale"] + figures["late"]
+    assert heard >= 4 * bars - 5 - figures["silent"], figures
     assert played.sounding() == []
 
 
@@ -147,7 +154,7 @@ def test_an_engine_killed_again_and_again_leaves_no_beat_without_notes(band: Sta
 
 @pytest.mark.stage
 def test_an_engine_killed_every_five_seconds_for_a_minute(band: StartBand) -> None:
-    fight(band("--no-log", "--preset", "default"), 30, kill, 5.6)
+    fight(band("--no-log", "--preset", "default"), 30, kill, 5.6, silent=2)
 
 
 @pytest.mark.stage
