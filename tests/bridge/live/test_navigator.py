@@ -69,7 +69,7 @@ def test_what_was_played_before_a_switch_counts_as_listened_to() -> None:
     policy = rig.session.stage.policy
     assert isinstance(policy, Accompany)
     assert policy.turn is not None
-    assert policy.turn.start_step <= 4 * 96
+    assert policy.turn.start_step == 4 * 96, "two bars are over at the next line"
     rig = played(SetParameter(6100 * MS, "mode", "continue"), wait_for_phrase=False)
     assert rig.session.stage.policy.turn is None or rig.session.stage.policy.turn.start_step > 293
 
