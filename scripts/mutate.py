@@ -2,8 +2,8 @@
 
     python -m scripts.mutate bridge/live engine/diffusion --sample 40 --seed 1
 
-Works in a copy of the tree, one run of pytest for each mutant: first the tests named after the
-module, then those of its folder, then those of the folders around it, up to the first failure.
+Works in a copy of the tree. Runs the tests named after the module, and where those pass the others
+of its folder and then those of the folders around it, up to the first failure.
 Prints each mutant that survives, and the share that was killed; exit code 1 below `--least`.
 What does not run is left alone: types, and asserts and errors, which are checks themselves.
 A comparison that knows no ties, with a random number or of a cell (0.0 or 1.0) with 0.5, is turned
@@ -28,7 +28,7 @@ from pathlib import Path
 import click
 
 TOP = Path(__file__).resolve().parents[1]
-TEST_TIMEOUT_S, RUN_TIMEOUT_S = 20, 600
+TEST_TIMEOUT_S, RUN_TIMEOUT_S = 120, 1200
 """Of one test and of a run of them; a change that makes them hang counts as noticed."""
 AREA_DEPTH = 2
 """The folders around a module whose tests are near: up to `bridge/live`, say, not all of `bridge`.
@@ -149,7 +149,8 @@ def survives(copy: Path, mutant: Mutant, text: str) -> bool:
     Path(importlib.util.cache_from_source(str(target))).unlink(missing_ok=True)
     target.write_text(mutant.source(text))
     try:
-        return run_tests(copy, nearest_tests(mutant.path), "-B")
+        nearest, *others = nearest_tests(mutant.path)
+        return run_tests(copy, [nearest], "-B") and run_tests(copy, others, "-B")
     finally:
         target.write_text(text)
 

@@ -335,3 +335,24 @@ def test_where_the_planner_is_sure_the_plan_is_what_it_says(temperature: float) 
     wanted = torch.zeros(24, BEATS)
     wanted[[0, 1, 2, 12]] = 1.0
     assert torch.equal(plan[0], wanted)
+
+
+class Listens(nn.Module):
+    """Keeps the noisy plans that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Tensor] = []
+
+    def forward(self, noisy: Tensor, *_: Any) -> Tensor:
+        self.given.append(noisy)
+        return noisy - 0.5
+
+
+def test_the_planner_hears_noise_in_free_cells_alone() -> None:
+    network, mask = Listens(), cells(0.5, 4)
+    draw(HarmonySampler(network, PRIOR), cells(0.5, 5) * mask, mask)
+    assert len(network.given) == 6
+    for noisy in network.given:
+        assert set(noisy.flatten().tolist()) == {0.0, 1.0}
+        assert not bool((noisy * mask).any())

@@ -63,6 +63,13 @@ def test_nothing_sounds_across_the_place_jumped_to() -> None:
     assert track.notes(0, 96, 0)[0].length_steps == 48
 
 
+def test_a_note_whose_key_is_down_stays_open_when_the_song_jumps() -> None:
+    track = NoteMemory()
+    held, over = put(track, 0, None), put(track, 0, 48, 62)
+    track.jump(48)
+    assert (held.end_step, over.end_step) == (None, 48)
+
+
 def test_a_fold_remembers_by_place_in_the_loop() -> None:
     track = NoteMemory()
     track.clear(LoopRegion(96, 192))

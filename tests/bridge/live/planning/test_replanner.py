@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.commands import Value
-from bridge.live.listening.note_memory import SongMemory
+from bridge.live.listening.note_memory import RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.engine_timing import EngineTiming
 from bridge.live.planning.loop import LoopReply
@@ -230,3 +230,15 @@ def test_a_trigger_mid_song_is_answered_from_the_next_line_that_can_be_reached(
     assert rig.policy.turn == Turn(line, line + 4 * BAR, 0, (0, 1))
     assert rig.book.in_force is not None
     assert rig.book.in_force.end_step == 4 * BAR + line - BAR
+
+
+@pytest.mark.parametrize(("mode", "notes"), [("generate", 0), ("vary", 2), ("infill", 2)])
+def test_a_trigger_shows_what_was_played_there_unless_it_is_to_be_new(
+    mode: str, notes: int
+) -> None:
+    rig = Rig(Triggered(), mode=mode)
+    rig.song.input.add(RememberedNote(BAR, BAR + 24, 72, 80, 0))
+    rig.song.reply.add(RememberedNote(BAR, BAR + 24, 48, 80, 1))
+    request = rig.replanner.trigger(0, BAR, 5 * BAR, None)
+    assert len(request.notes) == notes
+    assert len(request.known) == (4 if mode == "infill" else 0)
