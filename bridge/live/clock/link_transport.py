@@ -129,12 +129,11 @@ class LinkTransport(Transport):
             events.append(TransportEvent.REANCHORED)
         place = self._map.position(at_ns)
         step = STEPS_PER_BEAT * (seen.beat - self._origin_beats) + (at_ns - seen.at_ns) * rate
+        # Bars off, sessions met, or the bars are new: its beats have other numbers now.
+        bars = round((place - step) / (STEPS_PER_BEAT * self._quantum_beats))
+        self._origin_beats -= bars * self._quantum_beats
+        step += bars * STEPS_PER_BEAT * self._quantum_beats
         # A session tells where it is, to the microsecond: what is farther off is elsewhere.
-        if abs(step - place) > SIXTEENTH:
-            # Sessions met, or the bars are new: its beats have other numbers now.
-            bars = round((place - step) / (STEPS_PER_BEAT * self._quantum_beats))
-            self._origin_beats -= bars * self._quantum_beats
-            step += bars * STEPS_PER_BEAT * self._quantum_beats
         if abs(step - place) > SIXTEENTH:
             return [self._play_from(at_ns, step, rate, False), *events]
         self._map.bend(at_ns, step, rate)

@@ -163,8 +163,8 @@ class TempoTracker:
     def _bootstrap(self, at_ms: float) -> None:
         """Take the tempo from the first few pulses, whatever it was guessed to be."""
         self._heard.append((self.last_pulse, at_ms))
-        first, first_ms = self._heard[0]
-        period_ms = _believable((at_ms - first_ms) / (self.last_pulse - first))
+        first, _ = self._heard[0]  # the origin: it came at 0 ms
+        period_ms = _believable(at_ms / (self.last_pulse - first))
         self._begin(self.last_pulse, at_ms, period_ms, 0.3)
         # Pulses that come in pairs say little of the tempo until there are many.
         together = any(b - a < TOGETHER_MS for (_, a), (_, b) in pairwise(self._heard))

@@ -15,7 +15,7 @@ from bridge.commands import (
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.requests.request import PlanRequest
-from tests.session_rig import MS, Rig, S, clock, melody, rig
+from tests.session_rig import MS, Rig, S, clock, melody, play, rig
 
 PEER = ("127.0.0.1", 9001)
 
@@ -144,3 +144,12 @@ def test_takes_are_played_while_a_triggered_mode_plays() -> None:
         live = triggered(change)
         effects = live.session.step(act(30 * S, "recall", 1))
         assert "takes are played in infill, vary and generate" in problem(effects)
+
+
+def test_the_lower_of_two_notes_is_kept_apart_from_the_melody() -> None:
+    live = rig(delay_ns=lambda request: None).add(clock(17)).add(melody(17))
+    live.add(play(40, 0, 7900 * MS)).run(8 * S - 1)
+    live.add([act(8 * S - 1, "keep", 4)]).run(8 * S)
+    take = kept(live)[0].take
+    assert [note.pitch for note in take.other] == [40]
+    assert len(take.lead) == 16

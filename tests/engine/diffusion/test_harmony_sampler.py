@@ -220,6 +220,21 @@ def test_where_all_is_known_nothing_is_drawn(band: Sampler) -> None:
     assert filled.plan[0, :, 5].nonzero()[:, 0].tolist() == [0, 4, 7, 12]
 
 
+def test_what_the_source_holds_where_nothing_is_known_is_not_heard(band: Sampler) -> None:
+    """`vary` brings a source; the plan follows what is known of it alone."""
+    request = asked(known_beats=2)
+    mask = request.mask.clone()
+    mask[:, LEAD, ..., 3 * BEAT :] = 0.0
+    noise = torch.rand(request.source.shape, generator=torch.Generator().manual_seed(1))
+    noisy = torch.where(mask > 0.5, request.source, (noise < 0.5).float())
+    plans = [
+        band.plan_of_request(request._replace(source=source, mask=mask), Loop(2, "renoise"))[0]
+        for source in (request.source * mask, noisy)
+    ]
+    assert torch.equal(*plans)
+    assert plans[0].isfinite().all()
+
+
 def test_an_end_changes_no_length(band: Sampler) -> None:
     plain, ends = (band(asked(), Loop(2, "renoise", ending=n)) for n in (0, 8))
     assert [x.shape for x in plain] == [x.shape for x in ends]

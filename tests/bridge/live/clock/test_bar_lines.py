@@ -10,11 +10,15 @@ from engine.music.grid import Meter
 FOUR, THREE = Meter(4, 4), Meter(3, 4)
 
 
+def lines(bars: BarLines) -> list[tuple[int, Meter]]:
+    return list(bars.meters.changes)
+
+
 def changed() -> BarLines:
     """4/4, then 3/4 from step 192 on."""
     bars = BarLines(FOUR)
     bars.change(THREE, 100)
-    assert bars.meters.changes == ((0, FOUR), (192, THREE))
+    assert lines(bars) == [(0, FOUR), (192, THREE)]
     return bars
 
 
@@ -33,24 +37,24 @@ def test_a_jump_keeps_what_lies_behind_it(
 ) -> None:
     bars = changed()
     bars.jump(step)
-    assert bars.meters.changes == changes
+    assert lines(bars) == list(changes)
 
 
 def test_a_start_from_the_top_forgets_lines_that_were_moved() -> None:
     bars = BarLines(FOUR)
     bars.anchor(-10)
     bars.jump(0)
-    assert bars.meters.changes == ((0, FOUR),)
+    assert lines(bars) == [(0, FOUR)]
 
 
 def test_a_meter_asked_for_twice_changes_once() -> None:
     bars = changed()
     bars.change(THREE, 300)
-    assert bars.meters.changes == ((0, FOUR), (192, THREE))
+    assert lines(bars) == [(0, FOUR), (192, THREE)]
     bars.change(FOUR, 192)
-    assert bars.meters.changes == ((0, FOUR), (192, THREE), (264, FOUR))
+    assert lines(bars) == [(0, FOUR), (192, THREE), (264, FOUR)]
     bars.change(FOUR, 150)
-    assert bars.meters.changes == ((0, FOUR),), "what was to come is forgotten"
+    assert lines(bars) == [(0, FOUR)], "what was to come is forgotten"
 
 
 @pytest.mark.parametrize(
@@ -67,4 +71,4 @@ def test_a_downbeat_begins_a_bar_of_the_meter_asked_for_last(
 ) -> None:
     bars = changed()
     bars.anchor(step)
-    assert bars.meters.changes == changes
+    assert lines(bars) == list(changes)

@@ -339,3 +339,12 @@ def test_a_session_a_sixteenth_away_is_elsewhere(
 def test_the_meter_of_a_link_clock_that_stands_still_holds_at_once(link: LinkSession) -> None:
     link.transport.set_meter(Meter(3, 4), link.now_ns)
     assert link.transport.meters.bar_span(0) == (0, 72)
+
+
+@pytest.mark.parametrize(("at_ns", "step"), [(NS_PER_S, 48), (None, 24)])
+def test_what_plays_stops_where_the_clock_is_made_link(at_ns: int | None, step: int) -> None:
+    transport = LinkTransport(120.0, clock="internal")
+    transport.start_internal(0)
+    transport.tick(500 * NS_PER_MS)
+    assert E.STOPPED in transport.set_clock("link", at_ns)
+    assert transport.position_steps(2 * NS_PER_S) == pytest.approx(step)

@@ -344,6 +344,9 @@ def stumbling(kind: str) -> Times:
         times[72:] = times[72] + (times[72:] - times[72]) * 0.8
     if kind == "ramp":
         times = pulse_times(period_ms(1) / np.linspace(100, 140, 120))
+    if "," in kind:  # the same with jitter
+        calm, late = stumbling(kind.partition(", ")[2]), rng.uniform(-2, 2, 130)
+        return np.maximum.accumulate(calm + late[: len(calm)])
     if kind == "late from here":
         late[72:] = 9.0
     if kind == "lost":
@@ -406,10 +409,43 @@ def stumbling(kind: str) -> Times:
             [0.327, 0.3266, 0.4261, 0.3267, -0.5462, 0.4995, 0.4159],
             [117.17, 117.19, 117.17, 115.64, 117.17, 123.08, 117.17],
         ),
+        (
+            "jitter, held up",
+            119,
+            [0.3326, 0.3056, 7.4191, 1.4203, 6.7106, 0.3566, 0.3758],
+            [119.38, 119.97, 119.9, 456.68, 441.11, 120.41, 119.84],
+        ),
+        (
+            "jitter, other tempo",
+            119,
+            [0.3326, 0.3056, -0.1613, 0.3452, 0.3052, 0.4397, 0.4692],
+            [119.38, 119.97, 120.0, 148.26, 148.52, 150.78, 149.78],
+        ),
+        (
+            "jitter, lost",
+            119,
+            [0.3326, 0.3056, 3.2226, 0.2702, 0.2763, 0.3382, 0.3592],
+            [119.38, 119.97, 119.9, 120.13, 120.0, 120.06, 120.06],
+        ),
+        (
+            "jitter, late from here",
+            119,
+            [0.3326, 0.3056, 0.628, 0.2893, 0.1502, 0.3439, 0.3847],
+            [119.38, 119.97, 119.5, 115.31, 115.46, 121.36, 119.98],
+        ),
+        (
+            "jitter, twice",
+            119,
+            [0.3326, 0.3056, 0.2338, 0.2665, 0.2752, 0.3371, 0.3858],
+            [119.38, 119.97, 119.97, 120.09, 120.0, 120.05, 119.78],
+        ),
     ],
 )
 def test_what_the_filter_tells_of_a_clock_that_stumbles(
     kind: str, last: int, phases: list[float], tempi: list[float]
 ) -> None:
     """As measured when the filter was tuned: a change to it shows here. 0.336 is on time."""
-    assert told(stumbling(kind)) == (last, phases, tempi)
+    found = told(stumbling(kind))
+    assert found[0] == last
+    assert found[1] == pytest.approx(phases, abs=2e-4)
+    assert found[2] == pytest.approx(tempi, abs=0.02)

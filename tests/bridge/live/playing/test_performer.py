@@ -237,3 +237,12 @@ def test_a_strummed_note_that_a_plan_ends_before_it_began_is_short_and_not_lost(
     assert found[48] == (24.0, 26.0)
     assert found[55] == pytest.approx((26.88, 27.88))
     assert found[64] == pytest.approx((29.76, 30.76))
+
+
+def test_a_note_that_was_cut_before_it_began_is_no_bass_to_what_follows() -> None:
+    cut = committed(50, 40)
+    performer = playing(cut)
+    performer.cut(50.0)
+    assert cut.entry.end_step == 74, "it is remembered as it was planned"
+    performer.play([committed(50, 45)], Knobs({"bass_channel": 5, "out_channel": 2}), BPM)
+    assert [(n.pitch, n.channel) for n in performer.scheduler.queued] == [(45, 4)]
