@@ -207,12 +207,20 @@ def _model(path: Path, value: object, mistakes: list[str]) -> tuple[Path | None,
     elif len(value) > _MOST_NAME or "\0" in value:
         mistakes.append(f"model wants a file name of at most {_MOST_NAME} characters")
     else:
-        beside, shipped = path.parent / Path(value).expanduser(), shared_dir("presets") / value
+        beside, shipped = path.parent / _at_home(value), shared_dir("presets") / value
         for candidate in (beside, shipped):
             if candidate.is_file():
                 return _trusted(candidate.resolve(), mistakes)
         mistakes.append(f"no model file {beside}")
     return None, ""
+
+
+def _at_home(name: str) -> Path:
+    """Return the path with `~` for the user's folder; a user whom nobody knows stays a name."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def _trusted(model: Path, mistakes: list[str]) -> tuple[Path | None, str]:

@@ -73,6 +73,7 @@ def test_every_value_is_taken_or_refused(name: str, value: object) -> None:
 @example("x = " + "[" * 5000 + "]" * 5000)
 @example('model = "a\\u0000b"')
 @example('model = "\\n"')
+@example('model = "~nobody-of-this-name/x"')
 def test_every_preset_is_one_or_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "strange.toml"
     path.write_text(text, encoding="utf-8")

@@ -159,6 +159,7 @@ HOSTILE = {
     "float-400": b'model = "fixture"\n[settings]\ntempo = ' + b"9" * 400 + b".0",
     "nested": b"x = " + b"[" * 20_000 + b"]" * 20_000,
     "long-name": b'model = "' + b"m" * 5_000 + b'"',
+    "nobody": b'model = "~nobody-of-this-name/x.pt"',
     "nul": b'model = "a\\u0000b"',
 }
 
