@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.commands import OscOut
 from bridge.live.listening.note_gate import Change, NoteEvent
 from bridge.live.listening.note_memory import RememberedNote
 from bridge.live.planning.request_window import Turn
@@ -92,3 +93,14 @@ def test_a_key_of_the_left_hand_is_told_while_the_song_plays() -> None:
     stage.transport.start_internal(0)
     assert len(stage.left_hand_note(keys[1])) == 1
     assert stage.left_hand.chord is not None
+
+
+@pytest.mark.parametrize(("offset_ms", "beat"), [(0.0, 1.0), (100.0, 1.2), (-100.0, 0.8)])
+def test_a_key_of_the_left_hand_lies_where_the_input_offset_puts_it(
+    offset_ms: float, beat: float
+) -> None:
+    stage = Stage(Knobs({"clock": "internal", "tempo": 120.0, "input_offset_ms": offset_ms}))
+    stage.transport.start_internal(0)
+    (told,) = stage.left_hand_note(NoteEvent(Change.ON, 500 * MS, 0, 48, 80))
+    assert isinstance(told, OscOut)
+    assert told.arguments == (48, 80, beat, 0.0)

@@ -58,3 +58,12 @@ def test_beats_are_counted_from_bar_lines_that_lie_off_them() -> None:
 )
 def test_the_same_place_may_lie_on_either_side(left: float, step: int, place: int | None) -> None:
     assert BeatLines(MeterMap()).same_place(left, step) == place
+
+
+@pytest.mark.parametrize(
+    ("onset", "bar"),
+    [(0, 0), (47, 0), (48, 96), (96, 96), (143, 96), (144, 192), (420, 384), (421, 384)],
+)
+def test_a_pickup_of_half_a_bar_belongs_to_the_next(onset: int, bar: int) -> None:
+    bars = BeatLines(MeterMap(((0, Meter(4, 4)), (384, Meter(7, 8)))))
+    assert bars.first_bar_of(onset) == bar
