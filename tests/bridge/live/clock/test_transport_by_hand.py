@@ -246,3 +246,15 @@ def test_a_clock_is_gone_after_half_a_second(gap_ms: int, freewheels: bool) -> N
         transport.clock_pulse(pulse * 20 * NS_PER_MS)
     events = transport.tick((580 + gap_ms) * NS_PER_MS)
     assert (E.FREEWHEEL in events) is freewheels
+
+
+@pytest.mark.parametrize(("clock", "source"), [("auto", "internal"), ("midi", "midi")])
+def test_a_clock_that_was_waited_for_and_went_is_left_to_the_internal_one(
+    clock: str, source: str
+) -> None:
+    transport = Transport(120.0, clock=clock)
+    for pulse in range(30):
+        transport.clock_pulse(pulse * 20 * NS_PER_MS)
+    assert (transport.state, transport.source) == (S.WAITING, "midi")
+    assert transport.tick(2 * NS_PER_S) == [E.STOPPED]
+    assert transport.source == source
