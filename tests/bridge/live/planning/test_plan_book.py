@@ -16,7 +16,7 @@ from bridge.timebase import NS_PER_S as S
 from engine.music.chord_names import Chord
 from engine.music.grid import ACCOMPANIMENT
 from engine.music.roll import Note
-from engine.requests.request import Plan, PlanRequest
+from engine.requests.request import ChordCell, Plan, PlanRequest
 
 
 def request_for(first: int, end: int) -> PlanRequest:
@@ -141,3 +141,16 @@ def test_answers_to_the_last_requests_are_of_use() -> None:
     assert book.outstanding is not None, "a later one is still open"
     assert answer(book, requests[-1], 40)
     assert book.outstanding is None
+
+
+@pytest.mark.parametrize("shift", [0, 96])
+def test_the_chords_of_a_plan_lie_where_it_sounds(shift: int) -> None:
+    book, turn = PlanBook(EngineTiming()), Turn(96, shift_steps=shift)
+    request = ask(book, 192, turn)
+    cells = (ChordCell(96, 120, frozenset({0, 4, 7}), 0), ChordCell(120, 144, frozenset()))
+    plan = Plan(request.id, 0, 192, (Note(96, 40, 24, 1),), 0, 10, chords=cells)
+    found = book.arrived(plan, 0)
+    assert found is not None
+    assert [step - shift for step, _ in found.chords] == [96, 120]
+    assert [note.onset_step - shift for note in found.notes] == [96]
+    assert found.end_step == 192 + shift
