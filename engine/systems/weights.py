@@ -21,6 +21,10 @@ def _export(run: Path, out: Path, name: str) -> dict[str, object]:
     """Write `out` from a run's checkpoint; returns its metadata. Raises CheckpointError."""
     state: dict[str, Any] = checkpoint.load(run)
     system_of(str(state.get("family")))
+    if "averaged" not in state:
+        raise checkpoint.CheckpointError(
+            f"{run}: an export already, and plays with any version; want a run's folder"
+        )
     metadata: dict[str, object] = {
         "name": name,
         "family": state["family"],
