@@ -80,7 +80,8 @@ def daemon_without_a_reader(*options: str, reply_port: int) -> Iterator[subproce
 @dataclass
 class Scene:
     """A daemon in trouble. jackd: process id of its server. stalls: (from, to) in monotonic ns of
-    the times when that stood still. blows: how often each kind of trouble came."""
+    the times when that stood still. blows: how often each kind of trouble came.
+    memory_mb, rss_mb: the daemon's own, and with what it shares with JACK and libraries."""
 
     daemon: int
     jackd: int
@@ -89,6 +90,7 @@ class Scene:
     stalls: list[tuple[int, int]] = field(default_factory=list)
     blows: dict[str, int] = field(default_factory=dict)
     memory_mb: list[float] = field(default_factory=list)
+    rss_mb: list[float] = field(default_factory=list)
 
     @property
     def engine(self) -> int:
@@ -113,6 +115,7 @@ class Scene:
             while self.osc.receive(0.0) is not None:
                 pass
         self.memory_mb.append(memory_mb([self.daemon], PRIVATE))
+        self.rss_mb.append(memory_mb([self.daemon], ("Rss",)))
 
 
 def kill(scene: Scene, draw: random.Random) -> None:

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="credentials as Linux gives them"),
 ]
 PROGRAM = Path(__file__).with_name("troubled_daemon.py")
-WATCHDOG_S = 4.0
+WATCHDOG_S = 3.0
 STARTS_S = 60.0
 CREDENTIALS = struct.Struct("3i")
 
