@@ -258,3 +258,4 @@ def test_a_clock_that_was_waited_for_and_went_is_left_to_the_internal_one(
     assert (transport.state, transport.source) == (S.WAITING, "midi")
     assert transport.tick(2 * NS_PER_S) == [E.STOPPED]
     assert transport.source == source
+    assert transport.bpm == pytest.approx(120.0 if source == "internal" else 125.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
 
 from bridge.live.planning.beat_tally import KEPT_BEATS, BeatCounts, BeatTally, Origin
 
@@ -27,13 +29,20 @@ def test_every_beat_is_counted_as_exactly_one_thing() -> None:
     assert books.counts.beats == 7
 
 
-PARTS = st.lists(st.tuples(st.sampled_from(Origin), st.integers(-500, 0)), max_size=6)
+PARTS = [(origin, decided) for origin in Origin for decided in (-96, -97)]
+"""Where a part of a beat may come from; a plan is fresh or not."""
 
 
-@given(PARTS, st.booleans(), st.integers(0, 1))
-def test_the_best_origin_of_a_beat_counts(
-    parts: list[tuple[Origin, int]], sounded: bool, missed: int
-) -> None:
+@pytest.mark.parametrize("sounded", [True, False])
+@pytest.mark.parametrize("missed", [0, 1])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
+def test_the_best_origin_of_a_beat_counts(count: int, sounded: bool, missed: int) -> None:
+    """Every way in which a beat of so many parts can come about."""
+    for parts in product(PARTS, repeat=count):
+        assert_best(parts, sounded, missed)
+
+
+def assert_best(parts: Sequence[tuple[Origin, int]], sounded: bool, missed: int) -> None:
     """By brute force: the first plan, else the last that was remembered, else nothing."""
     books = BeatTally()
     for origin, decided in parts:
