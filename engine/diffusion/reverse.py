@@ -35,7 +35,7 @@ def x0_of(
 
 
 def _joint_x0(probability: Tensor, uniform: Tensor, known: Tensor, held_share: float) -> Tensor:
-    """x0 whose onsets are drawn together with what sounds on their pitch a step earlier.
+    """Draw x0, each onset together with whether its pitch sounds a step earlier.
 
     A network gives each cell its own chance. Drawn alone, an onset that is meant for a note out of
     silence also falls on one that sounds already, and strikes it again. Here its chance has two
@@ -43,8 +43,9 @@ def _joint_x0(probability: Tensor, uniform: Tensor, known: Tensor, held_share: f
     sounding step before it, P(struck) <= P(sounding before) - P(sustain); both parts together
     are the network's chance again.
 
-    held_share: of the notes struck again, the share that is held instead. At half, in the last
-    call, as many stay as composers write (measured; the networks overrate them).
+    held_share: of the notes that would be struck again, the share that is held instead. The
+    networks strike again too often; half, in the last call, leaves about as many as composers
+    write (docs/benchmarks.md, By ear).
     """
     onset, sustain = probability[:, :, 0], probability[:, :, 1]
     u_onset, goes_on = uniform[:, :, 0], uniform[:, :, 1] < probability[:, :, 1]
