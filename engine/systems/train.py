@@ -22,6 +22,7 @@ from torch import nn
 
 from engine.model import checkpoint
 from engine.systems.registry import system_of
+from engine.training.clocked_run import autocast
 from engine.training.dataset import load_pack
 from engine.training.train_settings import Progress
 
@@ -134,7 +135,8 @@ class SystemRun:
             self.system.settle(self.network, self.averaged, self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * min(1.0, (self.progress.step + 1) / _WARM_UP)
-        loss = self.system.loss(self.network, batch, generator, self.progress.step)
+        with autocast(self.device):
+            loss = self.system.loss(self.network, batch, generator, self.progress.step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)

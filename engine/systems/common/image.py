@@ -47,12 +47,20 @@ def cells_of(image: Image) -> Cells:
     return drop_orphans(cells)
 
 
-def orphans(image: Image) -> int:
-    """Return how many runs of sustain no onset leads into; column 0 is not held against it."""
-    begins, goes_on = image[:, ONSET], image[:, SUSTAIN] & ~image[:, ONSET]
-    sounds = begins | goes_on
-    alone = goes_on[..., 1:] & ~sounds[..., :-1]
-    return int(alone.sum())
+def orphans(image: Image) -> Image:
+    """bool[.., pitch, column]: where a sustain begins that no onset leads into; in column 0 it may
+    be held from before."""
+    begins, goes_on = image[..., ONSET, :, :], image[..., SUSTAIN, :, :]
+    before = np.ones_like(begins)
+    before[..., 1:] = (begins | goes_on)[..., :-1]
+    return np.asarray(goes_on & ~begins & ~before)
+
+
+def begun(image: Image) -> Image:
+    """Return the image with an onset wherever a sustain begins without one."""
+    alone = orphans(image)
+    onset, sustain = image[..., ONSET, :, :] | alone, image[..., SUSTAIN, :, :] & ~alone
+    return np.stack([onset, sustain], axis=-3)
 
 
 def encode(roll: PianoRoll) -> tuple[Image, Lost]:

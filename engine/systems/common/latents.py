@@ -13,8 +13,8 @@ from torch import Tensor
 from engine.music.grid import ONSET, STEPS_PER_BEAT, SUSTAIN
 from engine.music.roll import Cells, Mask, PianoRoll, roll_to_notes
 from engine.requests.request import FillRequest
-from engine.systems.common.autoencoder import Coder
-from engine.systems.common.image import cells_of, image_of, orphans
+from engine.systems.common.autoencoder import SIZE, Coder
+from engine.systems.common.image import begun, cells_of, image_of, orphans
 from engine.systems.common.settle import answered
 from engine.systems.common.spans import given_by
 from engine.systems.common.system import SystemAnswer
@@ -62,12 +62,13 @@ def through_code(coder: Coder, roll: PianoRoll) -> PianoRoll:
     device = next(coder.parameters()).device
     image = torch.from_numpy(image_of(roll.cells))[None].float().to(device)
     with torch.inference_mode():
-        cells = cells_of(_drawn_image(coder, codes_of(coder, image)))
+        cells = cells_of(begun(_drawn_image(coder, codes_of(coder, image))))
     return PianoRoll(cells, roll.pitches, roll.first_step)
 
 
 def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Sample) -> SystemAnswer:
-    """Fill windows of `beats`; each has the half before it as known."""
+    """Fill windows of `beats`; each has the half before it as known. A note without an onset
+    begins where it sounds first, and counts as mended."""
     sheet = _Sheet.of(request, beats)
     device = next(coder.parameters()).device
     half = beats // 2 * STEPS_PER_BEAT
@@ -83,8 +84,9 @@ def fill_by_windows(coder: Coder, request: FillRequest, beats: int, sample: Samp
                     codes_of(coder, image), known, sheet.first_step + part.start, number
                 )
                 found = _drawn_image(coder, sample(window))
-            wrong += orphans(found)
-            sheet.take(part, cells_of(found))
+            free = np.repeat(~known, SIZE, axis=1)[:, None]
+            wrong += int((orphans(found) & free).sum())
+            sheet.take(part, cells_of(begun(found)))
         sheet.done[..., : part.start + half] = True
         if part.stop == total:
             break
@@ -137,4 +139,4 @@ class _Sheet:
                 note.voice in f.voices and f.first <= note.onset_step < f.end for f in given.free
             )
         ]
-        return answered(self.request, given, new, 0, wrong)
+        return answered(self.request, given, new, wrong)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.music.roll import PianoRoll
 from engine.requests.request import FillRequest
+from engine.systems.common.autoencoder import LARGEST
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.image import encode
 from engine.systems.common.latents import LatentWindow, fill_by_windows, through_code
@@ -25,7 +26,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
     settings = request.settings
     generator = torch.Generator().manual_seed(settings.seed)
     way = "ancestral" if settings.sampler == "ancestral" else "ddim"
-    walk = Walk(settings.steps, way, settings.variation)
+    walk = Walk(settings.steps, way, settings.variation, LARGEST)
 
     def sample(window: LatentWindow) -> Tensor:
         source = window.codes.flatten(1, 2)

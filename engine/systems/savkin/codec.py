@@ -1,7 +1,8 @@
 """Notes as one sequence of numbers: note-on 0..127, note-off 128..255, time shift from 256 on.
 
 A shift is one number, 257, for each 0.01 s, as in the document: 256 + 0.01 / 0.01. 256 would be
-no time at all, and fills a sequence up. Musical time becomes seconds at one tempo: at 125 bpm a
+no time at all, and is no event. A sample's values go to the nearest event there is; with a piano's
+keys alone that leaves shifts, most of any sequence, room for the errors of a network. Musical time becomes seconds at one tempo: at 125 bpm a
 beat of 24 steps is 48 shifts, so every step of our grid is a whole number of them. numpy only.
 
 The document's own loop appends an event only where time has passed since the one before, so of a
@@ -24,7 +25,7 @@ from engine.systems.common.note_lists import Lost, listed
 Numbers = NDArray[np.int64]
 """[event], each 0..257"""
 
-_OFF, REST, SHIFT = 128, 256, 257
+_OFF, SHIFT = 128, 257
 _BPM = 125.0
 SHIFTS_PER_STEP = 2
 """At _BPM, of 0.01 s each."""
@@ -41,10 +42,12 @@ class SavkinEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What a sequence had wrong, as counts: offs of notes that did not sound, ons of notes that
-    did already, notes without an end, pitches beyond the piano."""
+    """What a sequence had wrong, as counts: offs where nothing sounded; offs of a pitch that did
+    not sound, which end the nearest that does; ons of notes that sounded already; notes without an
+    end; pitches beyond the piano."""
 
     offs: int = 0
+    nearest: int = 0
     ons: int = 0
     endless: int = 0
     beyond: int = 0
@@ -52,7 +55,7 @@ class Faults:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.offs + self.ons + self.endless + self.beyond
+        return self.offs + self.nearest + self.ons + self.endless + self.beyond
 
 
 def _ticks_of(step: int, bpm: float = _BPM) -> int:
@@ -94,24 +97,35 @@ class _NumberReader:
         self.first_step, self.bpm = first_step, bpm
         self.tick, self.sounding = 0, dict[int, int]()
         self.notes: list[Note] = []
-        self.wrong = {"offs": 0, "ons": 0, "endless": 0, "beyond": 0}
+        self.wrong = {"offs": 0, "nearest": 0, "ons": 0, "endless": 0, "beyond": 0}
 
     def hear(self, number: int) -> None:
         if number >= SHIFT:
             self.tick += 1
-        elif number < REST:
+        elif number < 2 * _OFF:
             self._event(number % _OFF, number < _OFF)
 
     def _event(self, pitch: int, on: bool) -> None:
         if pitch not in PIANO:
             self.wrong["beyond"] += 1
-            return
-        if on == (pitch in self.sounding):
-            self.wrong["ons" if on else "offs"] += 1
+        elif on:
+            self._on(pitch)
+        else:
+            self._off(pitch)
+
+    def _on(self, pitch: int) -> None:
         if pitch in self.sounding:
+            self.wrong["ons"] += 1
             self._end(pitch)
-        if on:
-            self.sounding[pitch] = self.tick
+        self.sounding[pitch] = self.tick
+
+    def _off(self, pitch: int) -> None:
+        if not self.sounding:
+            self.wrong["offs"] += 1
+            return
+        nearest = min(self.sounding, key=lambda sounds: abs(sounds - pitch))
+        self.wrong["nearest"] += nearest != pitch
+        self._end(nearest)
 
     def _end(self, pitch: int) -> None:
         onset, end = self._step(self.sounding.pop(pitch)), self._step(self.tick)
@@ -152,6 +166,11 @@ def scaled(numbers: Numbers) -> NDArray[np.float64]:
     return numbers / (SHIFT / 2) - 1.0
 
 
+_KEYS = np.arange(PIANO.low, PIANO.high + 1)
+_EVENTS = np.concatenate([_KEYS, _OFF + _KEYS, [SHIFT]])
+_BETWEEN = (_EVENTS[1:] + _EVENTS[:-1]) / 2
+
+
 def unscaled(values: NDArray[np.float32]) -> Numbers:
-    """-1..1 rounded to numbers."""
-    return np.asarray(np.clip(np.rint((values + 1.0) * (SHIFT / 2)), 0, SHIFT), np.int64)
+    """-1..1 as the nearest events: a key's on or off, or a shift."""
+    return np.asarray(_EVENTS[np.searchsorted(_BETWEEN, (values + 1.0) * (SHIFT / 2))], np.int64)

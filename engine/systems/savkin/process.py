@@ -53,7 +53,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
         inside = [n for n in map(snapped, notes) if span.first <= n.onset_step < span.end]
         kept, doubled = ordered_notes(inside)
         made += in_voices(kept, span, given)
-        mended += faults.ons + faults.endless
+        mended += faults.nearest + faults.ons + faults.endless
         dropped += doubled + faults.offs + faults.beyond
     return answered(request, given, made, mended, dropped)
 

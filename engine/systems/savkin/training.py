@@ -12,7 +12,6 @@ from engine.music.roll import Note
 from engine.systems.common.gaussian import Walk, diffuse, draw_levels, reverse, velocity
 from engine.systems.common.music import Pieces, turn
 from engine.systems.savkin.codec import (
-    REST,
     SHIFT,
     SHIFTS_PER_STEP,
     Numbers,
@@ -45,7 +44,8 @@ class Sequences:
         return {"notes_per_sequence": float(np.mean(counts))}
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
-        """Return one sequence, cut to the length, or filled up with rests where the piece ends."""
+        """Return one sequence, cut to the length, or filled up with silence where the piece
+        ends."""
         piece = self.pieces.any(rng).turned(turn(rng, self.augment))
         start = int(rng.integers(0, max(len(piece.onset) - 8, 1)))
         first = int(piece.onset[start])
@@ -58,7 +58,7 @@ class Sequences:
         ]
         end_step = first + 64 * STEPS_PER_BEAT
         found = to_numbers(notes, first, end_step)[: self.length]
-        return np.pad(found, (0, self.length - len(found)), constant_values=REST)
+        return np.pad(found, (0, self.length - len(found)), constant_values=SHIFT)
 
 
 def loss(

@@ -10,6 +10,7 @@ from engine.diffusion.batch import density_bucket
 from engine.music.grid import STEPS_PER_BEAT
 from engine.music.roll import PianoRoll
 from engine.requests.request import STYLES, FillRequest
+from engine.systems.common.autoencoder import LARGEST
 from engine.systems.common.gaussian import Walk, reverse
 from engine.systems.common.image import encode
 from engine.systems.common.latents import LatentWindow, fill_by_windows, through_code
@@ -26,7 +27,7 @@ def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer
     settings = request.settings
     generator = torch.Generator().manual_seed(settings.seed)
     way = "ancestral" if settings.sampler == "ancestral" else "ddim"
-    walk = Walk(settings.steps, way, settings.variation)
+    walk = Walk(settings.steps, way, settings.variation, LARGEST)
     ahead = int(facts.get(ANTICIPATION, ALL))
 
     def sample(window: LatentWindow) -> Tensor:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from engine.systems.common.autoencoder import ROWS, SIZE, Coder, coder_loss
@@ -35,3 +36,24 @@ def test_it_learns_to_say_a_chord_back() -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert torch.equal((coder.decode(coder.encode(image)) > 0).float(), image)
+
+
+def test_codes_are_standard_numbers_over_the_music_it_learned_from() -> None:
+    torch.manual_seed(0)
+    coder, generator = Coder(16, 4), torch.Generator().manual_seed(0)
+    images = (torch.rand(8, 2, 88, 32, generator=generator) < 0.05).float()
+    with torch.no_grad():
+        for _ in range(400):
+            coder_loss(coder, images, generator)
+        codes = coder.encode(images)
+    assert codes.mean((0, 2, 3)).tolist() == pytest.approx([0.0] * 4, abs=0.01)
+    assert codes.std((0, 2, 3)).tolist() == pytest.approx([1.0] * 4, abs=0.01)
+
+
+def test_the_moments_change_no_code_on_its_way_through() -> None:
+    torch.manual_seed(0)
+    coder = Coder(16, 4)
+    image = torch.zeros(1, 2, 88, 8)
+    before = coder.decode(coder.encode(image))
+    coder.note_moments(torch.rand(1, 4, 11, 1) - 0.8)
+    assert torch.allclose(coder.decode(coder.encode(image)), before, atol=1e-5)

@@ -48,8 +48,12 @@ def test_two_onsets_in_one_column_are_one_and_counted() -> None:
     assert int(drawn[:, ONSET].sum()) == 1
 
 
-def test_a_sustain_without_its_onset_is_left_out_and_counted() -> None:
+def test_a_sustain_without_its_onset_is_found_and_can_begin_there() -> None:
     alone = np.zeros((2, 2, 88, 8), np.bool_)
     alone[0, SUSTAIN, 40, 3:5] = True
-    assert image.orphans(alone) == 1
-    assert not image.cells_of(alone).any()
+    alone[1, SUSTAIN, 30, 0:2] = True
+    assert np.argwhere(image.orphans(alone)).tolist() == [[0, 40, 3]]
+    assert not image.cells_of(alone)[0].any()
+    begins = image.begun(alone)
+    assert not image.orphans(begins).any()
+    assert roll_to_notes(image.decode(begins)) == [Note(9, 61, 6, LEAD)]

@@ -55,6 +55,12 @@ def test_faults_are_mended_and_counted() -> None:
     assert faults == Faults(offs=1, ons=1, endless=2, beyond=1)
 
 
+def test_an_off_of_another_pitch_ends_the_nearest_note_that_sounds() -> None:
+    notes, faults = codec.from_numbers([60, 72, 257, 257, 128 + 70, 257, 257, 188])
+    assert notes == [Note(0, 60, 2), Note(0, 72, 1)]
+    assert faults == Faults(nearest=1)
+
+
 @given(st.lists(st.integers(0, 257), max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_any_sequence_gives_a_roll(numbers: list[int]) -> None:
@@ -67,6 +73,14 @@ def test_what_the_format_cannot_hold_is_counted() -> None:
     assert codec.encode(notes_to_roll(notes, 0, 48))[1] == Lost(doubled=1)
 
 
-def test_scaling_comes_back() -> None:
-    every = np.arange(258)
-    assert np.array_equal(codec.unscaled(codec.scaled(every).astype(np.float32)), every)
+def test_scaling_comes_back_for_every_event() -> None:
+    events = [*range(21, 109), *range(128 + 21, 128 + 109), 257]
+    values = codec.scaled(np.array(events)).astype(np.float32)
+    assert codec.unscaled(values).tolist() == events
+
+
+def test_values_go_to_the_nearest_event_there_is() -> None:
+    """Between the highest key's off, 236, and a shift, 257, there is none."""
+    values = codec.scaled(np.array([-3.0, 20.4, 60.4, 128.0, 129.0, 246.0, 247.0, 300.0]))
+    found = codec.unscaled(values.astype(np.float32))
+    assert found.tolist() == [21, 21, 60, 108, 149, 236, 257, 257]
