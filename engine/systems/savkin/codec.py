@@ -2,8 +2,9 @@
 
 A shift is one number, 257, for each 0.01 s, as in the document: 256 + 0.01 / 0.01. 256 would be
 no time at all, and is no event. A sample's values go to the nearest event there is; with a piano's
-keys alone that leaves shifts, most of any sequence, room for the errors of a network. Musical time becomes seconds at one tempo: at 125 bpm a
-beat of 24 steps is 48 shifts, so every step of our grid is a whole number of them. numpy only.
+keys alone that leaves shifts, most of any sequence, room for the errors of a network. Musical time
+becomes seconds at one tempo: at 125 bpm a beat of 24 steps is 48 shifts, so every step of our grid
+is a whole number of them. numpy only.
 
 The document's own loop appends an event only where time has passed since the one before, so of a
 chord it keeps one note, and of a piece not its first; ours keeps all (docs/systems.md).
