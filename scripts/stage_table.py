@@ -133,6 +133,7 @@ ROWS = (
     Row("random", (*PYTEST, "tests/bridge/live/test_session_random.py")),
     Row("fuzz", (*PYTEST, "tests/bridge/test_fuzz.py", "tests/engine/scores/test_midi_fuzz.py")),
     Row("grammar", ("-m", "scripts.fuzz", "--minutes", "60"), _fuzz),
+    Row("seeds", (*PYTEST, "tests/engine/systems/test_heard.py")),
     Row("soak", (*PYTEST, "tests/bridge/live/test_soak.py")),
     Row(
         "matrix",
@@ -146,6 +147,7 @@ ROWS = (
                     "bridge/test_fuzz.py",
                     "bridge/live/test_soak.py",
                     "engine/scores/test_midi_fuzz.py",
+                    "engine/systems/test_heard.py",
                     "live/test_live_event_log.py",
                 )
             ),
