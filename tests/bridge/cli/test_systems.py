@@ -12,7 +12,9 @@ from bridge.cli.main import main
 from bridge.settings import model_trust
 from engine.music.grid import MeterMap
 from engine.music.roll import Note
+from engine.requests.abilities import SYSTEM_NAMES
 from engine.scores.midi_write import NewTrack, new_file
+from tests.engine.systems.small import SMALL
 
 SIZES = ("--size", "width=8", "--size", "length=64")
 
@@ -27,9 +29,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     music = folder / "music"
     music.mkdir()
     for index in range(3):
-        notes = [Note(24 * beat, 60 + (beat + index) % 5, 24, 0) for beat in range(32)]
-        track = NewTrack("melody", notes, channels={0: 0})
-        (music / f"{index}.mid").write_bytes(new_file([track], 120.0, MeterMap()))
+        lead = [Note(24 * beat, 60 + (beat + index) % 5, 24, 0) for beat in range(32)]
+        bass = [Note(48 * bar, 40 + (bar + index) % 5, 48, 1) for bar in range(16)]
+        tracks = [
+            NewTrack("melody", lead, channels={0: 0}),
+            NewTrack("bass", bass, channels={1: 1}),
+        ]
+        (music / f"{index}.mid").write_bytes(new_file(tracks, 120.0, MeterMap()))
     result = run(
         *(
             f"train --data {music} --out {folder / 'run'} --family savkin --steps 2 --batch 2"
@@ -141,3 +147,27 @@ def test_a_system_has_no_sampler_to_study(trained: Path) -> None:
     result = run("bench", "engine", "--model", trained / "mine.pt")
     assert result.exit_code == 2
     assert "measure it with `bench systems`" in result.output
+
+
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
+def test_the_whole_way_of_each_family(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """Train, go on, export, evaluate, generate."""
+    monkeypatch.setattr(model_trust, "list_file", lambda: tmp_path / "trusted")
+    data, out, model = trained / "run/data.npz", tmp_path / "run", tmp_path / "mine.pt"
+    sizes = [word for item in SMALL[family].items() for word in ("--size", "{}={}".format(*item))]
+    train = f"train --data {data} --out {out} --family {family} --batch 2 --steps"
+    for steps in (1, 3):
+        result = run(*train.split(), steps, *sizes)
+        assert f": {steps} steps" in result.output, result.output
+    assert run("export", out, "-o", model).exit_code == 0
+    model_trust.trust(model)
+    wanted = "--split train --windows 4 --task continue --steps 2"
+    scored = run(*f"evaluate --data {data} --model {model} {wanted}".split())
+    assert scored.exit_code == 0, scored.output
+    preset = tmp_path / "mine.toml"
+    preset.write_text('model = "mine.pt"\n[settings]\nsampler = "ddim"\nsteps = 2\n')
+    made = tmp_path / "made.mid"
+    result = run("generate", "--preset", preset, "-o", made, "--bars", 1)
+    assert (result.exit_code, made.exists()) == (0, True), result.output
