@@ -39,6 +39,8 @@ STORES = (
 """What a log holds of its user; written into every log."""
 
 _NOTE_FIELDS = 5
+DAMAGED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
+"""What reading a row that is not as it was written may raise."""
 _LINK = tuple(row.name for row in fields(LinkHeard) if row.name != "at_ns")
 
 
@@ -88,7 +90,7 @@ def read_command(row: int | list[Any], before_ns: int) -> Command:
             return Tick(before_ns + row)
         since_ns, kind, *words = row
         return _READERS[kind](before_ns + int(since_ns), words)
-    except (TypeError, ValueError, KeyError, IndexError):
+    except DAMAGED:
         raise LogError(f"not a command: {str(row)[:80]}") from None
 
 
@@ -209,7 +211,7 @@ def read_header(row: object) -> Header:
             begun=str(row["begun"]),
             settings={str(name): _value(value) for name, value in row["settings"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except DAMAGED:
         raise LogError("a damaged header") from None
 
 

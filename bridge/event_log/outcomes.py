@@ -26,7 +26,7 @@ from bridge.commands import (
     SendMidi,
     Subscribe,
 )
-from bridge.event_log.lines import LogError, flat, to_json
+from bridge.event_log.lines import DAMAGED, LogError, flat, to_json
 from engine.requests.request import SampleSettings
 
 _SETTINGS = tuple(row.name for row in fields(SampleSettings) if row.name != "pitch_classes")
@@ -169,5 +169,5 @@ def read_outcome(row: dict[str, Any], at_ns: int) -> Outcome:
             lines=tuple(str(text) for text in row.get("told", ())),
             fault=str(row.get("fault", "")),
         )
-    except (TypeError, ValueError):
+    except DAMAGED:
         raise LogError(f"not an outcome: {str(row)[:80]}") from None

@@ -11,7 +11,14 @@ from itertools import zip_longest
 from typing import Any
 
 from bridge.commands import Command, EngineState, MidiIn, Tick
-from bridge.event_log.lines import Header, LogError, parse_line, read_command, read_header
+from bridge.event_log.lines import (
+    DAMAGED,
+    Header,
+    LogError,
+    parse_line,
+    read_command,
+    read_header,
+)
 from bridge.event_log.outcomes import NOTHING, Outcome, fault_line, outcome, read_outcome
 from bridge.live.session import Session
 from bridge.settings.rows import ParameterError
@@ -111,7 +118,7 @@ class _Player:
         for number, row in rows:
             try:
                 self._read(number, row)
-            except (LogError, TypeError, ValueError) as err:
+            except DAMAGED as err:
                 raise LogError(f"line {number}: {err}") from None
         if self._found.ended:  # else the outcome of the last command may be cut off
             self._settle(NOTHING)

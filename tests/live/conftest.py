@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import rtmidi
@@ -38,36 +37,7 @@ def need(program: str) -> None:
 
 HELD_UP_MS = 20.0
 """So long a stall may make a note late: with what is on its way already it passes 50 ms."""
-NO_VERDICT_MS = 50.0
-"""So long a stall alone makes notes too late to be played: a failure beside one says nothing."""
-TRIES = 3
-"""How often a test is played at most while the machine stands still."""
-
-
-@dataclass
-class Watch:
-    """Who watches the machine, and since when the test under way is played."""
-
-    meter: StallMeter | None = None
-    since_ns: int = 0
-
-    def stood_still(self) -> bool:
-        """Did the machine, since then, for so long that a failure is no verdict?"""
-        return bool(self.meter and self.meter.longer_than(NO_VERDICT_MS, self.since_ns))
-
-
-WATCH = Watch()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play a test again that failed while the machine stood still; pytest counts it as a rerun.
-
-    Not those of `make stage`, which are too long for that and tell how long it stood still.
-    """
-    again = pytest.mark.flaky(reruns=TRIES - 1, condition=WATCH.stood_still)
-    for item in items:
-        if Path(__file__).parent in item.path.parents and "stage" not in item.keywords:
-            item.add_marker(again)
+BEAT_MS = 500.0
 
 
 @dataclass
@@ -103,11 +73,13 @@ class Band:
         return [(note.on_ns - zero_ns) * bpm / 60e9 for note in self.notes]
 
     def stalls(self, least_ms: float = HELD_UP_MS) -> int:
-        """How often since it began to play the machine itself stood still for so long.
+        """Beats since it began to play that the machine itself, standing still, may have cost.
 
+        One for each stall of so long, and one for each further beat at 120 bpm that it lasted.
         What a test may forgive, and only that: on a machine that runs all the time it is 0.
         """
-        return len(self.meter.longer_than(least_ms, self.start_ns))
+        found = self.meter.longer_than(least_ms, self.start_ns)
+        return sum(1 + int(length_ms / BEAT_MS) for length_ms in found)
 
     def longest_stall_ms(self) -> float:
         """How long it stood still at most."""
@@ -158,19 +130,6 @@ def jack() -> Iterator[str]:
     need("jackd")
     with jack_server(f"midi-diffuse-tests-{os.getpid()}") as name:
         yield name
-
-
-@pytest.fixture(scope="session")
-def meter() -> Iterator[StallMeter]:
-    """Tells when the machine itself stood still."""
-    with StallMeter() as watching:
-        yield watching
-
-
-@pytest.fixture(autouse=True)
-def watched(meter: StallMeter) -> None:
-    """What stands still from now on counts for the test under way."""
-    WATCH.meter, WATCH.since_ns = meter, time.perf_counter_ns()
 
 
 @pytest.fixture

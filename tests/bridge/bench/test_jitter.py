@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from bridge.bench.jitter import figures, play, play_plainly, scale, table
 from bridge.bench.stalls import StallMeter
 from bridge.engine_host.main import warm_up_request
@@ -42,6 +44,7 @@ def test_the_part_has_a_note_on_every_second_step() -> None:
     assert onsets == list(range(request.first_step, request.end_step, 2))
 
 
+@pytest.mark.real_time
 def test_both_ways_play_the_same_messages() -> None:
     sent, shots = play(0.8, "none")
     assert len(shots) > 10

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bridge.bench.players import Part, PlayerResult, SimulatedPlayer, through
 from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
+from bridge.bench.stalls import StallMeter
 from tests.gateway_rig import gateway
+from tests.steady import Watch
 
 BARS, CUT_S = 5, 3.0
 WAYS = {**WEATHERS, "cut": Weather()}
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, PlayerResult]]:
+def played(tmp_path_factory: pytest.TempPathFactory, meter: StallMeter) -> dict[str, PlayerResult]:
+    """What was played; anew, up to three times, where the machine itself stood still meanwhile."""
+    watch = Watch()
+    for number in range(3):
+        watch.begin(meter)
+        found = play(tmp_path_factory.mktemp(f"server-{number}"))
+        if not watch.stood_still():
+            break
+    return found
+
+
+def play(folder: Path) -> dict[str, PlayerResult]:
     """10 s of music at 120 bpm: a player for each kind of network, all on one server."""
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     with ExitStack() as stack:
-        server = stack.enter_context(gateway(tmp_path_factory.mktemp("server")))
+        server = stack.enter_context(gateway(folder))
         networks = {
             name: ShakyNetwork("127.0.0.1", server.port, weather, seed=5)
             for name, weather in WAYS.items()
@@ -44,8 +57,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Playe
             player.start()
         time.sleep(3.0)
         running["cut"].do(networks["cut"].cut, CUT_S)
-        yield {name: player.join() for name, player in players.items()}
+        found = {name: player.join() for name, player in players.items()}
     sys.setswitchinterval(switch_s)
+    return found
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -122,6 +122,7 @@ def test_wav_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_the_whole_demo(tmp_path: Path) -> None:
     """Through a real daemon, over MIDI where this machine has it, else over OSC."""
     output = tmp_path / "demo.mid"

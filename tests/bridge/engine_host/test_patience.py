@@ -39,6 +39,7 @@ def test_two_bars_or_several_times_what_it_takes_anyway(
     assert patience.limit_ns(elapsed_ns) == limit_ns
 
 
+@pytest.mark.real_time
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signal here")
 def test_an_engine_that_stands_still_is_replaced_after_two_bars() -> None:
     reports = Reports()

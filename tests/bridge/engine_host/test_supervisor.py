@@ -18,6 +18,7 @@ from bridge.engine_host.main import Cue, EngineSpec, default_threads, warm_up_re
 from bridge.engine_host.supervisor import EngineSupervisor
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
+from tests.steady import least, took_s
 
 REQUEST = warm_up_request(SampleSettings())
 
@@ -71,6 +72,7 @@ def test_plans_come_from_the_other_process_as_the_engine_made_them(
     assert supervisor.metadata["name"] == "fixture"
 
 
+@pytest.mark.real_time
 def test_while_one_is_in_flight_only_the_newest_waits(
     supervisor: EngineSupervisor, reports: Reports
 ) -> None:
@@ -87,10 +89,12 @@ def test_while_one_is_in_flight_only_the_newest_waits(
 def test_submit_never_blocks(supervisor: EngineSupervisor, reports: Reports) -> None:
     supervisor.start(fixture_spec(delay_ms=300))
     reports.wait(lambda: "ready" in reports.states())
-    begun_ns = time.perf_counter_ns()
-    for number in range(1000):
-        supervisor.submit(replace(REQUEST, id=number))
-    assert time.perf_counter_ns() - begun_ns < 250_000_000  # one call takes 300 ms
+
+    def submits() -> None:
+        for number in range(10):
+            supervisor.submit(replace(REQUEST, id=number))
+
+    assert least(lambda: took_s(submits), 0.25) < 0.25  # a plan takes 300 ms
 
 
 def test_a_killed_engine_comes_back(supervisor: EngineSupervisor, reports: Reports) -> None:

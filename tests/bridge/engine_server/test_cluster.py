@@ -85,6 +85,7 @@ def no_midi_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
 
 
+@pytest.mark.real_time
 def test_two_daemons_on_two_machines_play_through_one_server(
     server: ServerProcess, no_midi_system: None
 ) -> None:

@@ -139,6 +139,7 @@ def test_no_more_players_than_agreed(tmp_path: Path) -> None:
             played(server, another)
 
 
+@pytest.mark.real_time
 def test_the_newest_of_a_player_replaces_what_waits_and_never_what_is_being_made(
     server: RunningGateway,
 ) -> None:
@@ -162,6 +163,7 @@ def test_the_newest_of_a_player_replaces_what_waits_and_never_what_is_being_made
     assert server.gateway.counts["replaced"] == 2
 
 
+@pytest.mark.real_time
 def test_time_left_counts_from_arrival_and_what_is_over_is_not_computed(
     server: RunningGateway,
 ) -> None:
@@ -303,6 +305,7 @@ def test_health_is_for_all_and_figures_for_who_has_the_token(server: RunningGate
     assert (status, json.loads(text)["asked"]) == (200, 1)
 
 
+@pytest.mark.real_time
 def test_draining_answers_who_waits_and_lets_nobody_in(server: RunningGateway) -> None:
     async def slow(request: PlanRequest, left_ns: int) -> bytes:
         await asyncio.sleep(0.3)

@@ -158,6 +158,7 @@ HEADER = Header("0.1.0", "test", 0, 0, "now", {}).line()
             [HEADER.replace("{}", '{"tune":1}')],
             "written by 0.1.0, whose settings this version does",
         ),
+        ([HEADER.replace('"at_ns":0', '"at_ns":1e999'), "5"], "a damaged header"),
         (["x" * ((1 << 20) + 1), "5"], "line 1: a line of 1048577 characters"),
     ],
 )
@@ -183,6 +184,10 @@ def test_what_is_no_log_is_told(lines: list[str], error: str) -> None:
         '[1,"act",7,"stop"]',
         "[" * 900,
         '{"lost":"x"}',
+        '{"lost":Infinity}',
+        '{"late":[1e999]}',
+        '{"crc":-Infinity}',
+        '[1e999,"midi",248]',
         '{"late":3}',
         '{"late":["x"]}',
     ],

@@ -84,10 +84,10 @@ def test_thousands_of_meters_take_no_minute(tmp_path: Path) -> None:
     note = bytes([0, 0x90, 60, 90, 96, 60, 0])
     body = note + b"".join(meters) + note
     (tmp_path / "in.mid").write_bytes(bare(body, division=96))
-    started = time.perf_counter()
+    begun_s = time.process_time()
     piece = SourcePiece.of(read(tmp_path / "in.mid"))
     assert piece.bars == 8001
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - begun_s < 2
 
 
 def test_a_folder_may_hold_files_in_a_riff_wrapper(tmp_path: Path) -> None:

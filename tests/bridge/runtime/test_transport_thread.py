@@ -26,6 +26,7 @@ from bridge.runtime.outbox import MOST_WAITING_EFFECTS, Outbox, Outgoing
 from bridge.runtime.transport_thread import TransportThread
 from bridge.timebase import ManualClock, SystemClock
 from engine.requests.request import SampleSettings
+from tests.steady import least, took_s
 
 ON, OFF = (0x90, 60, 90), (0x80, 60, 0)
 
@@ -272,10 +273,14 @@ def test_silence_by_force_sends_offs_for_what_sounds_only(make_rig: MakeRig) -> 
 def test_a_command_wakes_the_thread(make_rig: MakeRig) -> None:
     rig = make_rig(lambda _: [], wake_ns=None)
     rig.transport.start()
-    begun_ns = time.perf_counter_ns()
-    rig.inbox.put(MidiIn(5, (0xFA,)))
-    _until(lambda: MidiIn(5, (0xFA,)) in rig.session.commands)
-    assert time.perf_counter_ns() - begun_ns < 500_000_000  # the wait alone would last a second
+    _until(lambda: bool(rig.session.commands))  # now it waits, which alone would last a second
+
+    def heard() -> None:
+        start = MidiIn(len(rig.session.commands), (0xFA,))
+        rig.inbox.put(start)
+        _until(lambda: start in rig.session.commands)
+
+    assert least(lambda: took_s(heard), 0.5) < 0.5
     rig.transport.stop()
 
 
@@ -296,9 +301,11 @@ def test_waiting_never_ends_early_unless_woken() -> None:
         wait_until(due_ns, wake)
         assert time.perf_counter_ns() >= due_ns
     wake.set()
-    begun_ns = time.perf_counter_ns()
-    wait_until(begun_ns + 900_000_000, wake)
-    assert time.perf_counter_ns() - begun_ns < 800_000_000
+
+    def waits() -> None:
+        wait_until(time.perf_counter_ns() + 900_000_000, wake)
+
+    assert least(lambda: took_s(waits), 0.8) < 0.8
     wake.close()
     wake.set()  # nobody waits any more; that must not raise in a MIDI callback
 
