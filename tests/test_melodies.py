@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.files.tasks import SourcePiece
-from engine.scores.midi_file import Score, read
+from engine.scores.midi_file import read
+from engine.scores.score import Score
 
 MELODIES = Path(__file__).resolve().parents[1] / "presets" / "melodies"
 

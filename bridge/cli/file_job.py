@@ -36,8 +36,9 @@ from engine.requests.candidates import Drafter, best_of
 from engine.requests.lead_sheet import SheetBar
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write
-from engine.scores.midi_file import MidiFileError, Score, parse, read
+from engine.scores.midi_file import MidiFileError, parse, read
 from engine.scores.parts import REPLY_NAME
+from engine.scores.score import Score
 
 MakeJob = Callable[[SourcePiece, SampleSettings, PitchRange], Job]
 

@@ -34,8 +34,9 @@ from engine.music.grid import MeterMap, PitchRange
 from engine.music.keys import class_weights, read_key
 from engine.requests.request import SampleSettings
 from engine.scores import midi_write
-from engine.scores.midi_file import Score, read
+from engine.scores.midi_file import read
 from engine.scores.parts import REPLY_NAME
+from engine.scores.score import Score
 
 _VARY_ROWS = ("variation", "rhythm")
 _FILE_ROWS = (*(row for row in SAMPLE_ROWS if row != "meter"), "velocity")

@@ -7,7 +7,6 @@ nothing of the Session: it appends PlanArrived and EngineState to the inbox.
 from __future__ import annotations
 
 import contextlib
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.child import EngineChild, end, spawn
 from bridge.engine_host.main import Cue, EngineSpec
 from bridge.engine_host.patience import LOAD_NS, Patience
+from bridge.engine_host.standby import Standby
 from bridge.engine_host.wire import (
     CANNOT,
     ERROR,
+    NONSENSE,
     PLAN,
     READY,
     REFUSED,
@@ -36,17 +37,10 @@ from engine.requests.request import Plan, PlanRequest
 _FIRST_BACKOFF_NS, _LONGEST_BACKOFF_NS = 100 * NS_PER_MS, 8 * NS_PER_S
 MOST_ERRORS = 4
 """So many requests in a row that an engine failed at, and it is replaced: a fresh one may do."""
-NONSENSE = (
-    *(ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error),
-    *(AttributeError, RecursionError),
-)
-"""What reading a damaged answer may raise."""
 _NO_PLAN = Plan(-1, 0, 0, (), 0, 0)
 _SPAWN_NS = NS_PER_S // 2
 """Pause after a process could not be begun."""
 _LONGEST_WAIT_NS = NS_PER_S
-_STANDBY_NS = 10 * NS_PER_S
-"""Pause before another standby when one died."""
 HISTORY = 4096
 """Engine times kept for the statistics."""
 
@@ -78,8 +72,7 @@ class EngineSupervisor:
         self._wanted: deque[EngineSpec] = deque(maxlen=1)
         self._serving: EngineChild | None = None
         self._coming: EngineChild | None = None
-        self._standby: EngineChild | None = None
-        self._standby_ns = 0
+        self._standby = Standby()
         self._loading = False
         self._good: EngineSpec | None = None  # the last that served
         self._retry: tuple[int, EngineSpec] | None = None
@@ -144,7 +137,7 @@ class EngineSupervisor:
 
     @property
     def _children(self) -> list[EngineChild]:
-        children = (self._serving, self._coming, self._standby)
+        children = (self._serving, self._coming, self._standby.child)
         return [child for child in children if child is not None]
 
     def _wait(self, now_ns: int) -> None:
@@ -185,37 +178,20 @@ class EngineSupervisor:
         # One that serves goes on meanwhile.
         self._loading = serving is not None
         try:
-            self._coming = self._call_up(cue) or spawn(cue)
+            self._coming = self._standby.call_up(cue) or spawn(cue)
         except OSError as err:  # out of descriptors, processes or memory: that may pass
             self._retry = now_ns + _SPAWN_NS, spec
             self._say("error" if self._loading else "down", f"no engine process: {err}")
             return
         self._say("loading" if self._loading else "starting", spec.name)
 
-    def _call_up(self, cue: Cue) -> EngineChild | None:
-        """Give the cue to the standby, if there is one and it is of use."""
-        child = self._standby
-        if child is None or not cue.spec.standby:
-            return None
-        self._standby = None
-        try:
-            child.conn.send(cue)
-        except OSError:  # it has died
-            end(child)
-            return None
-        child.spec, child.busy_ns = cue.spec, time.perf_counter_ns()
-        return child
-
     def _keep_standby(self, now_ns: int) -> None:
         """While an engine plays, and none is on its way, have another stand by."""
         serving = self._serving
         if serving is None or serving.spec is None or not serving.spec.standby:
             return
-        if self._coming is None and self._standby is None and now_ns >= self._standby_ns:
-            try:
-                self._standby = spawn(None)
-            except OSError:
-                self._standby_ns = now_ns + _STANDBY_NS
+        if self._coming is None:
+            self._standby.keep(now_ns)
 
     def _send_pending(self, now_ns: int) -> None:
         child = self._serving
@@ -231,10 +207,8 @@ class EngineSupervisor:
             kind, head, numbers = unpack(child.conn.recv_bytes())
             plan = unpack_plan(head, numbers) if kind == PLAN else _NO_PLAN
         except (EOFError, OSError):
-            if child is self._standby:
-                end(child)
-                self._standby = None
-                self._standby_ns = time.perf_counter_ns() + _STANDBY_NS
+            if child is self._standby.child:
+                self._standby.died(time.perf_counter_ns())
             else:
                 self._lost(child, "the engine died")
             return
@@ -327,7 +301,7 @@ class EngineSupervisor:
             self._say("error" if self._serving else "down", f"{why} while it was loading")
         self.restarts += 1
         if child.spec is not None:
-            at_once = self._standby is not None and self._backoff_ns == _FIRST_BACKOFF_NS
+            at_once = self._standby.child is not None and self._backoff_ns == _FIRST_BACKOFF_NS
             pause_ns = 0 if at_once else self._backoff_ns
             self._retry = (time.perf_counter_ns() + pause_ns, child.spec)
         self._backoff_ns = min(2 * self._backoff_ns, _LONGEST_BACKOFF_NS)

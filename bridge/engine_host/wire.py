@@ -24,6 +24,12 @@ REQUEST, PLAN, READY, ERROR, REFUSED, CANNOT = b"Q", b"P", b"R", b"E", b"F", b"C
 (`id`, `text`); the model cannot be loaded at all (`text`); its family cannot do
 what one request asks (`id`, `text`)."""
 
+NONSENSE = (
+    *(ValueError, TypeError, KeyError, IndexError, ArithmeticError, struct.error),
+    *(AttributeError, RecursionError),
+)
+"""What reading a damaged frame may raise."""
+
 _HEAD = struct.Struct("<I")
 _NOTE_FIELDS = 5
 VOICES = (LEAD, ACCOMPANIMENT)

@@ -16,8 +16,8 @@ from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import EngineSpec, warm_up_request
 from bridge.engine_host.patience import RECENT
-from bridge.engine_host.supervisor import HISTORY, NONSENSE, EngineSupervisor
-from bridge.engine_host.wire import ERROR, PLAN, unpack, unpack_plan
+from bridge.engine_host.supervisor import HISTORY, EngineSupervisor
+from bridge.engine_host.wire import ERROR, NONSENSE, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
 from bridge.engine_link.probation import Probation

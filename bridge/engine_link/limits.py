@@ -6,12 +6,11 @@ steers the sampling loop is in the table of parameters, which says what each may
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from bridge.engine_host.wire import FARTHEST_STEP, REQUEST, VOICES, unpack, unpack_request
+from bridge.engine_host.wire import FARTHEST_STEP, NONSENSE, REQUEST, VOICES, unpack, unpack_request
 from bridge.engine_link.wire import MOST_BYTES, WireError
 from bridge.settings.rows import ParameterError
 from bridge.settings.values import check_value
@@ -22,16 +21,6 @@ LONGEST_STEPS = 160 * STEPS_PER_BEAT
 """32 bars on request and what is around them."""
 _MOST_NOTES, _MOST_ROWS = 4096, 512
 _MOST_CALLS = 64
-_NONSENSE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    ArithmeticError,
-    AttributeError,
-    RecursionError,
-    struct.error,
-)
 _BY_TABLE = (
     "temperature",
     "guidance",
@@ -62,7 +51,7 @@ def read_request(frame: bytes) -> PlanRequest:
         raise
     except (GridError, ParameterError) as err:
         raise WireError(str(err)) from None
-    except _NONSENSE as err:
+    except NONSENSE as err:
         raise WireError(f"a request that makes no sense ({type(err).__name__})") from None
     return request
 

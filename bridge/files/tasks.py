@@ -19,9 +19,10 @@ from engine.music.roll import Note, PianoRoll, fold_into, notes_to_roll, roll_to
 from engine.requests import tasks
 from engine.requests.request import FillRequest, SampleSettings
 from engine.scores.melody import Melody, find_melody, track_label
-from engine.scores.midi_file import MidiFileError, Score, Track
+from engine.scores.midi_file import MidiFileError
 from engine.scores.midi_write import free_channels
 from engine.scores.parts import is_reply
+from engine.scores.score import Score, Track
 
 _CONTEXT_BARS = 16
 """How many bars around a gap the model is given; it hears no further than that anyway."""

@@ -17,8 +17,8 @@ from pythonosc.osc_message_builder import build_msg
 
 from bridge.commands import Value
 from engine.music.grid import STEPS_PER_BEAT
-from engine.scores.midi_file import Score, Track
 from engine.scores.parts import is_reply
+from engine.scores.score import Score, Track
 
 _REPLY_PORT = 11001
 """Where AbletonOSC sends answers."""

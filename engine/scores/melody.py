@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_TOKEN
 from engine.music.roll import Note
-from engine.scores.midi_file import MidiFileError, Score, Track
+from engine.scores.midi_file import MidiFileError
 from engine.scores.parts import is_reply
+from engine.scores.score import Score, Track
 
 # Best first: a track called "Melody" wins over one called "Voice".
 _NAMES = (

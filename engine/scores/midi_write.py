@@ -34,8 +34,8 @@ from engine.scores.midi_events import (
     read_events,
     write_events,
 )
-from engine.scores.midi_file import DRUM_CHANNEL, MINUTE_US, Score, Track
 from engine.scores.parts import REPLY_NAME, by_part
+from engine.scores.score import DRUM_CHANNEL, MINUTE_US, Score, Track
 
 NEW_FILE_TICKS_PER_BEAT = 480
 _CHANNELS = 16

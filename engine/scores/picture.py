@@ -17,8 +17,9 @@ from engine.music.heard_chords import heard_chords, named, with_lead
 from engine.music.keys import Key, class_weights, read_key
 from engine.music.roll import Note
 from engine.scores.melody import find_melody, skyline
-from engine.scores.midi_file import MidiFileError, Score
+from engine.scores.midi_file import MidiFileError
 from engine.scores.parts import is_reply
+from engine.scores.score import Score
 
 MELODY, REPLY, OTHER, BACKING = "melody", "reply", "other tracks", "accompaniment"
 _FEWEST_ROWS = 25

@@ -15,8 +15,7 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from bridge.commands import Act, EngineState, MidiIn, PlanArrived, Tick
-from bridge.engine_host.supervisor import NONSENSE
-from bridge.engine_host.wire import unpack, unpack_plan
+from bridge.engine_host.wire import NONSENSE, unpack, unpack_plan
 from bridge.engine_link.limits import read_request
 from bridge.engine_link.wire import WireError, offers_of, unpack_ask
 from bridge.event_log.lines import LogError

@@ -10,7 +10,8 @@ import pytest
 
 from bridge.files.tasks import SourcePiece
 from engine.music.grid import Meter, MeterMap
-from engine.scores.midi_file import TickNote, read
+from engine.scores.midi_file import read
+from engine.scores.score import TickNote
 from tests.midi_bytes import Message, Meta, bare, midi, off, on
 from tests.song_files import FIXTURE, run
 

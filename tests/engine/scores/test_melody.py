@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.music.roll import Note
 from engine.scores.melody import MelodyError, find_melody, skyline
-from engine.scores.midi_file import Score, TickNote, Track
+from engine.scores.score import Score, TickNote, Track
 
 
 def part(name: str, *pitches: int, channel: int = 0, chunk: int = 0) -> Track:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
-from engine.music.roll import Note
+from engine.music.grid import Meter, MeterMap
 from engine.scores import midi_file
 from tests.midi_bytes import Message, Meta, bare, midi, off, on, song
 
@@ -26,21 +25,6 @@ def test_reads_parts_tempo_and_meter_in_exact_ticks() -> None:
     assert score.seconds_at(1440) == pytest.approx(1.8)
     assert score.seconds_at(1920) == pytest.approx(2.2)
     assert score.end_step == 72
-
-
-@pytest.mark.parametrize("ticks", [24, 96, 100, 480, 960, 1024])
-def test_quantises_to_a_24th_of_a_beat_at_any_resolution(ticks: int) -> None:
-    third = round(ticks / 3)
-    score = midi_file.parse(midi([on(60, third), off(60, third)], ticks=ticks))
-    assert score.notes_of(score.tracks[0]) == [Note(8, 60, 8, ACCOMPANIMENT, 90)]
-
-
-def test_rounds_to_the_nearest_step_and_never_to_nothing() -> None:
-    score = midi_file.parse(midi([on(60, 29), off(60, 1), on(62, 0), off(62, 21)]))
-    assert score.notes_of(score.tracks[0], LEAD) == [
-        Note(1, 60, 1, LEAD, 90),
-        Note(2, 62, 1, LEAD, 90),
-    ]
 
 
 def test_velocity_zero_unmatched_and_overlapping_notes() -> None:
@@ -86,22 +70,6 @@ def test_type_0_is_split_by_channel() -> None:
         )
     )
     assert [(t.channel, t.notes[0].pitch) for t in score.tracks] == [(0, 60), (1, 48)]
-
-
-def test_a_repeated_meter_moves_bar_lines_only_when_it_says_something_new() -> None:
-    four = {"type": "time_signature", "numerator": 4, "denominator": 4}
-    score = midi_file.parse(
-        midi(
-            [
-                Meta(**four),
-                Meta(**four, time=4 * 480),  # on a bar line: says nothing
-                Meta(**four, time=480),  # a beat later: a new count
-                on(60),
-                off(60, 480),
-            ]
-        )
-    )
-    assert score.meter_map().changes == ((0, Meter(4, 4)), (120, Meter(4, 4)))
 
 
 def test_names_are_utf8_or_latin1_and_fit_to_print() -> None:
@@ -166,10 +134,3 @@ def test_a_meter_there_is_not_is_skipped_and_told(beats: int, power: int, shown:
     score = midi_file.parse(bare(waltz + b"\x60" + junk + b"\0" + junk + note, division=96))
     assert score.meter_map() == MeterMap(((0, Meter(3, 4)),))
     assert score.warnings == (f"an absurd meter of {shown} at beat 2 is skipped, and 1 more",)
-
-
-def test_a_pickup_may_be_a_bar_of_its_own() -> None:
-    pickup = Meta("time_signature", numerator=1, denominator=4)
-    waltz = Meta("time_signature", numerator=3, denominator=4, time=480)
-    score = midi_file.parse(midi([pickup, waltz], [on(60), off(60, 480 * 4)]))
-    assert score.meter_map().bar_lines(0, score.end_step) == [0, 24, 96]

@@ -14,9 +14,10 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, Meter, MeterMap
 from engine.music.roll import Note
 from engine.scores import midi_write, render
 from engine.scores.midi_events import MidiFileError
-from engine.scores.midi_file import Score, TickNote, Track, parse
+from engine.scores.midi_file import parse
 from engine.scores.parts import REPLY_NAME
 from engine.scores.picture import BACKING, MELODY, OTHER, REPLY, picture, picture_of
+from engine.scores.score import Score, TickNote, Track
 
 FOUR = MeterMap()
 TUNE = [Note(24 * i, 72 + i % 5, 24, LEAD, 110) for i in range(64)]
