@@ -25,6 +25,7 @@ SYSTEMS: dict[str, System] = {
         signorelli_training.loss,
         signorelli_process.fill,
         signorelli_process.recode,
+        settle=signorelli_training.settle,
     ),
     "savkin": System(
         savkin_network.Unet1dConfig,

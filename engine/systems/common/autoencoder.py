@@ -5,9 +5,8 @@ Both documents take theirs ready-made; ours is learned with the rest. A voice's 
 itself, so that a melody has a code of its own. A little noise on the codes in training keeps near
 codes near in sound.
 
-Each number of a code has mean 0 and standard deviation 1 over the music: the noise of diffusion
-has it too, and numbers spread by a third as much drown in it at most levels (Rombach et al. 2022
-scale theirs for that). Both moments are running ones of the training, as in batch normalisation.
+Each number of a code has mean 0 and standard deviation 1 over the music (`standard`); both
+are running moments of the training, as in batch normalisation.
 
     B batch, Z numbers a place, R rows of eight pitches (11), T beats
 """
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.music.grid import PIANO
+from engine.systems.common.standard import Standard
 
 SIZE = 8
 """Pitches and columns of a place; 8 columns are a beat."""
@@ -61,32 +61,20 @@ class Coder(nn.Module):
         bias = self.decoder[-1].bias
         assert isinstance(bias, nn.Parameter)
         nn.init.constant_(bias, -3.0)
-        self.mean: Tensor
-        self.spread: Tensor
-        self.register_buffer("mean", torch.zeros(numbers, 1, 1))
-        self.register_buffer("spread", torch.ones(numbers, 1, 1))
+        self.standard = Standard(numbers)
 
     def encode(self, image: Tensor) -> Tensor:
         """0/1 [B, 2, 88, 8 T] to codes [B, Z, R, T]."""
-        return self.standard(self.numbers(image))
+        code: Tensor = self.standard(self.numbers(image))
+        return code
 
     def numbers(self, image: Tensor) -> Tensor:
         """Return the same codes before they are standard, in -1..1."""
         return torch.tanh(self.encoder(self.enter(image)))
 
-    def standard(self, numbers: Tensor) -> Tensor:
-        """Return numbers [B, Z, R, T] with the music's mean taken off, by its spread."""
-        return (numbers - self.mean) / self.spread
-
-    def note_moments(self, numbers: Tensor) -> None:
-        """Let the running moments follow a batch of numbers [B, Z, R, T]."""
-        spread, mean = torch.std_mean(numbers.detach().float(), dim=(0, 2, 3), keepdim=True)
-        self.mean.lerp_(mean[0], _RENEWED)
-        self.spread.lerp_(spread[0].clamp_min(1e-3), _RENEWED)
-
     def decode(self, code: Tensor) -> Tensor:
         """Codes to logits [B, 2, 88, 8 T]."""
-        cells = self.decoder(code * self.spread + self.mean)
+        cells = self.decoder(self.standard.back(code))
         parts = cells.unflatten(1, (2, SIZE, SIZE)).permute(0, 1, 4, 2, 5, 3)
         out: Tensor = parts.flatten(4, 5).flatten(2, 3)
         return out
@@ -96,10 +84,12 @@ def coder_loss(coder: Coder, image: Tensor, generator: torch.Generator) -> Tenso
     """Cross-entropy of the cells of an image that went through its code, per place; the coder's
     moments follow."""
     numbers = coder.numbers(image)
-    coder.note_moments(numbers)
-    code = coder.standard(numbers)
+    coder.standard.note(numbers, _RENEWED)
+    code: Tensor = coder.standard(numbers)
     noise = torch.randn(code.shape, generator=generator).to(code.device)
     logits = coder.decode(code + _NOISE * noise)
     weight = 1.0 + (_RARE - 1.0) * image
-    cells = F.binary_cross_entropy_with_logits(logits, image, weight=weight, reduction="sum")
+    cells: Tensor = F.binary_cross_entropy_with_logits(
+        logits, image, weight=weight, reduction="sum"
+    )
     return cells / (code.shape[0] * code.shape[2] * code.shape[3])

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.systems.common.layers import Level, waves
+from engine.systems.common.standard import Standard
 
 _KERNELS = (9, 7, 5, 3)
 _WIDER = (1, 2, 3, 4)
@@ -110,11 +111,12 @@ class LookBack(nn.Module):
 
 
 class CausalUnet(nn.Module):
-    """Noisy triples and a noise level to v."""
+    """Noisy standard triples and a noise level to v; `standard` makes them of triples."""
 
     def __init__(self, config: CausalUnetConfig) -> None:
         super().__init__()
         self.config = config
+        self.standard = Standard(config.features)
         widths = [config.width * times for times in _WIDER]
         condition = 2 * config.width
         self.level = Level(condition)

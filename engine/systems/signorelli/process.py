@@ -39,6 +39,8 @@ from engine.systems.signorelli.codec import (
 
 _CONTEXT = 64
 """Notes of the past that are known in each window; the rest of it is new."""
+_LARGEST = 30.0
+"""Standard triples are within it; what is beyond 0..1 is cut in `mend`."""
 _ACCOMPANIES = 0.75
 """Share of all notes that accompany, where nobody says how busy the accompaniment is to be."""
 
@@ -65,7 +67,7 @@ class Player:
         """Go as the settings have it."""
         settings = self.settings
         way = "ancestral" if settings.sampler == "ancestral" else "ddim"
-        return Walk(settings.steps, way, settings.variation)
+        return Walk(settings.steps, way, settings.variation, _LARGEST)
 
     def sample(
         self, triples: Triples, known: NDArray[np.bool_], sums: list[tuple[int, int, float]]
@@ -75,25 +77,28 @@ class Player:
         sums: (first, end, total): the deltas of these notes add up to so much.
         """
         count, spare = len(triples), self.length - len(triples)
-        values = np.pad(2.0 * triples - 1.0, ((0, spare), (0, 0)))
+        values = np.pad(triples, ((0, spare), (0, 0)))
         padded = np.pad(known, ((0, spare), (0, 0)))
         device = next(self.network.parameters()).device
+        standard: Any = self.network.standard
 
         def as_input(array: NDArray[Any]) -> Tensor:
             return torch.from_numpy(array.T.copy()).float()[None].to(device)
 
         def mend(x0: Tensor) -> Tensor:
+            inside = standard.back(x0).clamp(0.0, 1.0)
             for first, end, total in sums:
-                part = (x0[:, DELTA, first:end] + 1.0) / 2.0 + 1e-6
-                x0[:, DELTA, first:end] = 2.0 * part * (total / part.sum(dim=1, keepdim=True)) - 1.0
-            return x0
+                part = inside[:, DELTA, first:end] + 1e-6
+                inside[:, DELTA, first:end] = part * (total / part.sum(dim=1, keepdim=True))
+            out: Tensor = standard(inside)
+            return out
 
         with torch.inference_mode():
-            found = reverse(
-                self.network, as_input(values), as_input(padded), self.walk(), self.generator, mend
-            )
-        out: Triples = (found[0].cpu().numpy().T[:count].astype(np.float64) + 1.0) / 2.0
-        return out
+            source = standard(as_input(values))
+            known_too = as_input(padded)
+            found = reverse(self.network, source, known_too, self.walk(), self.generator, mend)
+            triples_found: NDArray[np.float64] = standard.back(found)[0].cpu().double().numpy().T
+        return triples_found[:count]
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:

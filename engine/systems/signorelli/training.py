@@ -8,6 +8,8 @@ Ours: a segment begins at any note, not only at multiples of its length, and is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,10 +23,12 @@ from engine.systems.signorelli.codec import (
     Triples,
     to_triples,
 )
-from engine.systems.signorelli.network import CausalUnetConfig
+from engine.systems.signorelli.network import CausalUnet, CausalUnetConfig
 from engine.training.dataset import Pack
 
 _MOST_TRIES = 200
+_FIRST = 100
+"""Batches whose moments are taken."""
 
 
 class Segments:
@@ -34,9 +38,9 @@ class Segments:
         self.pieces, self.length, self.augment = Pieces(pack, split), config.length, split == 0
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """(triples,): [size, 3, length], each -1..1."""
+        """(triples,): [size, 3, length], each 0..1."""
         drawn = np.stack([self._segment(rng) for _ in range(size)])
-        return (torch.from_numpy(2.0 * drawn - 1.0).float().transpose(1, 2).contiguous(),)
+        return (torch.from_numpy(drawn).float().transpose(1, 2).contiguous(),)
 
     def facts(self) -> dict[str, float]:
         """notes_per_beat: of both voices, over the segments of 400 draws."""
@@ -72,9 +76,19 @@ def _notes(part: Excerpt) -> list[Note]:
 def loss(
     network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
 ) -> Tensor:
-    """Return mean squared error of v."""
-    (x0,) = batch
+    """Return mean squared error of v; the first `_FIRST` batches tell the triples' moments."""
+    assert isinstance(network, CausalUnet)
+    (triples,) = batch
+    if step < _FIRST and network.training:
+        network.standard.note(triples, 1.0 / (step + 1))
+    x0 = network.standard(triples)
     level = draw_levels(len(x0), generator).to(x0.device)
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
     guess: Tensor = network(diffuse(x0, level, noise), level)
     return (guess - velocity(x0, level, noise)).pow(2).mean()
+
+
+def settle(network: Any, averaged: Any, step: int) -> None:
+    """Give the averaged network the same moments once they are told."""
+    if step == _FIRST:
+        averaged.standard.load_state_dict(network.standard.state_dict())
