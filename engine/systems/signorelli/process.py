@@ -97,8 +97,8 @@ class Player:
             source = standard(as_input(values))
             known_too = as_input(padded)
             found = reverse(self.network, source, known_too, self.walk(), self.generator, mend)
-            triples_found: NDArray[np.float64] = standard.back(found)[0].cpu().double().numpy().T
-        return triples_found[:count]
+            values_found: Triples = standard.back(found)[0].cpu().double().numpy().T
+        return values_found[:count]
 
 
 def fill(network: nn.Module, request: FillRequest, facts: Facts) -> SystemAnswer:
