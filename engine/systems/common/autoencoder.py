@@ -30,6 +30,8 @@ _RENEWED = 0.02
 """Share of the running moments that a batch replaces."""
 _RARE = 4.0
 """How much a cell that sounds weighs beside one that does not; few do."""
+EVEN = _RARE / (_RARE + 1.0)
+"""What the decoder, so weighed, says of a cell that sounds as likely as not."""
 
 
 class Mix(nn.Module):

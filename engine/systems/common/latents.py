@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.music.grid import ONSET, STEPS_PER_BEAT, SUSTAIN
 from engine.music.roll import Cells, Mask, PianoRoll, roll_to_notes
 from engine.requests.request import FillRequest
-from engine.systems.common.autoencoder import SIZE, Coder
+from engine.systems.common.autoencoder import EVEN, SIZE, Coder
 from engine.systems.common.image import begun, cells_of, image_of, orphans
 from engine.systems.common.settle import answered
 from engine.systems.common.spans import given_by
@@ -51,7 +51,7 @@ def _drawn_image(coder: Coder, codes: Tensor) -> NDArray[np.bool_]:
     """Return the likelier value of each cell, bool[2, 2, 88, C]; of both planes the likelier
     one."""
     chance = _images_of(coder, codes)[0].cpu().numpy()
-    image = chance > 0.5
+    image = chance > EVEN
     image[:, SUSTAIN] &= chance[:, SUSTAIN] > chance[:, ONSET]
     image[:, ONSET] &= ~image[:, SUSTAIN]
     return np.asarray(image)

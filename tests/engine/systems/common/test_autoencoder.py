@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.systems.common.autoencoder import ROWS, SIZE, Coder, coder_loss
+from engine.systems.common.autoencoder import EVEN, ROWS, SIZE, Coder, coder_loss
 
 
 def test_a_place_of_the_code_is_eight_pitches_and_a_beat() -> None:
@@ -48,3 +48,20 @@ def test_codes_are_standard_numbers_over_the_music_it_learned_from() -> None:
         codes = coder.encode(images)
     assert codes.mean((0, 2, 3)).tolist() == pytest.approx([0.0] * 4, abs=0.01)
     assert codes.std((0, 2, 3)).tolist() == pytest.approx([1.0] * 4, abs=0.01)
+
+
+def test_a_cell_that_sounds_every_other_time_is_decoded_as_even() -> None:
+    torch.manual_seed(0)
+    coder = Coder(16, 4)
+    images = torch.zeros(2, 2, 88, 8)
+    images[1, 0, 40, 0] = 1.0
+    # Nothing of the image gets into the code, so the decoder has to guess.
+    coder.encoder = torch.nn.Sequential(torch.nn.Conv2d(16, 4, 1), torch.nn.Threshold(1e9, 0.5))
+    optimizer = torch.optim.Adam(coder.decoder.parameters(), lr=3e-3)
+    for _ in range(200):
+        loss = coder_loss(coder, images, torch.Generator().manual_seed(1))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    chance = coder.decode(coder.encode(images))[0, 0, 40, 0].sigmoid().detach()
+    assert chance.item() == pytest.approx(EVEN, abs=0.03)
