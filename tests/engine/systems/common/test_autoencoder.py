@@ -54,7 +54,7 @@ def test_a_cell_that_sounds_every_other_time_is_decoded_as_even() -> None:
     torch.manual_seed(0)
     coder = Coder(16, 4)
     images = torch.zeros(2, 2, 88, 8)
-    images[1, 0, 40, 0] = 1.0
+    images[1, 0, ::SIZE, 0] = 1.0
     # Nothing of the image gets into the code, so the decoder has to guess.
     coder.encoder = torch.nn.Sequential(torch.nn.Conv2d(16, 4, 1), torch.nn.Threshold(1e9, 0.5))
     optimizer = torch.optim.Adam(coder.decoder.parameters(), lr=3e-3)
