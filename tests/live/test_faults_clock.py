@@ -206,3 +206,17 @@ def test_after_a_flood_of_notes_stop_is_obeyed_and_the_figure_tells(band: StartB
     assert after_stop_ms < 50.0 + ports_ms, figures
     assert after_stop_ms <= figures["input_late_max_ms"] + ports_ms, figures
     assert figures["faults"] == 0, figures
+
+
+def test_two_clocks_through_jack_are_told_once(band: StartBand) -> None:
+    """Their pulses are handed over by its period; what they play together is nobody's song."""
+    played = band("--no-log")
+    played.osc.subscribe()
+    other = [event for event in clock_score(16, 90.0) if event[1] == CLOCK]
+    played.perform(merge_messages(clock_score(22, 120.0), other))
+    told = list(iter(lambda: played.osc.receive(0.2), None))
+    errors = [each.arguments for each in told if each.address == "/diffuse/out/error"]
+    assert [text for source, text in errors if source == "clock"] == [
+        "two MIDI clocks seem to come in; switch one of them off"
+    ]
+    assert played.osc.stats()["faults"] == 0

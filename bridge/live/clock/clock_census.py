@@ -3,7 +3,8 @@
 At nearly one tempo, as two programs play that follow one song, the distances from pulse to pulse
 come in turn, a short one and a long one; the tempo read from both is twice that. At different tempi
 they are as good as drawn at random, and the trains must be found (pulse_trains.py). What comes
-within _REPEAT_MS is a repeat, and of pulses handed over by the audio period nothing can be said.
+within _REPEAT_MS is a repeat. Pulses that are handed over by the audio period fall on a grid of
+their own, and are looked at by themselves (period_trains.py).
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.live.clock.period_trains import are_two
 from bridge.live.clock.pulse_trains import two_trains
 
 LOOKED_AT = 96
 """Pulses: two beats of each clock, and as often judged."""
+BY_PERIOD = 192
+"""Where they come by the audio period: four beats of each; two such windows in a row must agree."""
 _REPEAT_MS = 2.0
 _STEADY = 0.05
 """Share of their mean by which the times from a pulse to the next but one may differ."""
@@ -33,10 +37,23 @@ class ClockCensus:
         self._arrivals_ms: list[float] = []
         self._repeats_ms: list[float] = []
         self._last_ms = float("-inf")
+        self._handed_over_ms: list[float] = []
+        self._found_before = False
 
-    def arrived(self, at_ms: float, by_audio_period: bool) -> bool:
+    def arrived(self, at_ms: float, audio_period_ms: float) -> bool:
         """Take a pulse; return True when it looks as if there were two clocks, for the first
-        time."""
+        time. audio_period_ms: by which pulses are handed over, or 0."""
+        if self._said:
+            return False
+        if audio_period_ms:
+            self._said = self._by_period(at_ms, audio_period_ms)
+        else:
+            self._said = self._freely(at_ms)
+        return self._said
+
+    def _freely(self, at_ms: float) -> bool:
+        """Take a pulse as one that came when it was sent."""
+        self._handed_over_ms.clear()
         if at_ms - self._last_ms < _REPEAT_MS:
             if len(self._repeats_ms) < LOOKED_AT:
                 self._repeats_ms.append(at_ms)
@@ -47,10 +64,18 @@ class ClockCensus:
             return False
         arrivals, self._arrivals_ms = self._arrivals_ms, []
         repeats, self._repeats_ms = self._repeats_ms, []
-        if self._said or by_audio_period:
+        return _are_two(arrivals, repeats)
+
+    def _by_period(self, at_ms: float, period_ms: float) -> bool:
+        """Take a pulse as one that was handed over."""
+        self._arrivals_ms.clear()
+        self._repeats_ms.clear()
+        self._handed_over_ms.append(at_ms)
+        if len(self._handed_over_ms) < BY_PERIOD:
             return False
-        self._said = _are_two(arrivals, repeats)
-        return self._said
+        arrivals, self._handed_over_ms = np.array(self._handed_over_ms), []
+        before, self._found_before = self._found_before, are_two(arrivals, period_ms)
+        return before and self._found_before
 
 
 def _are_two(arrivals_ms: list[float], repeats_ms: list[float]) -> bool:

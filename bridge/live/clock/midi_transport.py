@@ -60,7 +60,7 @@ class MidiTransport(Playhead):
         if self._deaf:
             return []
         events = self.tick(now_ns)
-        if self._census.arrived(now_ns / NS_PER_MS, self._tracker.by_audio_period):
+        if self._census.arrived(now_ns / NS_PER_MS, self._tracker.audio_period_ms):
             events.append(TransportEvent.TWO_CLOCKS)
         gap = self._pulse_ns is None or now_ns - self._pulse_ns > _DROPOUT_NS
         self._pulse_ns = now_ns

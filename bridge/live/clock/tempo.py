@@ -99,9 +99,9 @@ class TempoTracker:
         return self._known
 
     @property
-    def by_audio_period(self) -> bool:
-        """Are pulses handed over once an audio period?"""
-        return self._arrivals.length_ms > 0
+    def audio_period_ms(self) -> float:
+        """Return the audio period by which pulses are handed over, or 0."""
+        return self._arrivals.length_ms
 
     def pulses_at(self, now_ns: int) -> float:
         """Return how many pulses, fractions too, the filter holds to have passed at `now_ns`."""

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 import pytest
 
 from bridge.commands import LogLine, MidiIn
-from bridge.live.clock.clock_census import LOOKED_AT, ClockCensus
+from bridge.live.clock.clock_census import BY_PERIOD, LOOKED_AT, ClockCensus
 from tests.session_rig import MS, S, rig
 
 PULSE_MS = 60_000 / 120 / 24
 
 
-def found(arrivals: Iterable[float], by_audio_period: bool = False) -> int:
+def found(arrivals: Iterable[float], audio_period_ms: float = 0.0) -> int:
     """How often it was said."""
     census = ClockCensus()
-    return sum(census.arrived(at_ms, by_audio_period) for at_ms in sorted(arrivals))
+    return sum(census.arrived(at_ms, audio_period_ms) for at_ms in sorted(arrivals))
 
 
 def train(first_ms: float, bpm: float, pulses: int = 400, jitter_ms: float = 0.2) -> list[float]:
@@ -42,7 +42,37 @@ def test_repeats_and_audio_periods_are_not_two_clocks() -> None:
     assert found([*train(0, 120), *(at + 0.5 for at in train(0, 120))]) == 0
     period = 512 / 48
     by_period = [-(-at // period) * period for at in train(0, 156.25)]  # one gap, two, one, ...
-    assert found(by_period, by_audio_period=True) == 0
+    assert found(by_period, period) == 0
+
+
+def handed_over(arrivals: Iterable[float], period_ms: float) -> list[float]:
+    """By JACK: at the end of the period, a little later each time."""
+    draw = random.Random(period_ms)
+    return [-(-at // period_ms) * period_ms + draw.uniform(0, 0.2) for at in sorted(arrivals)]
+
+
+@pytest.mark.parametrize("frames", [256, 512])
+@pytest.mark.parametrize("bpm", [90.0, 119.9, 120.0])
+def test_two_clocks_over_audio_periods_are_told_once(frames: int, bpm: float) -> None:
+    pulses = [*train(0, 120, 800), *train(5.0, bpm, 800)]
+    assert found(handed_over(pulses, frames / 48), frames / 48) == 1
+
+
+def test_over_audio_periods_two_windows_in_a_row_must_agree() -> None:
+    pulses = handed_over([*train(0, 120), *train(5.0, 100)], 512 / 48)
+    assert found(pulses[: 2 * BY_PERIOD - 1], 512 / 48) == 0
+    assert found(pulses[: 2 * BY_PERIOD], 512 / 48) == 1
+    alone = handed_over(train(pulses[BY_PERIOD - 1], 120)[:BY_PERIOD], 512 / 48)
+    assert found([*pulses[:BY_PERIOD], *alone, *pulses[BY_PERIOD:]], 512 / 48) == 0
+
+
+def test_a_period_that_is_found_or_lost_begins_a_window_anew() -> None:
+    census = ClockCensus()
+    pulses = sorted([*train(0, 120), *train(6, 120)])[: LOOKED_AT - 1]
+    later = [at + 10_000 for at in pulses]
+    assert not any(census.arrived(at_ms, 0.0) for at_ms in pulses)
+    assert not census.arrived(9_999.0, 512 / 48)
+    assert not any(census.arrived(at_ms, 0.0) for at_ms in later)
 
 
 def test_less_than_two_beats_say_nothing() -> None:
@@ -100,3 +130,12 @@ def test_the_musician_is_told_of_two_tempi() -> None:
     pulses = sorted([*train(1000, 120, 200), *train(1006, 90, 150)])
     live = rig().add(MidiIn(round(at * MS), (0xF8,)) for at in pulses).run(5 * S)
     assert [args[0] for _, args in live.osc("out/error")] == ["clock"]
+
+
+def test_the_musician_is_told_of_two_that_jack_hands_over() -> None:
+    pulses = handed_over([*train(1000, 120, 400), *train(1006, 90, 300)], 512 / 48)
+    live = rig().add(MidiIn(round(at * MS), (0xF8,)) for at in pulses).run(9 * S)
+    assert [args[0] for _, args in live.osc("out/error")] == ["clock"]
+    alone = handed_over(train(1000, 120, 400), 512 / 48)
+    live = rig().add(MidiIn(round(at * MS), (0xF8,)) for at in alone).run(9 * S)
+    assert live.osc("out/error") == []
