@@ -38,7 +38,7 @@ from engine.systems.signorelli.codec import (
 )
 
 _CONTEXT = 64
-"""Notes of the past that are known in each window; the rest of it is new."""
+"""Notes of the past that are known in each window, or half of a shorter one; the rest is new."""
 _LARGEST = 30.0
 """Standard triples are within it; what is beyond 0..1 is cut in `mend`."""
 _ACCOMPANIES = 0.75
@@ -134,7 +134,8 @@ def _inside(note: Note, span: Free) -> bool:
 
 def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
     """Return new notes of both voices from `span.first` on, until its end is reached."""
-    voice, context_notes = _Voice(), past[-_CONTEXT:]
+    most = min(_CONTEXT, player.length // 2)
+    voice, context_notes = _Voice(), past[-most:]
     reached = span.first
     for _ in range(4 + (span.end - span.first) // STEPS_PER_BEAT):
         before = context_notes[0].onset_step if context_notes else span.first
@@ -152,7 +153,7 @@ def _gone_on(player: Player, past: list[Note], span: Free) -> _Voice:
         voice.notes += [snapped(n) for n in found]
         stuck = found[-1].onset_step <= reached
         reached = max(found[-1].onset_step, reached)
-        context_notes = [*context_notes, *found][-_CONTEXT:]
+        context_notes = [*context_notes, *found][-most:]
         if reached >= span.end or stuck:
             break
     return _settled(voice, span)

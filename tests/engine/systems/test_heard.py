@@ -34,6 +34,7 @@ TASKS: dict[str, tuple[Callable[[PianoRoll], Mask], float]] = {
 }
 FAMILIES = {
     "atassi": "paper-unet",
+    "savkin": "savkin",
     "signorelli": "signorelli",
     "kumawat": "kumawat",
 }
