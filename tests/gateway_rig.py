@@ -30,13 +30,18 @@ class RunningGateway:
     """A gateway in a thread. `engine` may be changed while it runs."""
 
     def __init__(
-        self, folder: Path, engine: Engine = sound, players: int = 8, port: int = 0
+        self,
+        folder: Path,
+        engine: Engine = sound,
+        players: int = 8,
+        port: int = 0,
+        offer: Offer = OFFER,
     ) -> None:
         self.credentials: Credentials = make_missing(folder, ["127.0.0.1"])
         self.engine = engine
         token = read_token(self.credentials.token)
         door = Door("127.0.0.1", port, self.credentials.tls(), token, players)
-        self.gateway = Gateway(door, {FIXTURE_DIGEST: self._ask}, [OFFER])
+        self.gateway = Gateway(door, {offer.digest: self._ask}, [offer])
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()

@@ -77,7 +77,9 @@ def namespace(number: int) -> Iterator[Namespace]:
             _ip("-n", name, *words)
         yield Namespace(name, near, far)
     finally:
-        _ip("netns", "del", name)  # and with it the cable
+        # The namespace's end would take the cable with it, but only some time later.
+        subprocess.run(["ip", "link", "del", f"{cable}a"], capture_output=True)
+        _ip("netns", "del", name)
 
 
 def _ip(*words: str) -> None:

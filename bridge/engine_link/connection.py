@@ -41,6 +41,10 @@ class Listener(Protocol):
         """Take note that the connection, or an attempt at one, came to an end."""
         ...
 
+    def turned_away(self, why: str) -> None:
+        """Take note that the server is there and does not let us in, which somebody has to mend."""
+        ...
+
 
 class Connection:
     """Owner: its own thread, on which the listener and everything given to `call` run.
@@ -105,7 +109,7 @@ class Connection:
                 runner.run(self._work_on(runner.get_loop()))
         finally:
             self._loop = None
-            self.call(self._lost, "had to be begun anew")
+            self.call(self._tell, self._listener.lost, "had to be begun anew")
 
     async def _work_on(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.set_exception_handler(self._failed)
@@ -132,10 +136,10 @@ class Connection:
         self._faults += 1
         loop.default_exception_handler(context)
 
-    def _lost(self, why: str) -> None:
+    def _tell(self, listener: Callable[[str], None], why: str) -> None:
         """Tell the listener, whatever that makes of it."""
         try:
-            self._listener.lost(why)
+            listener(why)
         except Exception:
             self._faults += 1
             _log.exception("engine link")
@@ -143,16 +147,19 @@ class Connection:
     async def _keep_connected(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
+            tell = self._listener.lost
             try:
                 await self._converse()
                 pause_s, why = _FIRST_PAUSE_S, "closed the connection"
             except (OSError, WebSocketException, LinkError, EOFError) as err:
                 why = _reason(err)
+                if _to_be_mended(err):
+                    tell = self._listener.turned_away
             except Exception as err:  # a fault here must not cost the musician the way back
                 self._faults += 1
                 _log.exception("engine link")
                 why = f"failed ({type(err).__name__})"
-            self._lost(why)
+            self._tell(tell, why)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -203,6 +210,13 @@ _BY_STATUS = {
     401: "does not know the token in --engine-token-file",
     503: "takes no players now",
 }
+
+
+def _to_be_mended(err: BaseException) -> bool:
+    """Return whether trying again is in vain until somebody does something about it."""
+    if isinstance(err, InvalidStatus):
+        return err.response.status_code in (400, 401)
+    return isinstance(err, ssl.SSLCertVerificationError | LinkError)
 
 
 def _reason(err: BaseException) -> str:

@@ -6,6 +6,7 @@ reported once.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,11 +16,11 @@ from typing import Any
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.keeper import EngineKeeper
 from bridge.engine_host.main import EngineSpec, warm_up_request
-from bridge.engine_host.patience import RECENT
 from bridge.engine_host.supervisor import HISTORY, EngineSupervisor
 from bridge.engine_host.wire import ERROR, NONSENSE, PLAN, unpack, unpack_plan
 from bridge.engine_link.address import ServerAddress
 from bridge.engine_link.connection import Connection
+from bridge.engine_link.hedge import PATIENCE_NS, Hedge
 from bridge.engine_link.probation import Probation
 from bridge.engine_link.wire import DROPPED, WELCOME, Offer, digest_of, offers_of, pack_ask
 from bridge.service_thread import Health
@@ -27,12 +28,6 @@ from bridge.settings.model_trust import TrustError
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.requests.request import PlanRequest
 
-PATIENCE_NS = 400 * NS_PER_MS
-"""An answer that takes longer is given up: with the local engine's own time that is about a beat
-at 120 bpm. A server that needs longer for every plan is never asked for music."""
-_HEDGE_NS, _HEDGE_TIMES = 200 * NS_PER_MS, 2
-"""After so long, or so many times what the server takes in the middle, the local engine is asked
-too and the first answer is played: a network that stalls for a moment is no reason to leave it."""
 _PROBE_S = 0.4
 _MOST_ERRORS = 4
 _FIRST_PROBE = -1 << 20
@@ -73,7 +68,7 @@ class FailoverEngine:
         self._offers: dict[str, Offer] | None = None
         self._asked: Asked | None = None
         self._hedged: Asked | None = None
-        self._server_ns: deque[int] = deque(maxlen=RECENT)
+        self._hedging = Hedge()
         self._pending: PlanRequest | None = None
         self._probe: Asked | None = None
         self._probes = 0
@@ -148,14 +143,8 @@ class FailoverEngine:
             self._pending = request
         else:
             self._asked = self._send(request)
-            self._link.later(self._hedge_ns / NS_PER_S, self._hedge, self._asked)
+            self._link.later(self._hedging.after_ns / NS_PER_S, self._hedge, self._asked)
             self._link.later(PATIENCE_NS / NS_PER_S, self._waited, self._asked)
-
-    @property
-    def _hedge_ns(self) -> int:
-        usual = sorted(self._server_ns)
-        middle_ns = usual[len(usual) // 2] if usual else 0
-        return min(PATIENCE_NS, max(_HEDGE_NS, _HEDGE_TIMES * middle_ns))
 
     def _hedge(self, asked: Asked) -> None:
         if asked is self._asked and self._hedged is not asked:
@@ -203,10 +192,15 @@ class FailoverEngine:
         self._offers = None
         self._fails(why)
 
+    def turned_away(self, why: str) -> None:
+        """Take note that the server is there and does not let us in."""
+        self._offers = None
+        self._fails_for_good(why)
+
     def _welcome(self, offers: dict[str, Offer]) -> None:
         self._offers = offers
         if self._offer is None:
-            self._fails(self._without_model())
+            self._fails_for_good(self._without_model())
         else:
             self._probe_again()
 
@@ -219,7 +213,7 @@ class FailoverEngine:
         elif asked is not None and number == asked.request.id:
             self._errors = 0
             self.from_server += 1
-            self._server_ns.append(now_ns - asked.sent_ns)
+            self._hedging.took(now_ns - asked.sent_ns)
             return now_ns - asked.sent_ns
         return None
 
@@ -283,12 +277,21 @@ class FailoverEngine:
         self._asked = self._pending = self._probe = None
         self._errors = 0
         if self._offer is not None:
-            self._link.later(_PROBE_S, self._probe_again)
+            # Players who left an overloaded server together must not all come back together.
+            pause_ns = self._probation.pause_ns * random.uniform(0.5, 1.0)
+            self._link.later(pause_ns / NS_PER_S, self._probe_again)
         if was_well or not self._told:
-            self._say_away(f"{self._server.name} {why}")
+            self._say_away(why)
 
-    def _say_away(self, why: str) -> None:
-        self._told = why
+    def _fails_for_good(self, why: str) -> None:
+        """Do so for a reason that somebody has to mend: said even when the loss has been."""
+        self._fails(why)
+        if self._told != why:
+            self._say_away(why)
+
+    def _say_away(self, cause: str) -> None:
+        self._told = cause
+        why = f"{self._server.name} {cause}"
         state, name = self._local_state, self._spec.name
         if state is None or not self._local_ready:
             news = f"{why}; {name} on this machine will play when it is ready"
@@ -321,7 +324,7 @@ class FailoverEngine:
         self._adopt(spec)
         offer = self._offer
         if self._offers is not None and offer is None:
-            self._fails(self._without_model())
+            self._fails_for_good(self._without_model())
         elif offer is not None and self.well:
             self._say_ready(offer.plan_ns)
         else:

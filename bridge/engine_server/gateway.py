@@ -111,6 +111,7 @@ class Gateway:
             ssl=self._door.tls,
             process_request=self._admit,
             subprotocols=[PROTOCOL],  # type: ignore[list-item]
+            ssl_handshake_timeout=_OPEN_S,
             open_timeout=_OPEN_S,
             ping_interval=_ALIVE_S,
             ping_timeout=_ALIVE_S,
@@ -156,6 +157,9 @@ class Gateway:
     async def _play(self, player: ServerConnection) -> None:
         if player.subprotocol != PROTOCOL:
             await player.close(1002, "another version of the protocol")
+            return
+        if self.players >= self._door.players:  # others have come in since we looked
+            await player.close(1013, "no more players")
             return
         raw = player.transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -118,15 +118,13 @@ def roll_to_notes(roll: PianoRoll, velocity: int = 80) -> list[Note]:
     """Return notes of an onset/sustain roll, in order; a sustain that no onset leads into is
     dropped."""
     onset, sustain = roll.cells[:, ONSET], roll.cells[:, SUSTAIN] & ~roll.cells[:, ONSET]
-    # run[..., s]: how many sustain cells follow without a gap from step s on.
-    run = np.zeros((*sustain.shape[:2], roll.steps + 1), np.int32)
-    for step in range(roll.steps - 1, -1, -1):
-        run[..., step] = np.where(sustain[..., step], run[..., step + 1] + 1, 0)
+    struck = onset.any(axis=-1)  # most rows are silent
+    ends, row_of = _first_false(sustain[struck]), np.cumsum(struck).reshape(struck.shape) - 1
     notes = [
         Note(
             onset_step=roll.first_step + int(step),
             pitch=roll.pitches.low + int(row),
-            length_steps=1 + int(run[voice, row, step + 1]),
+            length_steps=int(ends[row_of[voice, row], step + 1] - step),
             voice=int(voice),
             velocity=velocity,
         )
@@ -138,12 +136,28 @@ def roll_to_notes(roll: PianoRoll, velocity: int = 80) -> list[Note]:
 def drop_orphans(cells: Cells) -> Cells:
     """Return cells without the sustains that no onset (or sustain at column 0) leads into."""
     onset, sustain = cells[:, ONSET], cells[:, SUSTAIN] & ~cells[:, ONSET]
-    kept = np.zeros_like(sustain)
-    if sustain.shape[-1]:
-        kept[..., 0] = sustain[..., 0]
-    for step in range(1, sustain.shape[-1]):
-        kept[..., step] = sustain[..., step] & (kept[..., step - 1] | onset[..., step - 1])
+    before = _last_false(sustain)
+    led_into = np.take_along_axis(onset, np.maximum(before, 0), axis=-1) if onset.size else onset
+    kept = sustain & (led_into | (before < 0))
     return np.stack([onset, kept], axis=1)
+
+
+def _first_false(cells: Cells) -> NDArray[np.int32]:
+    """At each step of bool[..., S], and at the end S, the first step from there on that is False;
+    S where none is. int32[..., S + 1]."""
+    steps = cells.shape[-1]
+    ends = np.full((*cells.shape[:-1], steps + 1), steps, np.int32)
+    ends[..., :-1] = np.where(cells, steps, np.arange(steps, dtype=np.int32))
+    found: NDArray[np.int32] = np.minimum.accumulate(ends[..., ::-1], axis=-1)[..., ::-1]
+    return found
+
+
+def _last_false(cells: Cells) -> NDArray[np.int32]:
+    """At each step of bool[..., S] the last step up to there that is False; -1 where none is.
+    int32[..., S]."""
+    places = np.where(cells, -1, np.arange(cells.shape[-1], dtype=np.int32))
+    found: NDArray[np.int32] = np.maximum.accumulate(places, axis=-1)
+    return found
 
 
 def fold_into(notes: Iterable[Note], pitches: PitchRange) -> tuple[list[Note], int]:

@@ -11,10 +11,11 @@ import pytest
 from bridge.commands import Command, EngineState, PlanArrived
 from bridge.engine_host.main import EngineSpec, warm_up_request
 from bridge.engine_host.wire import ERROR, pack
-from bridge.engine_link.failover import PATIENCE_NS, FailoverEngine
+from bridge.engine_link.failover import FailoverEngine
+from bridge.engine_link.hedge import PATIENCE_NS
 from bridge.runtime.thread_watch import ThreadEndedError, ThreadWatch
 from engine.requests.request import PlanRequest, SampleSettings
-from tests.gateway_rig import RunningGateway, gateway, sound
+from tests.gateway_rig import OFFER, RunningGateway, gateway, sound
 
 REQUEST = warm_up_request(SampleSettings())
 SPEC = EngineSpec("fixture", preset="fixture")
@@ -230,6 +231,49 @@ def test_a_preset_whose_model_the_server_lacks_is_played_here(
     reports.wait(lambda: engine.well)
     engine.submit(replace(REQUEST, id=8))
     reports.wait(lambda: reports.plans == [8])
+
+
+def restarted(server: RunningGateway, folder: Path, **more: object) -> RunningGateway:
+    """Another server at the same place."""
+    server.end()
+    return RunningGateway(folder, port=server.port, **more)  # type: ignore[arg-type]
+
+
+def test_a_server_that_comes_back_with_another_model_is_told_of_and_left(
+    server: RunningGateway, engine: FailoverEngine, reports: Reports, tmp_path: Path
+) -> None:
+    both_ready(engine, reports)
+    before = len(reports.news)
+    again = restarted(server, tmp_path, offer=replace(OFFER, digest="ab" * 32, name="another"))
+    try:
+        reports.wait(lambda: len(reports.news) == before + 2)
+        assert "closed the connection" in reports.news[before]
+        assert "does not have the model of 'fixture', only another" in reports.news[-1]
+        engine.submit(replace(REQUEST, id=41))
+        reports.wait(lambda: reports.plans == [41])
+        assert not engine.well
+        again = restarted(again, tmp_path)
+        reports.wait(lambda: engine.well)
+        assert len(reports.news) == before + 3
+    finally:
+        again.end()
+
+
+def test_a_token_that_is_no_longer_good_is_told_though_the_loss_has_been(
+    server: RunningGateway, engine: FailoverEngine, reports: Reports, tmp_path: Path
+) -> None:
+    both_ready(engine, reports)
+    before = len(reports.news)
+    server.credentials.token.write_text("another-token-for-a-new-class\n")
+    again = restarted(server, tmp_path)
+    try:
+        reports.wait(lambda: len(reports.news) == before + 2)
+        time.sleep(1.0)  # it goes on trying
+        assert "closed the connection" in reports.news[before]
+        assert "does not know the token" in reports.news[before + 1]
+        assert len(reports.news) == before + 2
+    finally:
+        again.end()
 
 
 def test_its_threads_turn_though_nothing_happens(engine: FailoverEngine, reports: Reports) -> None:

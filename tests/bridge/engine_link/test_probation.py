@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from bridge.engine_link.probation import FEW, MANY, STEADY_NS, Probation
+from bridge.engine_link.probation import (
+    FEW,
+    FIRST_PAUSE_NS,
+    LONGEST_PAUSE_NS,
+    MANY,
+    STEADY_NS,
+    Probation,
+)
 
 
 def passes(probation: Probation, now_ns: int) -> int:
@@ -38,7 +45,18 @@ def test_one_that_was_well_for_long_is_trusted_as_at_first() -> None:
     assert passes(probation, 0) == FEW
 
 
-def test_failing_while_unwell_changes_nothing() -> None:
+def test_a_server_that_goes_on_failing_is_asked_less_and_less() -> None:
+    probation, pauses = Probation(), []
+    passes(probation, 0)
+    for _ in range(6):
+        probation.failed(0)
+        pauses.append(probation.pause_ns)
+    assert pauses == [min(FIRST_PAUSE_NS << i, LONGEST_PAUSE_NS) for i in range(6)]
+    probation.passed(5, 0)
+    assert probation.pause_ns == FIRST_PAUSE_NS
+
+
+def test_failing_while_unwell_asks_for_no_more_answers() -> None:
     probation = Probation()
     for _ in range(5):
         probation.failed(0)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.engine_server.batcher import Batcher, OverError
+from bridge.engine_server.costs import BELIEVED_NS
 from engine.requests.request import PlanRequest, SampleSettings
 
 ONE = PlanRequest(0, 0, 96, (), ())
@@ -18,17 +19,21 @@ OTHER_SEED = replace(ONE, settings=SampleSettings(seed=9))
 
 
 class Engine:
-    """One computation costs 100, however many are in it. batches: the ids of each."""
+    """One computation costs 100, however many are in it, and `each_ns` for each.
 
-    def __init__(self) -> None:
+    batches: the ids of each.
+    """
+
+    def __init__(self, each_ns: int = 0) -> None:
         self.now_ns = 0
+        self.each_ns = each_ns
         self.batches: list[list[int]] = []
 
     async def compute(self, requests: list[PlanRequest]) -> list[bytes]:
         self.batches.append([request.id for request in requests])
         for _ in range(10):  # others come meanwhile
             await asyncio.sleep(0)
-        self.now_ns += 100
+        self.now_ns += 100 + self.each_ns * len(requests)
         return [str(request.id).encode() for request in requests]
 
 
@@ -135,3 +140,44 @@ def test_nothing_is_kept_of_requests_that_were_answered(players: int) -> None:
         return len(batcher._waiting)
 
     assert asyncio.run(run()) == 0
+
+
+def test_a_batch_is_no_larger_than_can_be_made_in_the_time_of_all_in_it() -> None:
+    """Eight take 500. Who has 450 gets a batch of seven; for the eighth there is no time left."""
+    engine = Engine(each_ns=50)
+
+    async def run() -> list[bytes | BaseException]:
+        batcher = Batcher(engine.compute, 8, lambda: engine.now_ns)
+        numbered = [replace(ONE, id=i) for i in range(8)]
+        await asyncio.gather(*(batcher.ask(request, 10_000) for request in numbered))
+        return await asyncio.gather(
+            *(batcher.ask(request, 450) for request in numbered), return_exceptions=True
+        )
+
+    answers = asyncio.run(run())
+    assert engine.batches == [list(range(8)), list(range(7))]
+    assert [type(answer) for answer in answers] == [bytes] * 7 + [OverError]
+
+
+def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_the_others_nothing() -> None:
+    """A player whose loop takes longer than they wait, among others; tried again after a while."""
+    engine = Engine()
+
+    async def compute(requests: list[PlanRequest]) -> list[bytes]:
+        engine.now_ns += 900 * (requests[0].settings.steps == 2)
+        return await engine.compute(requests)
+
+    async def run() -> None:
+        batcher = Batcher(compute, 8, lambda: engine.now_ns)
+        assert await batcher.ask(FEW_CALLS, 400) == b"0"  # nobody knew
+        for _ in range(5):
+            slow, quick = await asyncio.gather(
+                batcher.ask(FEW_CALLS, 400), batcher.ask(ONE, 400), return_exceptions=True
+            )
+            assert isinstance(slow, OverError)
+            assert quick == b"0"
+        engine.now_ns += BELIEVED_NS
+        assert await batcher.ask(FEW_CALLS, 400) == b"0"
+
+    asyncio.run(run())
+    assert engine.now_ns == BELIEVED_NS + 2 * 1000 + 5 * 100

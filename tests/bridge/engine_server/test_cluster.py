@@ -8,15 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from bridge.bench.cluster import saturated, stats
-from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork
+from bridge.bench.shaky_network import WEATHERS, NetworkInThread, ShakyNetwork, Weather
 from bridge.client.engine_server import ServerProcess
 from bridge.client.peers import OscPeer
 from bridge.client.rig import DaemonProcess, wait_for
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(
         tmp_path_factory.mktemp("server"),
         *("--preset", "fixture", "--delay-ms", str(1000 * DELAY_S), "--batch", str(PLAYERS)),
-        *("--name", near_address(1), "--name", near_address(2)),
+        *(word for number in (1, 2, 3) for word in ("--name", near_address(number))),
         listen="0.0.0.0:0",
     ) as running:
         yield running
@@ -58,7 +58,7 @@ def test_only_the_gateway_can_be_reached_and_everything_else_is_on_loopback(
 
 
 def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:
-    async def play() -> None:
+    async def ask_once() -> None:
         async with player(server) as connection:
             await answer(connection)
             await connection.send(pack_ask(replace(REQUEST, id=3), FIXTURE_DIGEST, 10**9))
@@ -68,7 +68,7 @@ def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:
             assert (kind, head["id"], head["batch"]) == (PLAN, 3, 1)
             assert unpack_plan(head, numbers).notes == FixtureGenerator().plan(REQUEST).notes
 
-    asyncio.run(play())
+    asyncio.run(ask_once())
 
 
 def test_eight_players_share_batches_at_twice_the_rate_of_one_by_one(
@@ -85,6 +85,48 @@ def no_midi_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A daemon on a machine of its own, as far as it can tell, and who asks it for music."""
+
+    osc: OscPeer
+    daemon: DaemonProcess
+
+    def play(self, beat: int) -> None:
+        self.osc.send("/diffuse/note", 60 + 2 * (beat % 5), 90)
+
+
+def band(
+    stack: ExitStack, server: ServerProcess, number: int, network: ShakyNetwork | None = None
+) -> tuple[Band, NetworkInThread | None]:
+    """A namespace with a daemon that plays through `network`."""
+    there = stack.enter_context(namespace(number))
+    running = None
+    if network is not None:
+        running = stack.enter_context(NetworkInThread(network, there.near))
+    osc = there.inside(OscPeer)
+    stack.callback(osc.close)
+    address = server.address_at(there.near, server.port if running is None else running.port)
+    arguments = (
+        *("--preset", "fixture", "--tempo", "120", "--no-log", "--engine", address.url),
+        *("--engine-token-file", str(server.folder / "token")),
+        *("--engine-ca", str(server.folder / "certificate.pem")),
+    )
+    daemon = stack.enter_context(
+        DaemonProcess(*arguments, reply_port=osc.port, prefix=there.prefix)
+    )
+    osc.to_port = daemon.osc_port
+    return Band(osc, daemon), running
+
+
+def play(bands: Sequence[Band], beats: int) -> None:
+    """A note a beat, at 120 bpm."""
+    for beat in range(beats):
+        for each in bands:
+            each.play(beat)
+        time.sleep(0.5)
+
+
 @pytest.mark.real_time
 def test_two_daemons_on_two_machines_play_through_one_server(
     server: ServerProcess, no_midi_system: None
@@ -92,40 +134,48 @@ def test_two_daemons_on_two_machines_play_through_one_server(
     """Namespaces with a cable each; the second one's is 50 ms long."""
     with ExitStack() as stack:
         slow = ShakyNetwork("127.0.0.1", server.port, WEATHERS["delay"], seed=2)
-        bands = []
-        for number, network in ((1, None), (2, slow)):
-            there = stack.enter_context(namespace(number))
-            port = server.port
-            if network is not None:
-                port = stack.enter_context(NetworkInThread(network, there.near)).port
-            osc = there.inside(OscPeer)
-            stack.callback(osc.close)
-            address = server.address_at(there.near, port)
-            arguments = (
-                *("--preset", "fixture", "--tempo", "120", "--no-log", "--engine", address.url),
-                *("--engine-token-file", str(server.folder / "token")),
-                *("--engine-ca", str(server.folder / "certificate.pem")),
-            )
-            daemon = stack.enter_context(
-                DaemonProcess(*arguments, reply_port=osc.port, prefix=there.prefix)
-            )
-            osc.to_port = daemon.osc_port
-            bands.append((osc, daemon))
+        bands = [band(stack, server, 1)[0], band(stack, server, 2, slow)[0]]
         wait_for(lambda: stats(server.address).get("players") == 2, 10, "both players")
         time.sleep(2.0)  # probes are answered
         asked = stats(server.address)["asked"]
-        for beat in range(11):
-            for osc, _ in bands:
-                osc.send("/diffuse/note", 60 + 2 * (beat % 5), 90)
-            time.sleep(0.5)
-        for osc, daemon in bands:
-            figures = osc.stats()
+        play(bands, 11)
+        for each in bands:
+            figures = each.osc.stats()
             assert figures["fresh"] >= 5
             assert (figures["rest"], figures["late"], figures["late_notes"]) == (0, 0, 0)
-            told = daemon.errors
-            assert figures["plan_p50_ms"] > 1000 * DELAY_S, told  # from the server: 7 ms at home
-            assert daemon.end() == 0
+            said = each.daemon.errors
+            assert figures["plan_p50_ms"] > 1000 * DELAY_S, said  # from the server: 7 ms at home
+            assert each.daemon.end() == 0
         assert stats(server.address)["asked"] >= asked + 12
+
+
+@pytest.mark.real_time
+def test_a_cut_of_5_s_costs_three_daemons_no_beat(
+    server: ServerProcess, no_midi_system: None
+) -> None:
+    """The laptops' own engines play meanwhile; loss and return are reported once each."""
+    with ExitStack() as stack:
+        networks = [ShakyNetwork("127.0.0.1", server.port, Weather()) for _ in range(3)]
+        bands, running = zip(
+            *(band(stack, server, n, each) for n, each in enumerate(networks, 1)), strict=True
+        )
+        wait_for(lambda: stats(server.address).get("players") == 3, 10, "three players")
+        time.sleep(2.0)  # probes are answered
+        play(bands, 6)
+        before = [each.osc.stats() for each in bands]
+        for one, network in zip(running, networks, strict=True):
+            assert one is not None
+            one.do(network.cut, 5.0)
+        play(bands, 18)
+        for each, earlier in zip(bands, before, strict=True):
+            figures = each.osc.stats()
+            assert figures["fresh"] - earlier["fresh"] >= 16
+            for name in ("rest", "stale", "late", "late_notes"):
+                assert figures[name] == earlier[name], name
+            said = each.daemon.errors + "\n".join(each.daemon.out)
+            assert said.count("fixture on this machine plays") == 1, said
+            assert said.count("plays from now on") == 1, said
+            assert each.daemon.end() == 0
 
 
 def test_a_killed_replica_comes_back(server: ServerProcess) -> None:

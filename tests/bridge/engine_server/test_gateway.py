@@ -139,6 +139,73 @@ def test_no_more_players_than_agreed(tmp_path: Path) -> None:
             played(server, another)
 
 
+def test_no_more_players_than_agreed_though_all_come_at_once(tmp_path: Path) -> None:
+    async def comes(server: RunningGateway) -> bool:
+        try:
+            async with player(server) as connection:
+                await answer(connection)
+                await asyncio.sleep(0.5)
+                return True
+        except (InvalidStatus, ConnectionClosed):
+            return False
+
+    async def all_come(server: RunningGateway) -> list[bool]:
+        return await asyncio.gather(*(comes(server) for _ in range(24)))
+
+    with gateway(tmp_path, players=8) as server:
+        assert sum(asyncio.run(all_come(server))) == 8
+
+
+def test_a_class_of_64_that_connects_at_once_is_served(tmp_path: Path) -> None:
+    async def plays(server: RunningGateway, number: int) -> int:
+        async with player(server, open_timeout=3.0) as connection:  # as the daemon has it
+            await answer(connection)
+            await connection.send(ask(number))
+            return int((await answer(connection))[1]["id"])
+
+    async def all_play(server: RunningGateway) -> list[int]:
+        return await asyncio.gather(*(plays(server, number) for number in range(64)))
+
+    with gateway(tmp_path, players=64) as server:
+        assert asyncio.run(all_play(server)) == list(range(64))
+
+
+def test_who_connects_and_says_nothing_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.engine_server.gateway._OPEN_S", 0.3)
+    with (
+        gateway(tmp_path) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as silent,
+    ):
+        assert silent.recv(100) == b""
+
+
+def test_who_asks_and_never_reads_costs_the_others_nothing(server: RunningGateway) -> None:
+    """Whose answers pile up is asked no more of, and is let go of when their machine is silent."""
+
+    async def heavy(request: PlanRequest, left_ns: int) -> bytes:
+        return await sound(request, left_ns) + bytes(4 * 200_000 * (request.id == 1))
+
+    async def play(deaf: ClientConnection) -> int:
+        deaf.transport.pause_reading()
+        for _ in range(100):
+            await deaf.send(ask(1))
+            await asyncio.sleep(0.005)
+        async with player(server) as other:
+            await answer(other)
+            begun_s = time.monotonic()
+            for number in range(2, 12):
+                await other.send(ask(number))
+                assert (await answer(other))[1]["id"] == number
+            assert time.monotonic() - begun_s < 2.0
+        deaf.transport.abort()
+        return server.gateway.counts["asked"]
+
+    server.engine = heavy
+    assert played(server, play) < 10 + 60
+
+
 @pytest.mark.real_time
 def test_the_newest_of_a_player_replaces_what_waits_and_never_what_is_being_made(
     server: RunningGateway,

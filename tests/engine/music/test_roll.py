@@ -159,3 +159,19 @@ def test_bar_lines_are_where_the_phase_is_zero(
     every = np.arange(lines[0], lines[-1] + 1)
     phase, _ = meters.phase(every)
     assert lines == list(every[phase == 0])
+
+
+def test_notes_are_those_that_reading_step_by_step_finds() -> None:
+    """Cells without any order: struck while sounding, sustained out of nothing, to the end."""
+    rng = np.random.default_rng(3)
+    for steps in (0, 1, 2, 24):
+        for density in (0.1, 0.5, 0.9):
+            cells = rng.random((2, 2, 5, steps)) < density
+            found = roll_to_notes(PianoRoll(cells, PitchRange(60, 64), first_step=7))
+            expected = []
+            for voice, row, step in np.argwhere(cells[:, 0]):
+                end = step + 1
+                while end < steps and cells[voice, 1, row, end] and not cells[voice, 0, row, end]:
+                    end += 1
+                expected.append(Note(7 + int(step), 60 + int(row), int(end - step), int(voice)))
+            assert found == sorted(expected)
