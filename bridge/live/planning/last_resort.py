@@ -17,6 +17,8 @@ from engine.requests.request import SampleSettings
 
 _REPEATED_BARS = (2, 1)
 """So many bars are repeated, or fewer where there were not so many."""
+_FARTHEST_BARS = 16
+"""Where ours was silent, or held one note, for longer: the last bar that had notes, of so many."""
 _CLASHES = (1, 11)
 """Semitones, modulo the octave, that no repeated note may have to the melody."""
 _HELD_STEPS = 16 * STEPS_PER_BEAT
@@ -52,7 +54,7 @@ def repeated(
 def _bars_back(first_step: int, turn: Turn, song: SongMemory, bars: BeatLines) -> Iterator[int]:
     """Yield how many steps ago the bars began that are repeated, if there were any notes then."""
     line = bars.bar(first_step)[0]
-    for count in _REPEATED_BARS:
+    for count in (*_REPEATED_BARS, *range(_REPEATED_BARS[0] + 1, _FARTHEST_BARS + 1)):
         back = line - bars.plus(line, -count)
         if _reply(line - back, bars.plus(line, 1 - count), 0, turn, song):
             yield back

@@ -75,12 +75,13 @@ class PlanBook:
     """Requests out, answers in, onsets committed once. Owner: the transport thread.
 
     committed_to: every onset before this output step is decided for good. out_of_plans: the reply
-    has gone beyond the last plan, and plays what `spare` gave.
+    has gone beyond the last plan, and plays what `spare` gave. begun_at: the output step from
+    which on plans are made, since a start or a jump.
     """
 
     def __init__(self, timing: EngineTiming) -> None:
         """Begin empty. timing: of the engine that is asked; each answer is measured."""
-        self.committed_to = 0
+        self.committed_to = self.begun_at = 0
         self.out_of_plans = False
         self.in_force: Answer | None = None
         self.outstanding: Ask | None = None
@@ -90,7 +91,7 @@ class PlanBook:
 
     def reset(self, to_step: int) -> None:
         """Forget plans and open requests: their answers will not be used. Go on at `to_step`."""
-        self.committed_to = to_step
+        self.committed_to = self.begun_at = to_step
         self.in_force = None
         self._asks.clear()
         self.outstanding = None
@@ -98,6 +99,7 @@ class PlanBook:
     def rebase(self, by_steps: int, to_step: int) -> None:
         """Renumber: the same place of a loop is `by_steps` on; plans and requests hold."""
         self.committed_to = to_step
+        self.begun_at += by_steps
         if self.in_force is not None:
             plan = self.in_force
             self.in_force = replace(

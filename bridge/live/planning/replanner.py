@@ -27,6 +27,8 @@ from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings
 
 _SIXTEENTH = STEPS_PER_BEAT // 4
+_PLANNED_WITHIN_STEPS = 4 * STEPS_PER_BEAT
+"""So soon after a jump there is a plan, where the engine is well."""
 NEVER = 1 << 60
 _UNKNOWN_LEAD_STEPS = 4 * STEPS_PER_BEAT
 
@@ -208,9 +210,16 @@ class Replanner:
         return replace(request, chords=tuple(moved))
 
     def spare(self, first: int, stop: int, turn: Turn) -> list[Note]:
-        """Return what a reply plays between two steps that has run out of plans."""
+        """Return what a reply plays between two steps that no plan reaches."""
+        if self._plan_book.in_force is None and not self._overdue(first, turn):
+            return []
         settings = self._settings(1)
         return repeated(first, stop, turn, self._song, self._bars, settings)
+
+    def _overdue(self, step: int, turn: Turn) -> bool:
+        """Say whether there would be a plan by now, were all well: not right after a jump."""
+        since = max(self._plan_book.begun_at, turn.start_step)
+        return not self.engine_up or step >= since + _PLANNED_WITHIN_STEPS
 
     def say_out_of_plans(self) -> list[Effect]:
         """Say that the reply has run out of plans: once, until there is one again."""

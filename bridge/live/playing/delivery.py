@@ -39,7 +39,7 @@ class Delivery:
         tally: BeatTally,
         spare: Callable[[int, int, Turn], Sequence[Note]] = lambda first, stop, turn: (),
     ) -> None:
-        """spare: what to play between two steps when the last plan is over."""
+        """spare: what to play between two steps where no plan reaches."""
         self.frozen = False
         self.filled: set[int] = set()
         self.next_line = 0
@@ -111,7 +111,7 @@ class Delivery:
             self._tally.covered(beat, Origin.PLAN, plan.decided_step)
             return plan.onsets(start, stop)
         memory: Sequence[Note] = self._memory(start, stop, turn)
-        if not memory and not replayed and self._plan_book.in_force is not None:
+        if not memory and not replayed:
             memory = self._spare(start, stop, turn)
             self._plan_book.out_of_plans |= bool(memory)
         origin = Origin.MEMORY if memory else Origin.NOTHING

@@ -234,6 +234,23 @@ def test_dead_engine_the_plan_in_hand_goes_on() -> None:
     assert 12.0 < when < 17.0
 
 
+@pytest.mark.parametrize(("state", "rests"), [("down", 0), ("ready", 4)])
+def test_dead_engine_after_a_jump_the_last_bars_are_played_again(state: str, rests: int) -> None:
+    """Plans are forgotten, what was played is not. An engine that is there has a bar's time."""
+
+    def delay(request: PlanRequest) -> int | None:
+        return None if live.now_ns > 8 * S else 50 * MS
+
+    live = rig(delay_ns=delay).add(clock(64)).add(melody(64))
+    four_beats_on = MidiIn(10 * S - 5 * MS, (0xF2, 4 * 24, 0))
+    live.add([EngineState(9 * S, state), four_beats_on]).run(30 * S)
+    assert live.counts.get("rest", 0) == rests
+    assert live.counts.keys() == {"fresh", "stale", *(["rest"] if rests else [])}
+    assert max(when for when, _ in live.ons) >= 29.0
+    told = [text for _, (_, text) in live.osc("out/error")]
+    assert told == ["no plan in time: the last bars are played again"]
+
+
 def test_restarted_engine_takes_over_at_once() -> None:
     def delay(request: object) -> int | None:
         return None if 8 * S < live.now_ns < 11 * S else 50 * MS

@@ -50,6 +50,31 @@ def test_where_there_was_only_one_bar_that_is_played_again() -> None:
     assert pitches(song(), 2 * BAR, 3 * BAR) == []
 
 
+@pytest.mark.parametrize("ago", [3, 4, 16])
+def test_after_bars_without_notes_the_last_that_had_some_is_played_again(ago: int) -> None:
+    """A plan may leave bars, or hold one note for them; from its end on that is no answer."""
+    memory = song((0, 48), (BEAT, 52), (2 * BEAT, 55))
+    here = ago * BAR
+    assert pitches(memory, here, here + BEAT) == [(here, 48)]
+    assert pitches(memory, here + 2 * BEAT, here + 3 * BEAT) == [(here + 2 * BEAT, 55)]
+
+
+def test_after_a_note_that_was_held_for_bars_the_bar_it_began_in_is_played_again() -> None:
+    memory = song((BEAT, 52))
+    memory.reply.add(RememberedNote(0, 4 * BAR, 48, 80, ACCOMPANIMENT))
+    found = repeated(
+        4 * BAR, 5 * BAR, Turn(0), memory, BeatLines(MeterMap()), SampleSettings(low=0, high=127)
+    )
+    assert [(note.onset_step, note.pitch) for note in found] == [
+        (4 * BAR, 48),
+        (4 * BAR + BEAT, 52),
+    ]
+
+
+def test_what_lies_farther_back_is_forgotten() -> None:
+    assert pitches(song((0, 48)), 17 * BAR, 18 * BAR) == []
+
+
 def test_a_beat_that_was_silent_is_filled_with_the_one_before() -> None:
     """The reply began on the second beat of its only bar: that hole is not played again."""
     memory = song((BEAT, 50), (2 * BEAT, 53), (3 * BEAT, 55))

@@ -242,3 +242,25 @@ def test_a_trigger_shows_what_was_played_there_unless_it_is_to_be_new(
     request = rig.replanner.trigger(0, BAR, 5 * BAR, None)
     assert len(request.notes) == notes
     assert len(request.known) == (4 if mode == "infill" else 0)
+
+
+def test_what_was_played_is_played_again_where_a_plan_is_missing() -> None:
+    """There was one; or the engine is gone; or it had a bar's time since the jump or the turn."""
+    rig, turn = Rig(), Turn(0)
+    rig.policy.turn = turn
+    for beat in range(8):
+        rig.song.reply.add(RememberedNote(24 * beat, 24 * beat + 24, 60, 80, 1))
+
+    def again(first: int, turn: Turn = turn) -> list[int]:
+        return [note.onset_step for note in rig.replanner.spare(first, first + 24, turn)]
+
+    rig.replanner.forget(2 * BAR)
+    assert again(3 * BAR - 1) == []
+    assert again(3 * BAR) == [3 * BAR]
+    assert again(3 * BAR, Turn(2 * BAR + 1)) == []
+    rig.replanner.engine("down")
+    assert again(2 * BAR) == [2 * BAR]
+    rig.replanner.engine("ready")
+    assert again(2 * BAR) == []
+    rig.answer(rig.ask(2 * BAR, 2 * BAR))
+    assert again(2 * BAR) == [2 * BAR]
