@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from bridge.bench.stalls import StallMeter
 from tests.steady import MOST_TRIES, Watch, least, took_s
@@ -51,3 +52,7 @@ def test_those_in_real_time_are_watched_and_may_be_tried_again(
 ) -> None:
     assert request.getfixturevalue("meter").pids
     assert request.node.get_closest_marker("flaky").kwargs["reruns"] == 2
+
+
+def test_no_input_of_hypothesis_is_timed() -> None:
+    assert settings().deadline is None
