@@ -51,7 +51,7 @@ def train_system(
     )
 
 
-_PRESETS = ("default", "paper", "atassi", "savkin", "signorelli", "kumawat")
+_PRESETS = ("default", "paper", "atassi", "savkin", "ziko-munim", "signorelli", "kumawat")
 _COLUMNS = (
     ("F1", "note_f1"),
     ("mean x", "mean_ratio"),

@@ -57,10 +57,14 @@ def orphans(image: Image) -> Image:
 
 
 def begun(image: Image) -> Image:
-    """Return the image with an onset wherever a sustain begins without one."""
-    alone = orphans(image)
-    onset, sustain = image[..., ONSET, :, :] | alone, image[..., SUSTAIN, :, :] & ~alone
-    return np.stack([onset, sustain], axis=-3)
+    """Return the image with no sustain alone: a hole of one column in a note is filled, and what
+    still has no onset begins where it sounds first."""
+    onset, sustain = image[..., ONSET, :, :], image[..., SUSTAIN, :, :]
+    sounds, holes = onset | sustain, np.zeros_like(onset)
+    holes[..., 1:-1] = ~sounds[..., 1:-1] & sounds[..., :-2] & sustain[..., 2:] & ~onset[..., 2:]
+    filled = np.stack([onset, sustain | holes], axis=-3)
+    alone = orphans(filled)
+    return np.stack([onset | alone, filled[..., SUSTAIN, :, :] & ~alone], axis=-3)
 
 
 def encode(roll: PianoRoll) -> tuple[Image, Lost]:

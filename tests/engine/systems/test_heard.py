@@ -35,6 +35,7 @@ TASKS: dict[str, tuple[Callable[[PianoRoll], Mask], float]] = {
 FAMILIES = {
     "atassi": "paper-unet",
     "savkin": "savkin",
+    "ziko-munim": "ziko-munim",
     "signorelli": "signorelli",
     "kumawat": "kumawat",
 }

@@ -57,3 +57,17 @@ def test_a_sustain_without_its_onset_is_found_and_can_begin_there() -> None:
     begins = image.begun(alone)
     assert not image.orphans(begins).any()
     assert roll_to_notes(image.decode(begins)) == [Note(9, 61, 6, LEAD)]
+
+
+def test_a_hole_of_one_column_is_filled_and_a_longer_one_begins_a_note() -> None:
+    holed = np.zeros((2, 2, 88, 16), np.bool_)
+    holed[0, ONSET, 40, 1] = True
+    holed[0, SUSTAIN, 40, [2, 4, 5, 8, 9]] = True
+    whole = roll_to_notes(image.decode(image.begun(holed)))
+    assert whole == [Note(3, 61, 15, LEAD), Note(24, 61, 6, LEAD)]
+
+
+def test_an_image_of_notes_has_nothing_to_begin() -> None:
+    notes = [Note(0, 60, 24, LEAD), Note(24, 60, 24, LEAD), Note(6, 64, 3, ACCOMPANIMENT)]
+    drawn, _ = image.encode(notes_to_roll(notes, 0, 48))
+    assert np.array_equal(image.begun(drawn), drawn)
