@@ -284,6 +284,21 @@ def test_a_command_wakes_the_thread(make_rig: MakeRig) -> None:
     rig.transport.stop()
 
 
+def test_garbage_is_collected_where_there_is_room_and_now_and_then_all_of_it(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(lambda _: [])
+    found: list[int] = []
+    monkeypatch.setattr("bridge.runtime.transport_thread.gc.collect", found.append)
+    for _ in range(16):
+        rig.clock.advance(20_000_000_000)
+        now_ns = rig.clock.now_ns()
+        rig.transport._collect(now_ns + 8_000_000)  # a note is too near
+        rig.transport._collect(now_ns + 8_000_001)
+        rig.transport._collect(None)  # just done
+    assert found == [1] * 14 + [2] + [1]
+
+
 def test_a_flood_does_not_hold_up_time(make_rig: MakeRig) -> None:
     rig = make_rig(lambda _: [])
     for number in range(1000):
