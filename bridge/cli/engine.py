@@ -171,11 +171,8 @@ def train(
     with joined(chosen) as processes:
         packed = _packed(data, out, corpora, processes)
         if options["family"] in SYSTEM_NAMES:
-            if processes.count > 1:
-                raise click.UsageError(
-                    f"{options['family']} trains in one process, not by torchrun"
-                )
-            train_system(packed, out, _sizes(sizes), _progress, options | {"device": device})
+            wanted = options | {"device": device}
+            train_system(packed, out, _sizes(sizes), _progress, wanted, processes)
             return
         settings = TrainSettings(
             packed, out, sizes=_sizes(sizes), device=processes.device(chosen), **options

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from bridge.cli.data import PATH, checkpoint_in, device_option, json_option, pac
 if TYPE_CHECKING:
     from engine.evaluation.systems import Entry
     from engine.music.roll import Note
+    from engine.training.processes import Processes
     from engine.training.train_settings import Progress
 
 _OURS = ("family", "minutes", "steps", "batch", "seed", "save_every", "threads")
@@ -27,9 +28,17 @@ Bar = Callable[[], AbstractContextManager[Callable[["Progress", float], None]]]
 
 
 def train_system(
-    data: Path, out: Path, sizes: dict[str, int], bar: Bar, options: dict[str, Any]
+    data: Path,
+    out: Path,
+    sizes: dict[str, int],
+    bar: Bar,
+    options: dict[str, Any],
+    processes: Processes,
 ) -> None:
-    """Train or resume. Raises CheckpointError or PackError; Ctrl-C saves and exits with 130."""
+    """Train or resume, shared out among `processes`; Ctrl-C saves and exits with 130.
+
+    Raises CheckpointError or PackError.
+    """
     from engine.model.export import pick_device
     from engine.systems.train import SystemTrainSettings
     from engine.systems.train import train_system as run_training
@@ -38,17 +47,24 @@ def train_system(
     chosen = str(pick_device(options["device"]))
     if options["start_from"] is not None or options["compiled"]:
         raise click.UsageError(f"--start-from and --compile are not for {options['family']}")
-    settings = SystemTrainSettings(data, out, sizes=sizes, device=chosen, **ours)
-    with bar() as report:
+    device = processes.device(chosen)
+    settings = SystemTrainSettings(data, out, sizes=sizes, device=device, **ours)
+    with bar() if processes.first else nullcontext(_nothing) as report:
         try:
-            run = run_training(settings, report)
+            run = run_training(settings, report, processes)
         except KeyboardInterrupt:
             click.echo("\nstopped and saved; the same command goes on from here", err=True)
             sys.exit(130)
+    if not processes.first:
+        return
     click.echo(
         f"{run.path}: {run.progress.step} steps, valid loss {run.progress.valid:.4f}\n"
         f"next: midi-diffuse export {out} -o MODEL.pt --name NAME"
     )
+
+
+def _nothing(progress: Progress, share: float) -> None:
+    """Report nothing: what the processes beside the first one do."""
 
 
 _PRESETS = ("default", "paper", "atassi", "savkin", "ziko-munim", "signorelli", "kumawat")

@@ -21,9 +21,11 @@ import torch
 from torch import nn
 
 from engine.model import checkpoint
+from engine.systems.common.draws import Draws
 from engine.systems.registry import system_of
 from engine.training.clocked_run import autocast
 from engine.training.dataset import load_pack
+from engine.training.processes import Processes
 from engine.training.train_settings import Progress
 
 _WARM_UP = 100
@@ -60,7 +62,10 @@ _Report = Callable[[Progress, float], None]
 class SystemRun:
     """A run in memory."""
 
-    def __init__(self, settings: SystemTrainSettings) -> None:
+    def __init__(self, settings: SystemTrainSettings, processes: Processes | None = None) -> None:
+        """Prepare a run. processes: those that share it, and which this is; alone without."""
+        self.processes = processes or Processes()
+        self.processes.require_windows(settings.batch)
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -108,7 +113,9 @@ class SystemRun:
         self.progress, self.facts = Progress(**state["progress"]), state["facts"]
 
     def save(self) -> None:
-        """Save all that a resumed run or an export needs."""
+        """Save all that a resumed run or an export needs; the first process alone does."""
+        if not self.processes.first:
+            return
         stored = asdict(self.settings)
         state: dict[str, object] = {
             "format": checkpoint.FORMAT,
@@ -126,24 +133,29 @@ class SystemRun:
 
     def step(self) -> float:
         """Take one step; what is drawn follows from (seed, step), so that a resumed run is the
-        same."""
+        same. All processes draw the same and work on their own rows of it."""
+        processes, size = self.processes, self.settings.batch
         number = self.settings.seed * _MIXED_SEED + self.progress.step
+        rows = processes.rows(size)
+        drawn = self.music.batch(size, np.random.default_rng(number))
+        batch = tuple(part[rows].to(self.device) for part in drawn)
         generator = torch.Generator().manual_seed(number)
-        drawn = self.music.batch(self.settings.batch, np.random.default_rng(number))
-        batch = tuple(part.to(self.device) for part in drawn)
+        draws = Draws(generator, rows, size, processes.together)
         if self.system.settle is not None:
             self.system.settle(self.network, self.averaged, self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * min(1.0, (self.progress.step + 1) / _WARM_UP)
         with autocast(self.device):
-            loss = self.system.loss(self.network, batch, generator, self.progress.step)
+            loss, weight = self.system.loss(self.network, batch, draws, self.progress.step)
+        loss_sum, weights = processes.sums(loss.detach() * weight, weight, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * (weight / weights)).backward()  # type: ignore[no-untyped-call]
+        processes.sum_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.progress.step += 1
         self._average()
-        return float(loss.detach())
+        return loss_sum / weights
 
     def _average(self) -> None:
         keep = min(self.settings.ema, (1 + self.progress.step) / (10 + self.progress.step))
@@ -155,18 +167,18 @@ class SystemRun:
 
     def validate(self) -> None:
         """Loss of the averaged network; the same held-out windows and noise every time."""
-        generator, losses = torch.Generator().manual_seed(1), []
+        draws, losses = Draws(torch.Generator().manual_seed(1)), []
         rng = np.random.default_rng(1)
         with torch.no_grad():
             for _ in range(max(self.settings.valid_windows // 16, 1)):
                 batch = tuple(part.to(self.device) for part in self.held_out.batch(16, rng))
-                loss = self.system.loss(self.averaged, batch, generator, self.progress.step)
-                losses.append(float(loss))
+                loss = self.system.loss(self.averaged, batch, draws, self.progress.step)
+                losses.append(float(loss.value))
         self.progress.valid = float(np.mean(losses))
 
     def listen(self) -> None:
         """Log what the system says of its own samples, a line each in `listened.jsonl`."""
-        if self.system.listen is None:
+        if self.system.listen is None or not self.processes.first:
             return
         found = self.system.listen(self.averaged, self.held_out, self.progress.step)
         line = json.dumps({"step": self.progress.step, "loss": self.progress.loss, **found})
@@ -174,9 +186,14 @@ class SystemRun:
             file.write(f"{line}\n")
 
 
-def train_system(settings: SystemTrainSettings, report: _Report) -> SystemRun:
-    """Run (or resume) to the end; `report(progress, share_done)` is called after every step."""
-    run = SystemRun(settings)
+def train_system(
+    settings: SystemTrainSettings, report: _Report, processes: Processes | None = None
+) -> SystemRun:
+    """Run (or resume) to the end; `report(progress, share_done)` is called after every step.
+
+    processes: among which the run is shared out (`engine.training.processes.joined`).
+    """
+    run = SystemRun(settings, processes)
     checkpoint.make_folder(settings.out)
     run.resume()
     try:
@@ -197,7 +214,9 @@ def _one_step(run: SystemRun) -> None:
     started = time.process_time()
     loss = run.step()
     progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
-    progress.elapsed_s += time.process_time() - started
+    # All go by the first one's clock, so that they end at the same step.
+    took_s = time.process_time() - started if run.processes.first else 0.0
+    progress.elapsed_s += run.processes.sums(took_s, device=run.device)[0]
     if progress.step % settings.save_every == 0:
         run.save()
     if settings.listen_every and progress.step % settings.listen_every == 0:

@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from engine.model.checkpoint import CheckpointError
+
 
 @dataclass(frozen=True, slots=True)
 class Processes:
@@ -56,6 +58,32 @@ class Processes:
         if self.count == 1:
             return network
         return nn.parallel.DistributedDataParallel(network)
+
+    def require_windows(self, batch: int) -> None:
+        """Raise CheckpointError where a batch has no window for some of us."""
+        if batch < self.count:
+            raise CheckpointError(
+                f"batches of {batch} leave some of {self.count} processes without a window; "
+                f"give --batch {self.count} or more"
+            )
+
+    def together(self, numbers: Tensor) -> Tensor:
+        """Return a tensor summed over all processes."""
+        if self.count > 1:
+            dist.all_reduce(numbers)
+        return numbers
+
+    def sum_gradients(self, network: nn.Module) -> None:
+        """Sum each gradient over all processes: for networks that are not called as a whole, which
+        DistributedDataParallel would want."""
+        if self.count > 1:
+            found = [each.grad for each in network.parameters() if each.grad is not None]
+            flat = torch.cat([each.flatten() for each in found])
+            dist.all_reduce(flat)
+            for each, summed in zip(
+                found, torch.split(flat, [g.numel() for g in found]), strict=True
+            ):
+                each.copy_(summed.view_as(each))
 
     def sums(self, *numbers: Tensor | float, device: torch.device) -> list[float]:
         """Return each number summed over all processes."""

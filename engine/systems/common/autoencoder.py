@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.music.grid import PIANO
+from engine.systems.common.draws import Draws, Mean
 from engine.systems.common.standard import Standard
 
 SIZE = 8
@@ -82,16 +83,16 @@ class Coder(nn.Module):
         return out
 
 
-def coder_loss(coder: Coder, image: Tensor, generator: torch.Generator) -> Tensor:
+def coder_loss(coder: Coder, image: Tensor, draws: Draws) -> Mean:
     """Cross-entropy of the cells of an image that went through its code, per place; the coder's
     moments follow."""
     numbers = coder.numbers(image)
-    coder.standard.note(numbers, _RENEWED)
+    coder.standard.note(numbers, _RENEWED, draws.together)
     code: Tensor = coder.standard(numbers)
-    noise = torch.randn(code.shape, generator=generator).to(code.device)
-    logits = coder.decode(code + _NOISE * noise)
+    logits = coder.decode(code + _NOISE * draws.normal(code))
     weight = 1.0 + (_RARE - 1.0) * image
     cells: Tensor = F.binary_cross_entropy_with_logits(
         logits, image, weight=weight, reduction="sum"
     )
-    return cells / (code.shape[0] * code.shape[2] * code.shape[3])
+    places = code.shape[0] * code.shape[2] * code.shape[3]
+    return Mean(cells / places, places)

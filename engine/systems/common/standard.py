@@ -6,6 +6,8 @@ the levels that a network learns and a loop visits (Rombach et al. 2022 scale th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -29,12 +31,19 @@ class Standard(nn.Module):
         """Return the numbers that `forward` would give x for."""
         return x * _along(self.spread, x) + _along(self.mean, x)
 
-    def note(self, x: Tensor, share: float) -> None:
-        """Let the moments of x replace that share of the running ones."""
+    def note(self, x: Tensor, share: float, together: Callable[[Tensor], Tensor]) -> None:
+        """Let the moments of x replace that share of the running ones.
+
+        together: sums a tensor over all processes that share the batch out.
+        """
         axes = [axis for axis in range(x.dim()) if axis != 1]
-        spread, mean = torch.std_mean(x.detach().float(), dim=axes)
+        numbers = x.detach().float()
+        count = torch.full_like(self.mean, numbers.numel() / numbers.size(1))
+        count, total = together(torch.stack([count, numbers.sum(axes)]))
+        mean = total / count
+        squares = together((numbers - _along(mean, numbers)).pow(2).sum(axes))
         self.mean.lerp_(mean, share)
-        self.spread.lerp_(spread.clamp_min(1e-3), share)
+        self.spread.lerp_((squares / (count - 1.0)).sqrt().clamp_min(1e-3), share)
 
 
 def _along(moment: Tensor, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.music.roll import Cells, PianoRoll
 from engine.requests.request import FillRequest
+from engine.systems.common.draws import Draws, Mean
 from engine.systems.common.note_lists import Lost
 from engine.training.dataset import Pack
 
@@ -56,8 +57,8 @@ class Material(Protocol):
         ...
 
 
-Loss = Callable[[nn.Module, tuple[Tensor, ...], Any, int], Tensor]
-"""From network, batch, torch.Generator and the number of the step to the mean loss."""
+Loss = Callable[[nn.Module, tuple[Tensor, ...], Draws, int], Mean]
+"""From network, own rows of a batch, noise and the number of the step to the mean loss."""
 
 
 @dataclass(frozen=True, slots=True)

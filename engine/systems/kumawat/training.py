@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.systems.common.autoencoder import coder_loss
-from engine.systems.common.gaussian import diffuse, draw_levels, velocity
+from engine.systems.common.draws import Draws, Mean
+from engine.systems.common.gaussian import diffuse, velocity
 from engine.systems.common.images import Images
 from engine.systems.common.latents import codes_of
 from engine.systems.kumawat.network import LatentUnet, LatentUnetConfig
@@ -20,20 +21,19 @@ def material(pack: Pack, split: int, config: LatentUnetConfig) -> Images:
     return Images(pack, split, config.beats)
 
 
-def loss(
-    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
-) -> Tensor:
+def loss(network: nn.Module, batch: tuple[Tensor, ...], draws: Draws, step: int) -> Mean:
     """Return the coder's for the first `coder_steps`, then the mean squared error of v."""
     assert isinstance(network, LatentUnet)
     images = batch[0]
     if step < network.config.coder_steps:
-        return coder_loss(network.coder, images.flatten(0, 1), generator)
+        return coder_loss(network.coder, images.flatten(0, 1), draws)
     with torch.no_grad():
         x0 = codes_of(network.coder, images).flatten(1, 2)
-    level = draw_levels(len(x0), generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    level = draws.levels(len(x0)).to(x0.device)
+    noise = draws.normal(x0)
     guess: Tensor = network(diffuse(x0, level, noise), level)
-    return (guess - velocity(x0, level, noise)).pow(2).mean()
+    error = (guess - velocity(x0, level, noise)).pow(2)
+    return Mean(error.mean(), error.numel())
 
 
 def settle(network: Any, averaged: Any, step: int) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from engine.music.grid import PIANO, STEPS_PER_BEAT
 from engine.music.roll import Note
-from engine.systems.common.gaussian import Walk, diffuse, draw_levels, reverse, velocity
+from engine.systems.common.draws import Draws, Mean
+from engine.systems.common.gaussian import Walk, diffuse, reverse, velocity
 from engine.systems.common.music import Pieces, turn
 from engine.systems.savkin.codec import (
     SHIFT,
@@ -61,15 +62,14 @@ class Sequences:
         return np.pad(found, (0, self.length - len(found)), constant_values=SHIFT)
 
 
-def loss(
-    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
-) -> Tensor:
+def loss(network: nn.Module, batch: tuple[Tensor, ...], draws: Draws, step: int) -> Mean:
     """Return mean squared error of v."""
     (x0,) = batch
-    level = draw_levels(len(x0), generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    level = draws.levels(len(x0)).to(x0.device)
+    noise = draws.normal(x0)
     guess: Tensor = network(diffuse(x0, level, noise), level)
-    return (guess - velocity(x0, level, noise)).pow(2).mean()
+    error = (guess - velocity(x0, level, noise)).pow(2)
+    return Mean(error.mean(), error.numel())
 
 
 def pitch_classes(notes: list[Note]) -> NDArray[np.float64]:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from engine.music.grid import PIANO
 from engine.music.roll import Note
-from engine.systems.common.gaussian import diffuse, draw_levels, velocity
+from engine.systems.common.draws import Draws, Mean
+from engine.systems.common.gaussian import diffuse, velocity
 from engine.systems.common.music import Excerpt, Pieces, turn
 from engine.systems.signorelli.codec import (
     FURTHEST_BEATS,
@@ -73,19 +74,18 @@ def _notes(part: Excerpt) -> list[Note]:
     ]
 
 
-def loss(
-    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
-) -> Tensor:
+def loss(network: nn.Module, batch: tuple[Tensor, ...], draws: Draws, step: int) -> Mean:
     """Return mean squared error of v; the first `_FIRST` batches tell the triples' moments."""
     assert isinstance(network, CausalUnet)
     (triples,) = batch
     if step < _FIRST and network.training:
-        network.standard.note(triples, 1.0 / (step + 1))
+        network.standard.note(triples, 1.0 / (step + 1), draws.together)
     x0 = network.standard(triples)
-    level = draw_levels(len(x0), generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    level = draws.levels(len(x0)).to(x0.device)
+    noise = draws.normal(x0)
     guess: Tensor = network(diffuse(x0, level, noise), level)
-    return (guess - velocity(x0, level, noise)).pow(2).mean()
+    error = (guess - velocity(x0, level, noise)).pow(2)
+    return Mean(error.mean(), error.numel())
 
 
 def settle(network: Any, averaged: Any, step: int) -> None:

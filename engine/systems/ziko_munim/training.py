@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.systems.common.autoencoder import coder_loss
-from engine.systems.common.gaussian import diffuse, draw_levels, velocity
+from engine.systems.common.draws import Draws, Mean
+from engine.systems.common.gaussian import diffuse, velocity
 from engine.systems.common.images import Images
 from engine.systems.common.latents import codes_of
 from engine.systems.ziko_munim.network import (
@@ -30,26 +31,25 @@ def material(pack: Pack, split: int, config: TransformerConfig) -> Images:
     return Images(pack, split, config.beats)
 
 
-def loss(
-    network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, step: int
-) -> Tensor:
+def loss(network: nn.Module, batch: tuple[Tensor, ...], draws: Draws, step: int) -> Mean:
     """Return the coder's for the first `coder_steps`, then the mean squared error of free v."""
     assert isinstance(network, AnticipatingTransformer)
     images, known, place, style, density = batch
     if step < network.config.coder_steps:
-        return coder_loss(network.coder, images.flatten(0, 1), generator)
+        return coder_loss(network.coder, images.flatten(0, 1), draws)
     with torch.no_grad():
         x0 = codes_of(network.coder, images)
     size = len(x0)
-    level = draw_levels(size, generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
-    ahead = torch.randint(0, ALL, (size,), generator=generator)
-    ahead = torch.where(torch.rand(size, generator=generator) < _UNORDERED, ALL, ahead)
+    level = draws.levels(size).to(x0.device)
+    noise = draws.normal(x0)
+    ahead = draws.below(ALL, size)
+    ahead = torch.where(draws.chances(size) < _UNORDERED, ALL, ahead)
     clean = known[:, :, None, None] > 0.5
     x = torch.where(clean, x0, diffuse(x0, level, noise))
     guess = network(x, level, known, Condition(place, style, density, ahead.to(x0.device)))
     error: Tensor = (guess - velocity(x0, level, noise)).pow(2) * ~clean
-    return error.sum() / (~clean).expand_as(error).sum().clamp_min(1)
+    free = (~clean).expand_as(error).sum().clamp_min(1)
+    return Mean(error.sum() / free, free)
 
 
 def settle(network: Any, averaged: Any, step: int) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,9 +15,10 @@ from engine.model.checkpoint import CheckpointError
 from engine.training.processes import Processes
 from engine.training.train import Run, train
 from engine.training.train_settings import Progress, TrainSettings
+from tests import torchrun
 
-TOP = Path(__file__).parents[3]
 SIZES = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
+UNET = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 
 PROGRAM = """
 import json, os, sys
@@ -27,44 +27,25 @@ from engine.training.processes import joined
 from engine.training.train import train
 from engine.training.train_settings import TrainSettings
 
-told = json.loads(sys.argv[1])
-settings = TrainSettings(**{**told, "data": Path(told["data"]), "out": Path(told["out"])})
+given = json.loads(sys.argv[1])
+settings = TrainSettings(**{**given, "data": Path(given["data"]), "out": Path(given["out"])})
 losses = []
 with joined("cpu") as processes:
     run = train(settings, lambda p, share: losses.append(p.loss), processes)
     weights = sum(float(p.abs().sum()) for p in run.network.parameters())
     found = {"losses": losses, "valid": run.progress.valid, "weights": weights}
-    Path(f"{settings.out}-{processes.rank}.json").write_text(json.dumps(found))
+    Path(f"{sys.argv[2]}-{processes.rank}").write_text(json.dumps(found))
 """
 
 
 def run_on(count: int, settings: TrainSettings) -> list[dict[str, object]]:
     """What each of `count` processes, started by torchrun, tells of the run."""
-    told = {
-        "data": str(settings.data),
-        "out": str(settings.out),
-        "steps": settings.steps,
-        "batch": settings.batch,
-        "beats": settings.beats,
-        "warmup": settings.warmup,
-        "save_every": settings.save_every,
-        "sizes": settings.sizes,
-        "family": settings.family,
-        "valid_windows": settings.valid_windows,
-        "threads": 1,
-        "rate": settings.rate,
-        "own_past": settings.own_past,
+    given = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(settings).items()
+        if value is not None
     }
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    program = settings.out.parent / "program.py"
-    program.write_text(PROGRAM)
-    words = [*torchrun, "--nproc-per-node", str(count), str(program), json.dumps(told)]
-    environment = {"PYTHONPATH": str(TOP), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-    ended = subprocess.run(
-        words, cwd=TOP, env=environment, capture_output=True, text=True, timeout=250
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    return [json.loads(Path(f"{settings.out}-{rank}.json").read_text()) for rank in range(count)]
+    return torchrun.run_on(count, PROGRAM, given, settings.out.parent)
 
 
 @pytest.fixture
@@ -108,12 +89,39 @@ def test_two_processes_learn_what_one_does_and_another_number_goes_on(
     assert steps == list(range(201, 211))
 
 
+@pytest.fixture
+def chorales(tmp_path: Path) -> Path:
+    """Twelve chorales of four voices in steps, and four to score with."""
+    rng = np.random.default_rng(0)
+    rows = rng.choice([0, 2, 4, 5, 7], size=(16, 20, 4)) + np.array([48, 55, 60, 67])
+    path = tmp_path / "chorales.json"
+    path.write_text(json.dumps({"train": rows[:12].tolist(), "valid": rows[12:].tolist()}))
+    return path
+
+
+@pytest.mark.stage
+@pytest.mark.parametrize("family", ["paper-unet", "chorale"])
+def test_every_other_family_learns_on_two_processes_what_it_does_on_one(
+    settings: TrainSettings, chorales: Path, family: str
+) -> None:
+    """Without dropout, whose masks are of each process's own rows."""
+    if family == "chorale":
+        sizes = {"width": 16, "layers": 1, "heads": 2, "dropout_percent": 0}
+        asked = replace(settings, family=family, sizes=sizes, data=chorales)
+    else:
+        asked = replace(settings, family=family, sizes=UNET)
+    whole = train(replace(asked, out=asked.out.with_name("alone")), lambda p, share: None)
+    first, second = run_on(2, asked)
+    assert first["losses"] == second["losses"]
+    assert first["valid"] == pytest.approx(whole.progress.valid, abs=0.01)
+
+
 @pytest.mark.stage
 @pytest.mark.parametrize("family", ["paper-unet", "frame-transformer"])
 def test_a_run_begun_on_one_process_goes_on_on_two_as_it_would_on_one(
     settings: TrainSettings, family: str, tmp_path: Path
 ) -> None:
-    sizes = SIZES if family != "paper-unet" else {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
+    sizes = SIZES if family != "paper-unet" else UNET
     begun = replace(settings, family=family, sizes=sizes, steps=100, own_past=0.4)
     longer = replace(begun, steps=140)
     for out in ("one", "two"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engine.systems.common.autoencoder import EVEN, ROWS, SIZE, Coder, coder_loss
+from engine.systems.common.draws import Draws
 
 
 def test_a_place_of_the_code_is_eight_pitches_and_a_beat() -> None:
@@ -31,7 +32,7 @@ def test_it_learns_to_say_a_chord_back() -> None:
     image[0, 1, [39, 43, 46], 1:] = 1.0
     optimizer = torch.optim.Adam(coder.parameters(), lr=3e-3)
     for _ in range(150):
-        loss = coder_loss(coder, image, torch.Generator().manual_seed(1))
+        loss = coder_loss(coder, image, Draws(torch.Generator().manual_seed(1))).value
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -44,7 +45,7 @@ def test_codes_are_standard_numbers_over_the_music_it_learned_from() -> None:
     images = (torch.rand(8, 2, 88, 32, generator=generator) < 0.05).float()
     with torch.no_grad():
         for _ in range(400):
-            coder_loss(coder, images, generator)
+            coder_loss(coder, images, Draws(generator))
         codes = coder.encode(images)
     assert codes.mean((0, 2, 3)).tolist() == pytest.approx([0.0] * 4, abs=0.01)
     assert codes.std((0, 2, 3)).tolist() == pytest.approx([1.0] * 4, abs=0.01)
@@ -60,7 +61,7 @@ def test_a_cell_that_sounds_every_other_time_is_decoded_as_even() -> None:
     optimizer = torch.optim.Adam(coder.decoder.parameters(), lr=1e-2)
     generator = torch.Generator().manual_seed(1)
     for _ in range(200):
-        loss = coder_loss(coder, images, generator)
+        loss = coder_loss(coder, images, Draws(generator)).value
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

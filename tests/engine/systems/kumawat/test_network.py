@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import torch
 
+from engine.systems.common.draws import Draws
 from engine.systems.kumawat import training
 from engine.systems.kumawat.network import LatentUnet, LatentUnetConfig
 
@@ -19,7 +20,7 @@ def test_the_coder_learns_first_and_then_stays() -> None:
     generator = torch.Generator().manual_seed(0)
     for step, learns in ((1, True), (2, False)):
         network.zero_grad(set_to_none=True)
-        training.loss(network, (images,), generator, step).backward()  # type: ignore[no-untyped-call]
+        training.loss(network, (images,), Draws(generator), step).value.backward()  # type: ignore[no-untyped-call]
         assert all((p.grad is not None) == learns for p in network.coder.parameters())
         assert (network.enter.weight.grad is None) == learns
 
