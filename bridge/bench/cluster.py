@@ -149,6 +149,7 @@ def row(played: list[PlayerResult], count: int, weather: str) -> dict[str, Any]:
         ),
         "p50_ms": _ms(asked, 0.5),
         "p95_ms": _ms(asked, 0.95),
+        "opening_rests": sum(each.opening_rests for each in played),
         "late_notes": sum(each.late_notes for each in played),
         "stuck": sum(each.stuck for each in played),
         "told_a_player": round(sum(len(each.news) for each in played) / count, 2),
@@ -272,7 +273,7 @@ def line(result: dict[str, Any]) -> str:
     """Return a row for people."""
     rests = result["beats"].get("rest", 0)
     columns = [f"{title} {result[key]}" for key, title in _COLUMNS.items()]
-    return ", ".join([*columns, f"rest {rests}"])
+    return ", ".join([*columns, f"rest {rests} ({result['opening_rests']} at the beginning)"])
 
 
 def table(result: dict[str, Any]) -> str:

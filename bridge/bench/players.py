@@ -119,13 +119,15 @@ class Part:
 class PlayerResult:
     """What came of it. asked_ns: time from request to plan, of each that was answered, by the
     server in time or by the stand-in. news: what
-    the musician was to know of engines. stuck: notes that sound when all is over."""
+    the musician was to know of engines. stuck: notes that sound when all is over. opening_rests:
+    beats that rested before the first one with music, when there was no plan in hand yet."""
 
     beats: Counter[str] = field(default_factory=Counter)
     asked_ns: list[int] = field(default_factory=list)
     requests: int = 0
     from_server: int = 0
     late_notes: int = 0
+    opening_rests: int = 0
     stuck: int = 0
     lag_ns: list[int] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
@@ -217,6 +219,8 @@ class SimulatedPlayer:
                 self._hear(effect.data)
             elif isinstance(effect, LogLine) and isinstance(command, EngineState) and command.news:
                 self.played.news.append(effect.text)
+        if not self._session.counts.fresh:
+            self.played.opening_rests = self._session.counts.rest
 
     def _hear(self, data: tuple[int, ...]) -> None:
         key = data[0] & 0x0F, data[1]

@@ -71,10 +71,10 @@ class Batcher:
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
 
-    def _next_batch(self) -> list[Waiting]:
+    def _next_batch(self) -> Sequence[Waiting]:
         now_ns = self._now_ns()
         wanted = [waiting for waiting in self._waiting if not waiting.answer.done()]
-        hopeful = [waiting for waiting in wanted if self._in_time([waiting], now_ns)]
+        hopeful = [waiting for waiting in wanted if self._in_time(waiting, now_ns)]
         for waiting in set(wanted).difference(hopeful):
             waiting.answer.set_exception(OverError())
         batch = self._together(hopeful, now_ns)
@@ -82,20 +82,44 @@ class Batcher:
         self._waiting = deque(waiting for waiting in hopeful if waiting not in taken)
         return batch
 
-    def _together(self, waiting: Sequence[Waiting], now_ns: int) -> list[Waiting]:
-        """Return the first to have come and those that can be filled with it, in the order of
-        arrival, as many as can be answered in the time of each."""
-        found: list[Waiting] = []
-        for each in waiting:
-            if len(found) == self._most:
-                break
-            if not found or cohort_of(each.request) == cohort_of(found[0].request):
-                if not self._in_time([*found, each], now_ns):
-                    break
-                found.append(each)
-        return found
+    def _in_time(self, waiting: Waiting, now_ns: int) -> bool:
+        """Return whether one can be answered in time, alone."""
+        likely_ns = self._costs.likely_ns(cohort_of(waiting.request), 1, now_ns)
+        return now_ns < waiting.due_ns and now_ns + likely_ns <= waiting.due_ns
 
-    def _in_time(self, batch: Sequence[Waiting], now_ns: int) -> bool:
-        likely_ns = self._costs.likely_ns(cohort_of(batch[0].request), len(batch), now_ns)
-        left_ns = min(waiting.due_ns for waiting in batch) - now_ns
-        return left_ns > 0 and likely_ns <= left_ns
+    def _together(self, waiting: Sequence[Waiting], now_ns: int) -> Sequence[Waiting]:
+        """Return the first to have come and those that can be filled with it.
+
+        Where the first has so little time left that the batch would be small, those next to it are
+        served in its place if that is a tenth more players in the same time: else a server with
+        too many players would be busy with small batches, and serve fewer of them still.
+        """
+        if not waiting:
+            return []
+        cohort = cohort_of(waiting[0].request)
+        mates = [each for each in waiting if cohort_of(each.request) == cohort][: 2 * self._most]
+        ends_ns = [
+            now_ns + self._costs.likely_ns(cohort, size, now_ns)
+            for size in range(1, min(self._most, len(mates)) + 1)
+        ]
+        best = _in_time_together(mates, ends_ns)
+        best_ns = ends_ns[len(best) - 1] - now_ns
+        for skipped in range(1, len(mates)):
+            found = _in_time_together(mates[skipped:], ends_ns)
+            took_ns = ends_ns[len(found) - 1] - now_ns
+            if 10 * len(found) * best_ns > 11 * len(best) * took_ns:
+                best, best_ns = found, took_ns
+        return best
+
+
+def _in_time_together(waiting: Sequence[Waiting], ends_ns: Sequence[int]) -> Sequence[Waiting]:
+    """Return the most of the first that can be answered in the time of each; one at least.
+
+    ends_ns: when a batch of one, two, .. would be ready.
+    """
+    due_ns = waiting[0].due_ns
+    for size, (each, end_ns) in enumerate(zip(waiting, ends_ns, strict=False)):
+        due_ns = min(due_ns, each.due_ns)
+        if size and end_ns > due_ns:
+            return waiting[:size]
+    return waiting[: len(ends_ns)]

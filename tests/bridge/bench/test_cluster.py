@@ -16,15 +16,16 @@ MS = 1_000_000
 
 def test_a_row_tells_of_all_players_together() -> None:
     beats = {"fresh": 9, "stale": 1, "rest": 0, "late": 0, "silent": 0}
-    one = PlayerResult(Counter(beats), [10 * MS, 20 * MS], 2, 2, 0, 0, [MS], ["a"])
+    one = PlayerResult(Counter(beats), [10 * MS, 20 * MS], 2, 2, 0, 0, 0, [MS], ["a"])
     two = PlayerResult(
-        Counter(beats | {"fresh": 10, "stale": 0}), [30 * MS], 2, 1, 1, 2, [3 * MS], []
+        Counter(beats | {"fresh": 10, "stale": 0}), [30 * MS], 2, 1, 1, 3, 2, [3 * MS], []
     )
     found = row([one, two], 2, "fine")
     assert found["fresh_percent"] == 95.0
     assert (found["requests"], found["answered"]) == (4, 3)
     assert (found["p50_ms"], found["p95_ms"]) == (20.0, 30.0)
     assert (found["late_notes"], found["stuck"], found["told_a_player"]) == (1, 2, 0.5)
+    assert found["opening_rests"] == 3
     full = found | {"batch_mean": 1.5, "cpu_s_a_player_minute": 2.0}
     assert line(full).startswith(
         "players 2, weather fine, fresh % 95.0, from the server % 100.0, late 1, stuck 2"

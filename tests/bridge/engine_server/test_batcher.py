@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import selectors
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -181,3 +183,76 @@ def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_the_others_not
 
     asyncio.run(run())
     assert engine.now_ns == BELIEVED_NS + 2 * 1000 + 5 * 100
+
+
+class NoTime(selectors.SelectSelector):
+    """Instead of waiting it lets the time be later."""
+
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now_s += timeout or 0.0
+        return []
+
+
+class Timeless(asyncio.SelectorEventLoop):
+    """An event loop in which nothing takes time but what sleeps."""
+
+    def __init__(self) -> None:
+        self._no_time = NoTime()
+        super().__init__(self._no_time)
+
+    def time(self) -> float:
+        return self._no_time.now_s
+
+
+FIXED_S, BEAT_S, MOST = 0.04, 0.5, 8
+
+
+def latencies_s(players: int, each_s: float, left_s: float = 0.4) -> list[float]:
+    """Of what is answered in 40 beats, sorted; players spread over the beat ask once in each.
+
+    A batch takes FIXED_S, and `each_s` for each in it.
+    """
+    found: list[float] = []
+
+    async def compute(requests: list[PlanRequest]) -> list[bytes]:
+        await asyncio.sleep(FIXED_S + each_s * len(requests))
+        return [b""] * len(requests)
+
+    async def play(batcher: Batcher, number: int) -> None:
+        now_s = asyncio.get_running_loop().time
+        for beat in range(40):
+            at_s = (beat + number / players) * BEAT_S
+            await asyncio.sleep(max(0.0, at_s - now_s()))
+            begun_s = now_s()
+            with contextlib.suppress(OverError):
+                await batcher.ask(ONE, round(left_s * 1e9))
+                found.append(now_s() - begun_s)
+
+    async def run() -> None:
+        now_s = asyncio.get_running_loop().time
+        batcher = Batcher(compute, MOST, lambda: round(now_s() * 1e9))
+        await asyncio.gather(*(play(batcher, number) for number in range(players)))
+
+    with asyncio.Runner(loop_factory=Timeless) as runner:
+        runner.run(run())
+    return sorted(found)
+
+
+def test_at_80_percent_of_the_capacity_all_are_answered_in_twice_the_time_of_one() -> None:
+    capacity = round(MOST / FIXED_S * BEAT_S)
+    (alone_s, *_) = latencies_s(1, 0.0)
+    found = latencies_s(round(0.8 * capacity), 0.0)
+    assert len(found) == 40 * round(0.8 * capacity)
+    assert alone_s == pytest.approx(FIXED_S)
+    assert found[int(0.95 * len(found))] <= 2 * alone_s
+
+
+def test_with_twice_the_players_it_bears_a_server_answers_as_many_as_it_can_in_time() -> None:
+    each_s = 0.02
+    a_second = MOST / (FIXED_S + MOST * each_s)
+    found = latencies_s(round(2 * a_second * BEAT_S), each_s)
+    late = sum(took_s > 0.4 for took_s in found)
+    assert late <= 0.05 * len(found)  # of each size's first batch nobody knew how long it takes
+    assert len(found) >= 0.9 * a_second * 40 * BEAT_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from engine.model.checkpoint import CheckpointError
 from engine.requests.abilities import SYSTEM_NAMES
+from engine.systems import train
 from engine.systems.common.draws import Draws
 from engine.systems.common.standard import Standard
 from engine.systems.train import SystemRun, SystemTrainSettings, train_system
@@ -18,11 +20,13 @@ from tests import torchrun
 from tests.engine.systems.small import SMALL
 
 PROGRAM = """
-import json, sys
+import contextlib, json, sys
 from pathlib import Path
+from engine.systems import train
 from engine.systems.train import SystemTrainSettings, train_system
 from engine.training.processes import joined
 
+train.autocast = lambda device: contextlib.nullcontext()
 found = []
 with joined("cpu") as processes:
     for given in json.loads(sys.argv[1]):
@@ -71,8 +75,11 @@ def goes_on(asked: SystemTrainSettings) -> list[int]:
     "steps", [8, pytest.param(200, marks=[pytest.mark.stage, pytest.mark.timeout(900)])]
 )
 def test_two_processes_learn_what_one_does_and_another_number_goes_on(
-    made_pack: Path, tmp_path: Path, steps: int
+    made_pack: Path, tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In fp32: in bf16 a sum over other rows is rounded otherwise, and after 200 steps that is
+    another run (savkin: 0.24 against 0.27)."""
+    monkeypatch.setattr(train, "autocast", lambda device: contextlib.nullcontext())
     asked = [settings(made_pack, tmp_path / "two", family, steps) for family in SYSTEM_NAMES]
     first, second = on_two(asked, tmp_path)
     assert first == second
