@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import NamedTuple
 
-_FRESH_STEPS = 4 * 24
+FRESH_STEPS = 4 * 24
 """A plan decided at most four beats before a beat is fresh there."""
 KEPT_BEATS = 256
 """Beats begun and not closed that are remembered: after jumps some never are."""
@@ -79,7 +79,7 @@ class BeatTally:
             how = "late"
         elif not sounded:
             how = "rest" if source.begun_without else "silent"
-        elif source.origin is Origin.PLAN and beat_step - source.decided_step <= _FRESH_STEPS:
+        elif source.origin is Origin.PLAN and beat_step - source.decided_step <= FRESH_STEPS:
             how = "fresh"
         else:
             how = "stale"

@@ -76,13 +76,14 @@ class PlanBook:
 
     committed_to: every onset before this output step is decided for good. out_of_plans: the reply
     has gone beyond the last plan, and plays what `spare` gave. begun_at: the output step from
-    which on plans are made, since a start or a jump.
+    which on plans are made, since a start or a jump. orphaned: the engine has gone since the plan
+    in force was made, and none has come from another.
     """
 
     def __init__(self, timing: EngineTiming) -> None:
         """Begin empty. timing: of the engine that is asked; each answer is measured."""
         self.committed_to = self.begun_at = 0
-        self.out_of_plans = False
+        self.out_of_plans = self.orphaned = False
         self.in_force: Answer | None = None
         self.outstanding: Ask | None = None
         self._timing = timing
@@ -162,7 +163,7 @@ class PlanBook:
             for note in plan.notes
             if note.voice in ask.turn.voices
         ]
-        self.out_of_plans = False
+        self.out_of_plans = self.orphaned = False
         self.in_force = Answer(
             plan.id,
             ask.turn,

@@ -105,6 +105,7 @@ class Replanner:
         self._plan_book.outstanding = None
         if state == "error":
             return
+        self._plan_book.orphaned |= state == "down"
         if state == "starting" or (state == "ready" and self.engine_up):
             self._timing.forget()
         if state == "ready":

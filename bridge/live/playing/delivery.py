@@ -11,8 +11,8 @@ from dataclasses import replace
 from bridge.commands import Effect, OscOut
 from bridge.live.listening.note_memory import LoopRegion, RememberedNote, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
-from bridge.live.planning.beat_tally import BeatTally, Origin
-from bridge.live.planning.plan_book import PlanBook
+from bridge.live.planning.beat_tally import FRESH_STEPS, BeatTally, Origin
+from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.request_window import Turn
 from bridge.live.playing.performer import Committed, Performer
 from bridge.settings.knobs import Knobs
@@ -107,16 +107,32 @@ class Delivery:
     ) -> Sequence[Note]:
         """Return notes that begin in [start, stop); the tally learns where they come from."""
         plan = None if replayed else self._plan_book.planned(stop, turn)
-        if plan is not None:
+        if plan is not None and not self._deserted(plan, beat, turn):
             self._tally.covered(beat, Origin.PLAN, plan.decided_step)
             return plan.onsets(start, stop)
         memory: Sequence[Note] = self._memory(start, stop, turn)
         if not memory and not replayed:
             memory = self._spare(start, stop, turn)
             self._plan_book.out_of_plans |= bool(memory)
+        if plan is not None and not memory:
+            self._tally.covered(beat, Origin.PLAN, plan.decided_step)
+            return ()
         origin = Origin.MEMORY if memory else Origin.NOTHING
         self._tally.covered(beat, Origin.PLAN if replayed else origin, start)
         return memory
+
+    def _deserted(self, plan: Answer, beat: int, turn: Turn) -> bool:
+        """Say whether the plan, whose engine is gone, leaves a beat silent of which it knew little.
+
+        What it chose for the next beats is meant, and silence too; the end of a plan is replaced
+        before it is played, where there is an engine.
+        """
+        if not self._plan_book.orphaned or beat - plan.decided_step <= FRESH_STEPS:
+            return False
+        end, shift = self._bars.next_beat(beat), turn.shift_steps
+        held = self._song.reply.notes(beat - shift, beat + 1 - shift, end - shift)
+        over = [note for note in held if note.onset_step < beat - shift]
+        return not plan.onsets(beat, end) and not over
 
     def _memory(self, start: int, stop: int, turn: Turn) -> list[Note]:
         """Return what we played here on an earlier pass, in output steps."""

@@ -264,3 +264,17 @@ def test_what_was_played_is_played_again_where_a_plan_is_missing() -> None:
     assert again(2 * BAR) == []
     rig.answer(rig.ask(2 * BAR, 2 * BAR))
     assert again(2 * BAR) == [2 * BAR]
+
+
+def test_a_plan_is_orphaned_from_the_end_of_its_engine_to_the_next_plan() -> None:
+    rig = Rig()
+    rig.policy.turn = Turn(0)
+    for state in ("loading", "error", "starting", "ready"):
+        rig.replanner.engine(state)
+        assert not rig.book.orphaned
+    rig.replanner.engine("down")
+    rig.replanner.engine("starting")
+    rig.replanner.engine("ready")
+    assert rig.book.orphaned
+    rig.answer(rig.ask(0, 24))
+    assert not rig.book.orphaned

@@ -221,6 +221,37 @@ def test_beyond_the_last_plan_the_spare_is_played(
     assert tally.close(96, bool(found), 0) == how
 
 
+@pytest.mark.parametrize(
+    ("gone", "decided", "held", "found", "how"),
+    [
+        (True, 95, 0, [192], "stale"),  # over four beats ago, and no engine since
+        (True, 96, 0, [], "silent"),  # silence that was meant
+        (False, 95, 0, [], "silent"),
+        (True, 95, 25, [], "silent"),  # what is held over the line goes on
+        (True, 95, 24, [192], "stale"),
+    ],
+)
+def test_silence_at_the_end_of_a_plan_whose_engine_is_gone_is_filled(
+    gone: bool, decided: int, held: int, found: list[int], how: str
+) -> None:
+    book, song, tally, turn = PlanBook(EngineTiming()), SongMemory(), BeatTally(), Turn(0)
+    spare = Note(192, 50, 24, ACCOMPANIMENT)
+
+    def given(first: int, stop: int, ours: Turn) -> list[Note]:
+        return [spare] if first <= spare.onset_step < stop else []
+
+    made = Delivery(Knobs({}), song, BARS, Performer(lambda *_: None), book, tally, given)
+    request = book.ask(0, request_for(0, 384), turn, decided, 0)
+    book.arrived(Plan(request.id, 0, 384, (Note(0, 40, 24, ACCOMPANIMENT),), 50 * MS, 10), 60 * MS)
+    book.orphaned = gone
+    if held:
+        song.reply.add(RememberedNote(168, 168 + held, 48, 80, ACCOMPANIMENT))
+    book.committed_to = 192
+    notes = [c for stop in range(198, 217, 6) for c in made.commit(stop, turn, None, 190, 120.0)]
+    assert [c.note.onset_step for c in notes] == found
+    assert tally.close(192, bool(found), 0) == how
+
+
 def test_of_memory_only_what_begins_there_in_voices_of_the_turn_is_played() -> None:
     song = SongMemory()
     for onset, voice in ((90, ACCOMPANIMENT), (96, ACCOMPANIMENT), (100, LEAD), (120, LEAD)):
