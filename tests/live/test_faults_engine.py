@@ -86,6 +86,15 @@ def errors(told: list[OscMessage]) -> list[str]:
     return [str(text) for source, text in found if source == "engine"]
 
 
+def causes(told: list[OscMessage]) -> list[str]:
+    """What was said of the fault itself.
+
+    A machine may take so long to start an engine anew that no beat of the last plan is left.
+    Then the last bars are played again, and that is told as well, once.
+    """
+    return [text for text in errors(told) if "no plan in time" not in text]
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_music_goes_on_when_the_engine_fails(band: StartBand, orders: Path, name: str) -> None:
     fault = FAULTS[name]
@@ -108,8 +117,9 @@ def test_music_goes_on_when_the_engine_fails(band: StartBand, orders: Path, name
     assert figures["late"] <= played.stalls(), figures
     assert figures["engine_restarts"] == fault.restarts
     assert (int(figures["engine_pid"]) == pid) == (not fault.restarts)
-    assert len(errors(told)) == bool(fault.told), told
-    assert all(fault.told in text for text in errors(told))
+    assert len(causes(told)) == bool(fault.told), told
+    assert all(fault.told in text for text in causes(told))
+    assert len(errors(told)) - len(causes(told)) <= fault.restarts, told
     assert played.daemon.errors.count(fault.told) == 1 or not fault.told
     assert played.daemon.end() == 0
     assert "Traceback" not in played.daemon.errors
