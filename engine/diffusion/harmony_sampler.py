@@ -119,17 +119,19 @@ class HarmonySampler(nn.Module):
 
 
 def agreed(plans: Tensor, mask: Tensor) -> Tensor:
-    """Return the one of N plans [B, N, 24, T] that shares most free cells with all of them, [B, 24,
-    T].
+    """Return the one of N plans [B, N, 24, T] that the others are most like, [B, 24, T].
 
-    What counts is how much more a plan shares than cells of the same number would on average:
-    else the fullest plan would win. mask [B, 24, T]: 1 where known.
+    The likeness of two plans is the mean, over the beats, of the share of their free cells that
+    they have in common (Dice 1945); two silences are alike. Were cells counted over all beats at
+    once, a plan that is silent where it is unsure would win. mask [B, 24, T]: 1 where known.
     """
-    cells = (plans * (1.0 - mask)[:, None]).flatten(2)  # [B, N, 24 T]
-    mean = cells.mean(dim=1, keepdim=True)
-    usual = (mean * mean).sum(dim=2) / mean.sum(dim=2).clamp_min(1e-6)  # [B, 1]
-    shared = (cells * mean).sum(dim=2) - usual * cells.sum(dim=2)
-    return plans[torch.arange(plans.size(0), device=plans.device), shared.argmax(dim=1)]
+    silence = 1e-3  # cells that two beats have in common anyway: so two silences are alike
+    cells = plans * (1.0 - mask)[:, None]
+    counts = cells.sum(dim=2)  # [B, N, T]
+    both = torch.einsum("bict,bjct->bijt", cells, cells)
+    alike = (2.0 * both + silence) / (counts[:, :, None] + counts[:, None] + silence)
+    best = alike.mean(dim=[2, 3]).argmax(dim=1)
+    return plans[torch.arange(plans.size(0), device=plans.device), best]
 
 
 def with_one_bass(x: Tensor, probability: Tensor, known: Tensor, mask: Tensor) -> Tensor:

@@ -323,6 +323,21 @@ def test_the_plan_that_most_agree_with_is_chosen_and_not_the_fullest() -> None:
     assert torch.equal(agreed(plans, known), plans[:, 0])
 
 
+def test_no_plan_wins_by_silence_where_the_others_are_of_many_minds() -> None:
+    plans = torch.zeros(1, 4, 24, 2)
+    plans[0, :, [0, 4, 7], 0] = 1.0  # all are sure of the first beat
+    for number, root in enumerate((0, 5, 5)):
+        plans[0, number, [root, root + 2, root + 5], 1] = 1.0  # plan 3 leaves the second
+    assert torch.equal(agreed(plans, torch.zeros(1, 24, 2)), plans[:, 1])
+
+
+def test_a_silence_that_most_agree_with_is_chosen() -> None:
+    plans = torch.zeros(1, 3, 24, 2)
+    plans[0, :, [0, 4, 7], 0] = 1.0
+    plans[0, 0, [0, 4, 7], 1] = 1.0
+    assert torch.equal(agreed(plans, torch.zeros(1, 24, 2)), plans[:, 1])
+
+
 def test_of_many_plans_one_is_chosen_for_each_request(planner: HarmonySampler) -> None:
     one = draw(planner, seed=3)
     assert torch.equal(draw(planner, seed=3, choices=1), one)
