@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NEXT = {
     "pack": "midi-diffuse export {out} -o MODEL.pt --name NAME",
     "chorales": "midi-diffuse bench jsb --data {data} --model {out}",
+    "plans": "midi-diffuse export NOTES --harmony {out} -o MODEL.pt --name NAME",
 }
 """What to do with a trained model, by `Family.music`."""
 
@@ -93,7 +94,8 @@ def _from_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     "--family",
     default="frame-transformer",
     show_default=True,
-    help="Kind of network: frame-transformer, paper-unet, chorale, or a system of docs/systems.md.",
+    help="Kind of network: frame-transformer, harmony (the chords that one is told), paper-unet, "
+    "chorale, or a system of docs/systems.md.",
 )
 @click.option(
     "--size",
@@ -163,6 +165,7 @@ def train(
         return
     from engine.model.export import pick_device
     from engine.requests.abilities import SYSTEM_NAMES
+    from engine.training.harmony_run import train_plans
     from engine.training.processes import joined
     from engine.training.train import train as run_training
     from engine.training.train_settings import TrainSettings
@@ -179,7 +182,8 @@ def train(
         )
         with _progress() if processes.first else nullcontext(_nothing) as report:
             try:
-                run = run_training(settings, report, processes)
+                trainer = train_plans if settings.family == "harmony" else run_training
+                run = trainer(settings, report, processes)
             except KeyboardInterrupt:
                 click.echo("\nstopped and saved; the same command goes on from here", err=True)
                 sys.exit(130)

@@ -43,9 +43,7 @@ def window_bound(
     size, device = len(batch.target), prior.device
     total = torch.zeros(size, dtype=torch.float64)
     for _ in range(draws):
-        order = torch.randperm(size, generator=generator, device=device)
-        place = torch.rand(size, generator=generator, device=device)
-        t = ((order + place) / size * levels).long().clamp(0, levels - 1) + 1
+        t = even_steps(size, levels, generator, device)
         total += levels * _term(network, batch, prior, schedule, generator, t, levels, exact)
     return total / draws
 
@@ -65,14 +63,42 @@ def _term(
     inputs, target, free = to_inputs(batch, level, prior, schedule, generator)
     with torch.no_grad():
         logits = logits_of(network, inputs, prior, schedule, exact)
+    return chain_term(logits, inputs.noisy, target, free, t, levels, prior, schedule)
+
+
+def even_steps(size: int, levels: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return a step 1..`levels` of the chain for each window, int64 [B]: evenly spread, in random
+    order."""
+    order = torch.randperm(size, generator=generator, device=device)
+    place = torch.rand(size, generator=generator, device=device)
+    return ((order + place) / size * levels).long().clamp(0, levels - 1) + 1
+
+
+def chain_term(
+    logits: Tensor,
+    x_t: Tensor,
+    x0: Tensor,
+    free: Tensor,
+    t: Tensor,
+    levels: int,
+    prior: Tensor,
+    schedule: str,
+) -> Tensor:
+    """Return the KL of step t [B] of the chain, summed over the free cells: float64 [B].
+
+    logits: of x0, by the network. logits, x_t, x0, free [B, ...]; prior fits them.
+    """
     # Float64 on the CPU: probabilities here are often 1e-6, and their logarithm is what counts.
-    p_x0 = torch.sigmoid(logits.detach().double().cpu())
-    x_t, x0, rates = inputs.noisy.double().cpu(), target.double().cpu(), prior.double().cpu()
-    here = alpha_bar(t.double().cpu() / levels, schedule)[:, None, None, None, None]
-    after = alpha_bar((t - 1).double().cpu() / levels, schedule)[:, None, None, None, None]
-    truth = posterior(x_t, x0, here, after, rates)
-    guess = predicted_posterior(x_t, p_x0, here, after, rates)
-    return (kl_bernoulli(truth, guess) * free.double().cpu()).sum(dim=(1, 2, 3, 4))
+    p_x0, noisy, clean, rates = (
+        each.detach().double().cpu() for each in (torch.sigmoid(logits.double()), x_t, x0, prior)
+    )
+    each_window = [-1] + [1] * (x0.dim() - 1)
+    here, after = (
+        alpha_bar(step.double().cpu() / levels, schedule).view(each_window) for step in (t, t - 1)
+    )
+    truth = posterior(noisy, clean, here, after, rates)
+    guess = predicted_posterior(noisy, p_x0, here, after, rates)
+    return (kl_bernoulli(truth, guess) * free.double().cpu()).flatten(1).sum(dim=1)
 
 
 def spread_levels(size: int, generator: torch.Generator, device: torch.device) -> Tensor:

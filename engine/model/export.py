@@ -204,12 +204,14 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
 
 
 def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """Return weights, float32, of a harmony planner, from an export that has one or its checkpoint.
+    """Return weights, float32, of a harmony planner, from an export that has one, its run or its checkpoint.
 
     Raises ModelError or CheckpointError where there are none.
     """
-    if not is_export(path):
-        state: dict[str, Any] = checkpoint.load(path)
+    if path.is_dir() or not is_export(path):
+        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        if state["family"] != "harmony":
+            raise ModelError(f"{path}: a {state['family']} has no planner; name a harmony run")
         return dict(state["averaged"])
     found = _weights_under("harmony.network.", _open(path, torch.device("cpu"))[0])
     if not found:

@@ -52,18 +52,31 @@ def rate_at(recipe: Recipe, step: int, share: float) -> float:
     return recipe.rate * min(1.0, (step + 1) / recipe.warmup) * fall
 
 
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the parameters for an optimizer: matrices decay, biases and scales do not."""
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    others = [p for p in network.parameters() if p.dim() <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move the mean of the weights (EMA) towards `network`'s, keeping the share `keep` of it."""
+    with torch.no_grad():
+        mean: list[Tensor] = list(averaged.parameters())
+        now: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(mean, now, 1.0 - keep)
+
+
 class Optimiser(Generic[_Network]):
     """AdamW with a mean of the weights (EMA), ended by the clock."""
 
     def __init__(self, network: _Network, recipe: Recipe) -> None:
         self.network, self.recipe = network, recipe
         self.averaged = copy.deepcopy(network).eval()
-        matrices = [p for p in network.parameters() if p.dim() > 1]
-        others = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(network, recipe.weight_decay)
         fused = next(network.parameters()).is_cuda
         self.adam = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=fused)
         self.started, self.step, self.skipped = time.perf_counter(), 0, 0
@@ -90,11 +103,7 @@ class Optimiser(Generic[_Network]):
             self.skipped += 1
             return
         self.adam.step()
-        keep = min(self.recipe.ema, self.step / (10 + self.step))
-        with torch.no_grad():
-            mean: list[Tensor] = list(self.averaged.parameters())
-            now: list[Tensor] = list(self.network.parameters())
-            torch._foreach_lerp_(mean, now, 1.0 - keep)
+        average(self.averaged, self.network, min(self.recipe.ema, self.step / (10 + self.step)))
 
     def state(self, family: str, prior: Tensor, valid: float, **more: Any) -> dict[str, object]:
         """Return a checkpoint of the averaged weights as fp16 (no optimizer: go on with

@@ -168,6 +168,19 @@ def test_train_on_a_folder_and_go_on(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "r" / "skipped.txt").read_text() == "bad.mid: is cut off in its header\n"
 
 
+def test_train_the_chords_and_put_both_into_one_file(packed: Path, tmp_path: Path) -> None:
+    plans, notes, model = tmp_path / "plans", tmp_path / "notes", tmp_path / "m.pt"
+    told = run("train", "--family", "harmony", "--data", packed, "--out", plans, *TINY)
+    assert "2 steps" in told.output
+    assert f"next: midi-diffuse export NOTES --harmony {plans}" in told.output
+    run("train", "--data", packed, "--out", notes, *TINY, "--size", "plan=1")
+    exported = run("export", notes, "--harmony", plans, "-o", model, "--name", "both")
+    assert exported.exit_code == 0, exported.output
+    again = ["train", "--family", "harmony", "--data", packed, "--out", tmp_path / "on", *TINY]
+    assert "2 steps" in run(*again, "--start-from", model).output
+    assert "no planner" in refused(*again, "--out", tmp_path / "r", "--start-from", notes)
+
+
 def test_export_and_evaluate(trained: Path, packed: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.pt"
     told = json.loads(run("export", trained, "-o", model, "--name", "mine", "--json").output)

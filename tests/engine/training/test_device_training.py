@@ -19,7 +19,9 @@ from engine.training.clocked_run import Recipe
 from engine.training.dataset import Pack, load_pack
 from engine.training.device_windows import DevicePack, roll_of, with_voices
 from engine.training.folded_cells import plan_of_tokens
-from engine.training.harmony_training import draw_plan, kept_share, plan_prior, train_harmony
+from engine.training.harmony_loss import draw_plan, plan_prior
+from engine.training.harmony_scores import kept_share
+from engine.training.harmony_training import train_harmony
 from engine.training.harmony_windows import HarmonyMusic, harmony_example, harmony_task
 from engine.training.texture_training import train_texture, with_sampled_past
 from engine.training.texture_windows import TextureMusic, texture_prior

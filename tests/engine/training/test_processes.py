@@ -21,8 +21,9 @@ SIZES = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
 UNET = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 
 PROGRAM = """
-import json, os, sys
+import json, sys
 from pathlib import Path
+from engine.training.harmony_run import train_plans
 from engine.training.processes import joined
 from engine.training.train import train
 from engine.training.train_settings import TrainSettings
@@ -30,8 +31,9 @@ from engine.training.train_settings import TrainSettings
 given = json.loads(sys.argv[1])
 settings = TrainSettings(**{**given, "data": Path(given["data"]), "out": Path(given["out"])})
 losses = []
+trainer = train_plans if settings.family == "harmony" else train
 with joined("cpu") as processes:
-    run = train(settings, lambda p, share: losses.append(p.loss), processes)
+    run = trainer(settings, lambda p, share: losses.append(p.loss), processes)
     weights = sum(float(p.abs().sum()) for p in run.network.parameters())
     found = {"losses": losses, "valid": run.progress.valid, "weights": weights}
     Path(f"{sys.argv[2]}-{processes.rank}").write_text(json.dumps(found))
