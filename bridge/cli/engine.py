@@ -94,7 +94,7 @@ def _from_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     "--family",
     default="frame-transformer",
     show_default=True,
-    help="Kind of network: frame-transformer, harmony (the chords that one is told), paper-unet, "
+    help="Kind of network: frame-transformer, harmony (the chords it follows), paper-unet, "
     "chorale, or a system of docs/systems.md.",
 )
 @click.option(

@@ -66,7 +66,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "sampler calls: more is finer and slower",
         cc=17,
         scope="sample",
-        for_files=20,
+        for_files=10,
         in_preset=True,
     ),
     float_row(

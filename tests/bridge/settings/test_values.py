@@ -10,7 +10,7 @@ from bridge.settings.values import check_value, file_defaults
 
 
 def test_file_commands_have_their_own_defaults() -> None:
-    assert file_defaults()["steps"] == 20
+    assert file_defaults()["steps"] == 10
     assert (DEFAULTS["temperature"], file_defaults()["temperature"]) == (0.7, 0.7)
     assert file_defaults("harmonize")["temperature"] == 1.0
     assert (file_defaults("generate")["guidance"], file_defaults("vary")["guidance"]) == (2.0, 1.0)
