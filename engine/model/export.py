@@ -204,7 +204,7 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
 
 
 def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """Return weights, float32, of a planner, from an export that has one, its run or its checkpoint.
+    """Return float32 weights of a planner, from an export that has one, its run or its checkpoint.
 
     Raises ModelError or CheckpointError where there are none.
     """
