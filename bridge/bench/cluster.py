@@ -266,6 +266,7 @@ _COLUMNS = {
     "batch_mean": "batch",
     "cpu_s_a_player_minute": "CPU s a player and minute",
     "told_a_player": "told",
+    "player_late_p99_ms": "players late by p99 ms",
 }
 
 
