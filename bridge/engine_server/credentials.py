@@ -63,16 +63,20 @@ def make_missing(folder: Path, names: list[str]) -> Credentials:
 
 def own_names(host: str) -> list[str]:
     """Return what this machine may be called by players that reach it at `host`."""
-    names = {"localhost", "127.0.0.1", socket.gethostname()}
+    return sorted({"localhost", "127.0.0.1", socket.gethostname(), public_name(host)})
+
+
+def public_name(host: str) -> str:
+    """Return what players are to call this machine that listens at `host`: where that is every
+    address, the one that faces the network, or its name where none does."""
     if host not in ("0.0.0.0", "::", ""):
-        return sorted(names | {host})
+        return host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:  # sends nothing: asks which of our addresses faces the network
             probe.connect(("192.0.2.1", 9))
-            names.add(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
         except OSError:
-            pass
-    return sorted(names)
+            return socket.gethostname()
 
 
 def _self_signed(names: list[str]) -> tuple[bytes, bytes]:

@@ -132,8 +132,9 @@ def _announce(
         say(f"model     {offer.name} {offer.digest[:12]} on {device}, {offer.plan_ns / 1e6:.0f} ms")
     say(f"token     {found.token}")
     say(f"certificate {found.certificate}")
+    name = credentials.public_name(config.host)
     say(
-        f"players   midi-diffuse serve --engine wss://HOST:{port} "
+        f"players   midi-diffuse serve --engine wss://{f'[{name}]' if ':' in name else name}:{port} "
         "--engine-token-file token --engine-ca certificate.pem"
     )
     if config.host in ("127.0.0.1", "localhost", "::1"):

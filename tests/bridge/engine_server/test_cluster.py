@@ -23,6 +23,7 @@ from bridge.client.rig import DaemonProcess, wait_for
 from bridge.engine_host.main import warm_up_request
 from bridge.engine_host.wire import PLAN, unpack, unpack_plan
 from bridge.engine_link.wire import FIXTURE_DIGEST, pack_ask
+from bridge.engine_server.credentials import public_name
 from bridge.engine_server.open_ports import family, listening
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
@@ -55,6 +56,13 @@ def test_only_the_gateway_can_be_reached_and_everything_else_is_on_loopback(
     found = listening(family(server.process.pid))
     assert len(found) > 5  # Ray's are among them
     assert [row.port for row in found if not row.local] == [server.port]
+
+
+def test_it_says_what_a_player_is_to_type(server: ServerProcess) -> None:
+    (line,) = (line for line in server.out if line.startswith("players"))
+    url = f"wss://{public_name('0.0.0.0')}:{server.port}"
+    files = "--engine-token-file token --engine-ca certificate.pem"
+    assert line.split(maxsplit=1)[1] == f"midi-diffuse serve --engine {url} {files}"
 
 
 def test_plans_are_those_of_the_engine_itself(server: ServerProcess) -> None:

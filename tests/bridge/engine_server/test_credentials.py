@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from bridge.engine_link.address import LinkError, read_token
-from bridge.engine_server.credentials import CredentialError, Credentials, make_missing, own_names
+from bridge.engine_server.credentials import (
+    CredentialError,
+    Credentials,
+    make_missing,
+    own_names,
+    public_name,
+)
 
 
 def test_what_is_missing_is_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
@@ -40,3 +46,10 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path) -> None:
 def test_the_certificate_names_the_address_that_is_listened_on() -> None:
     assert "192.168.7.7" in own_names("192.168.7.7")
     assert {"localhost", "127.0.0.1"} <= set(own_names("0.0.0.0"))
+
+
+def test_what_players_are_told_to_type_is_in_the_certificate_and_leads_here() -> None:
+    assert public_name("192.168.7.7") == "192.168.7.7"
+    for wide in ("0.0.0.0", "::"):
+        assert public_name(wide) not in ("0.0.0.0", "::", "127.0.0.1")
+        assert public_name(wide) in own_names(wide)
