@@ -133,8 +133,9 @@ def _announce(
     say(f"token     {found.token}")
     say(f"certificate {found.certificate}")
     name = credentials.public_name(config.host)
+    place = f"[{name}]" if ":" in name else name
     say(
-        f"players   midi-diffuse serve --engine wss://{f'[{name}]' if ':' in name else name}:{port} "
+        f"players   midi-diffuse serve --engine wss://{place}:{port} "
         "--engine-token-file token --engine-ca certificate.pem"
     )
     if config.host in ("127.0.0.1", "localhost", "::1"):
