@@ -31,8 +31,8 @@ from engine.requests.sheet import Sheet, Window
 __all__ = ["Generator", "ModelError"]
 
 _STRETCH = 2
-"""Requests up to so many windows long are filled in one go: rotary positions carry that far (the
-bound per beat is the same, docs/evaluation.md), and two windows would take twice the time."""
+"""The network is given so many of its windows at once: rotary positions carry that far (the bound
+per beat is the same, docs/evaluation.md), and what goes before is known for longer."""
 
 _SILENT_BEATS = 8
 """Known to follow where the piece ends, so that the chords come to an end there."""
@@ -96,16 +96,18 @@ class Generator:
         sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
         if not sheets:
             return []
+        if not self.merged:
+            sheets = [sheet.hears_melody_alone() for sheet in sheets]
         if (
             len({(s.original.shape, s.request.ends, loop_of(s.request.settings)) for s in sheets})
             > 1
         ):
             raise ValueError("requests filled together want one length and one way to sample")
         total = sheets[0].original.shape[-1]
-        window = self.window_steps
+        window = self.window_steps if self.merged else _STRETCH * self.window_steps
         hop = max(window // STEPS_PER_BEAT // 2, 1) * STEPS_PER_BEAT
-        if total <= _STRETCH * window and not self.merged:
-            window = total
+        # The paper's model has always played each window anew, and is kept as it was.
+        done_steps = hop if self.merged else window
         starts = range(0, max(total - window, 0) + hop, hop)
         for done, start in enumerate(starts, 1):
             part = slice(start, min(start + window, total))
@@ -113,7 +115,7 @@ class Generator:
             if busy:
                 self._fill_part(busy, part)
             for sheet in sheets:
-                sheet.known[..., start : start + hop] = True
+                sheet.known[..., start : start + done_steps] = True
             self.progress(done, len(starts))
         return sheets
 

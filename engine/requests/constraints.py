@@ -73,7 +73,7 @@ def whole_notes(request: FillRequest, cells: Cells) -> Cells:
     Known cells stay bit-exact.
     """
     known, settings = request.known, request.settings
-    cells = cells.copy()
+    cells = np.where(known, request.roll.cells, cells)
     cells[:, SUSTAIN] &= ~cells[:, ONSET]
     # Nothing sounds already where nobody said so; it would take a real note's place.
     cells[:, SUSTAIN, :, 0] &= known[:, SUSTAIN, :, 0]

@@ -95,6 +95,20 @@ class Sheet:
             nothing,
         )
 
+    def hears_melody_alone(self) -> Sheet:
+        """Return the same, with the accompaniment free for the network where all that is known of
+        it is that there is none.
+
+        A melody that somebody plays alone is no music without chords: from a known silence a
+        network goes on in silence, and in any key. What is drawn there is not in the answer.
+        """
+        known = self.known[ACCOMPANIMENT]
+        if known.all() or (self.original[ACCOMPANIMENT] & known).any():
+            return self
+        heard = self.known.copy()
+        heard[ACCOMPANIMENT] = False
+        return replace(self, known=heard)
+
     def window(self, part: slice) -> Window:
         """Return the steps `part`; free cells show the original, not what an earlier window made of
         it."""
@@ -116,10 +130,12 @@ class Sheet:
         self.done[..., part] = filled
 
     def follow(self, part: slice, plan: PlanCells, planned: NDArray[np.bool_]) -> None:
-        """Keep the plan of `window(part)`, bool[24, T], where there is one, bool[T]."""
+        """Keep the plan of `window(part)`, bool[24, T], where there is one, bool[T]. A beat that an
+        earlier window filled has that one's."""
         first = part.start // STEPS_PER_BEAT
         beats = slice(first, first + len(planned))
-        self.plan[:, beats] = np.where(planned, plan, self.plan[:, beats])
+        fresh = planned & ~self.planned[beats]
+        self.plan[:, beats] = np.where(fresh, plan, self.plan[:, beats])
         self.planned[beats] |= planned
 
     def followed(self) -> list[ChordCell]:

@@ -26,7 +26,12 @@ from engine.music.grid import (
 from engine.music.roll import Note, PianoRoll, notes_to_roll, roll_to_notes
 from engine.requests import constraints
 from engine.requests.request import FillRequest, PlanRequest, SampleSettings, Span
-from engine.requests.tasks import generate_mask, harmonize_mask, infill_mask
+from engine.requests.tasks import (
+    continue_mask,
+    generate_mask,
+    harmonize_mask,
+    infill_mask,
+)
 
 BEAT = STEPS_PER_BEAT
 WINDOW = 4 * BEAT
@@ -41,11 +46,13 @@ class Recording(torch.nn.Module):
         self.answer = answer
         self.windows: list[tuple[int, int]] = []
         self.sources: list[torch.Tensor] = []
+        self.masks: list[torch.Tensor] = []
 
     def forward(self, request: Request, loop: Loop) -> Filled:
         source, first = request.source, int(request.first_step[0])
         self.windows.append((first, first + source.shape[-1]))
         self.sources.append(source)
+        self.masks.append(request.mask)
         filled = torch.where(request.mask > 0, source, torch.full_like(source, self.answer))
         return Filled(filled, filled, *no_plan(source))
 
@@ -111,9 +118,9 @@ def test_512_beats_in_windows_of_constant_size_and_linear_number() -> None:
     for beats in (128, 512):
         generator, module = recording()
         generator.fill(to_harmonize(beats * BEAT))
-        assert max(end - start for start, end in module.windows) == WINDOW
+        assert max(end - start for start, end in module.windows) == 2 * WINDOW
         counts.append(len(module.windows))
-    assert counts == [63, 255]  # each window goes on half a window further
+    assert counts == [31, 127]  # each goes on by half of what it sees
 
 
 def test_512_beats_are_really_filled(tiny_generator: Generator) -> None:
@@ -131,7 +138,7 @@ def test_windows_start_on_beats_and_cover_the_request() -> None:
     assert all(b[0] < a[1] for a, b in zip(module.windows, module.windows[1:], strict=False))
 
 
-@pytest.mark.parametrize(("beats", "windows"), [(4, 1), (5, 1), (8, 1), (9, 4)])
+@pytest.mark.parametrize(("beats", "windows"), [(4, 1), (5, 1), (8, 1), (9, 2)])
 def test_up_to_two_windows_are_filled_in_one_go(beats: int, windows: int) -> None:
     generator, module = recording()
     generator.fill(to_harmonize(beats * BEAT))
@@ -145,8 +152,8 @@ def test_a_variation_always_starts_from_the_original() -> None:
     request = FillRequest(roll, np.zeros_like(roll.cells), settings=SampleSettings(variation=0.5))
     generator.fill(request)
     # half of the second window is the first one's work; the rest must not be
-    free = module.sources[1][0, ..., WINDOW // 2 :]
-    assert (free.numpy() > 0.5).tolist() == roll.cells[..., WINDOW : WINDOW + WINDOW // 2].tolist()
+    free = module.sources[1][0, ..., WINDOW:]
+    assert (free.numpy() > 0.5).tolist() == roll.cells[..., 2 * WINDOW :].tolist()
 
 
 def test_the_lead_sounds_in_the_next_windows_context() -> None:
@@ -155,8 +162,37 @@ def test_the_lead_sounds_in_the_next_windows_context() -> None:
     generator.fill(request)
     assert torch.equal(
         module.sources[1][0, LEAD] > 0.5,
-        torch.from_numpy(request.roll.cells[LEAD, ..., WINDOW // 2 : WINDOW // 2 + WINDOW]),
+        torch.from_numpy(request.roll.cells[LEAD, ..., WINDOW:]),
     )
+
+
+def test_a_window_knows_what_the_one_before_it_played() -> None:
+    generator, module = recording(answer=1.0)
+    generator.fill(to_harmonize(12 * BEAT))
+    assert not module.masks[0][0, ACCOMPANIMENT].any()
+    again = module.masks[1][0, ACCOMPANIMENT].amin(dim=(0, 1))  # [S]
+    assert again.tolist() == [1.0] * WINDOW + [0.0] * WINDOW
+    played = module.sources[1][0, ACCOMPANIMENT, ..., :WINDOW]
+    assert played.any()
+
+
+def test_a_melody_alone_is_gone_on_from_with_chords_under_it_that_are_not_in_the_answer() -> None:
+    generator, module = recording(answer=1.0)
+    roll = notes_to_roll(melody(4), 0, 8 * BEAT)
+    asked = FillRequest(roll, continue_mask(roll, 4 * BEAT), settings=SampleSettings(voices=88))
+    filled = generator.fill(asked)
+    assert module.masks[0][0, LEAD, ..., : 4 * BEAT].all()
+    assert not module.masks[0][0, ACCOMPANIMENT].any()
+    assert (filled.cells == roll.cells)[asked.known].all()
+    assert filled.cells[..., 4 * BEAT :].any()
+
+
+def test_an_accompaniment_that_was_heard_stays_known() -> None:
+    generator, module = recording()
+    notes = [*melody(4), Note(0, 48, BEAT, ACCOMPANIMENT)]
+    roll = notes_to_roll(notes, 0, 8 * BEAT)
+    generator.fill(FillRequest(roll, continue_mask(roll, 4 * BEAT)))
+    assert module.masks[0][0, ACCOMPANIMENT, ..., : 4 * BEAT].all()
 
 
 def test_register_and_pitch_class_lock(tiny_generator: Generator) -> None:
