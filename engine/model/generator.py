@@ -104,20 +104,32 @@ class Generator:
         ):
             raise ValueError("requests filled together want one length and one way to sample")
         total = sheets[0].original.shape[-1]
-        window = self.window_steps if self.merged else _STRETCH * self.window_steps
-        hop = max(window // STEPS_PER_BEAT // 2, 1) * STEPS_PER_BEAT
-        # The paper's model has always played each window anew, and is kept as it was.
-        done_steps = hop if self.merged else window
-        starts = range(0, max(total - window, 0) + hop, hop)
-        for done, start in enumerate(starts, 1):
-            part = slice(start, min(start + window, total))
+        parts = self._parts(total)
+        for done, (part, filled_to) in enumerate(parts, 1):
             busy = [sheet for sheet in sheets if not sheet.known[..., part].all()]
             if busy:
                 self._fill_part(busy, part)
             for sheet in sheets:
-                sheet.known[..., start : start + done_steps] = True
-            self.progress(done, len(starts))
+                sheet.known[..., :filled_to] = True
+            self.progress(done, len(parts))
         return sheets
+
+    def _parts(self, total: int) -> list[tuple[slice, int]]:
+        """Return the windows in which so many steps are filled, and how far each is the last word.
+
+        Each goes half a window further than the one before and knows what that played. Counted from
+        the end, so that a piece closes within one window; the first is shorter.
+        """
+        half = max(self.window_steps // STEPS_PER_BEAT // 2, 1) * STEPS_PER_BEAT
+        if self.merged:  # the paper's model plays each window anew, as it always has
+            starts = range(0, max(total - self.window_steps, 0) + half, half)
+            return [
+                (slice(start, min(start + self.window_steps, total)), start + half)
+                for start in starts
+            ]
+        window, hop = _STRETCH * self.window_steps, _STRETCH * half
+        ends = range(total - -(-max(total - window, 0) // hop) * hop, total + 1, hop)
+        return [(slice(max(end - window, 0), end), end) for end in ends]
 
     def plan(self, request: PlanRequest) -> Plan:
         """Fill, and read the notes off the roll."""

@@ -178,12 +178,13 @@ def _marked_chords(score: Score) -> list[tuple[int, str]]:
 
 
 def _shaded(lead: list[Note], reply: list[Note], meters: MeterMap) -> tuple[int, int] | None:
-    """Return bars of the reply, unless they are those of the melody."""
+    """Return bars of the reply, unless they are those of the melody; a pickup may be without it."""
     if not reply:
         return None
     own = meters.bar_lines(reply[0].onset_step, max(note.end_step for note in reply))
     song = meters.bar_lines(lead[0].onset_step, max(note.end_step for note in lead))
-    return (own[0], own[-1]) if own[0] > song[0] or own[-1] < song[-1] else None
+    pickup = 2 * (lead[0].onset_step - song[0]) >= song[1] - song[0]
+    return (own[0], own[-1]) if own[0] > song[pickup] or own[-1] < song[-1] else None
 
 
 def _beats(lines: list[int], meters: MeterMap) -> Iterable[int]:

@@ -145,6 +145,13 @@ def test_up_to_two_windows_are_filled_in_one_go(beats: int, windows: int) -> Non
     assert len(module.windows) == windows
 
 
+def test_windows_are_counted_from_the_end() -> None:
+    generator, module = recording()
+    generator.fill(to_harmonize(18 * BEAT))
+    beats = [(start // BEAT, end // BEAT) for start, end in module.windows]
+    assert beats == [(0, 6), (2, 10), (6, 14), (10, 18)]
+
+
 def test_a_variation_always_starts_from_the_original() -> None:
     generator, module = recording(answer=1.0)
     notes = [Note(i * BEAT, 60, BEAT) for i in range(12)]

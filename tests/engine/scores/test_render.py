@@ -139,6 +139,10 @@ def test_a_file_with_a_reply_shades_only_bars_the_melody_does_not_share() -> Non
     assert shown.subtitle == "4 bars  ·  4/4  ·  120 bpm"
     throughout = part("midi-diffuse", 1, (0, 60), (360, 62))
     assert picture_of(Score(24, (melody, throughout)), "x").generated is None
+    from_bar_2 = part("midi-diffuse", 1, (96, 60), (360, 62))
+    assert picture_of(Score(24, (melody, from_bar_2)), "x").generated == (96, 384)
+    pickup = part("Melody", 0, *((24 * i, 72) for i in range(3, 16)))
+    assert picture_of(Score(24, (pickup, from_bar_2)), "x").generated is None
     alone = picture_of(Score(24, (melody, piano)), "x")
     assert [layer.name for layer in alone.layers] == [BACKING, MELODY]
 
