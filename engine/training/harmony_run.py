@@ -4,11 +4,7 @@ processes. `harmony_training.py` is the same by the clock, for a machine lent fo
 from __future__ import annotations
 
 import copy
-import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +13,6 @@ from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTran
 from engine.denoisers.inputs import HarmonyInputs
 from engine.model import checkpoint
 from engine.model.export import planner_weights_of
-from engine.requests.request import STYLES
 from engine.training.clocked_run import average, decay_groups, draw_levels
 from engine.training.dataset import load_pack
 from engine.training.device_windows import DevicePack
@@ -34,6 +29,7 @@ from engine.training.harmony_loss import (
 from engine.training.harmony_scores import bound_a_beat, harmony_valid
 from engine.training.harmony_windows import HarmonyExample, HarmonyMusic
 from engine.training.processes import Processes
+from engine.training.resumable import ResumableRun
 from engine.training.train_settings import Progress, TrainSettings, learning_rate
 
 _FAMILY = "harmony"
@@ -50,8 +46,8 @@ class _InC(nn.Module):
         return self.network.in_c(noisy, level, inputs)
 
 
-class HarmonyRun:
-    """A run in memory: network, averaged network, optimizer, counters.
+class HarmonyRun(ResumableRun):
+    """A run of the network of harmony plans.
 
     settings.batch: windows of the longest kind a step, of shorter ones as many more.
     """
@@ -85,6 +81,7 @@ class HarmonyRun:
         )
         self.prior = plan_prior(self.device)
         self.progress = Progress()
+        self.densities, self.schedule = [], self.family.schedule
 
     def _fresh_network(self) -> HarmonyTransformer:
         checkpoint.build(_FAMILY, self.settings.sizes)  # says which sizes there are
@@ -93,60 +90,6 @@ class HarmonyRun:
         if start is not None and not self.checkpoint_path.exists():
             checkpoint.load_weights(network, planner_weights_of(start))
         return network.to(self.device)
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Where this run saves and resumes."""
-        return self.settings.out / "checkpoint.pt"
-
-    def resume(self) -> bool:
-        """Go on from the saved state if there is one; CheckpointError if it is of another kind."""
-        if not self.checkpoint_path.exists():
-            return False
-        state = checkpoint.load(self.checkpoint_path, str(self.device))
-        if (state["family"], state["sizes"]) != (_FAMILY, checkpoint.sizes_of(self.network)):
-            raise checkpoint.CheckpointError(
-                f"{self.checkpoint_path} holds another model (a {state['family']}); "
-                "choose another --out, or remove it"
-            )
-        checkpoint.load_weights(self.network, state["network"])
-        checkpoint.load_weights(self.averaged, state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
-        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]
-        return True
-
-    def save(self) -> None:
-        """Write everything a resumed run or an export needs; the first of the processes does."""
-        if not self.processes.first:
-            return
-        settings = {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in asdict(self.settings).items()
-        }
-        state: dict[str, object] = {
-            "format": checkpoint.FORMAT,
-            "family": _FAMILY,
-            "sizes": checkpoint.sizes_of(self.network),
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "progress": asdict(self.progress),
-            "prior": self.prior,
-            "densities": [],
-            "schedule": self.family.schedule,
-            "styles": list(STYLES),
-            "settings": settings,
-            "corpora": self.corpora,
-        }
-        checkpoint.save_atomically(state, self.checkpoint_path)
-
-    @property
-    def share_done(self) -> float:
-        """How much of the run is behind it, 0 to 1."""
-        return max(
-            self.progress.step / self.settings.steps,
-            self.progress.elapsed_s / 60 / self.settings.minutes,
-        )
 
     def step(self, generator: torch.Generator) -> float:
         """Take one optimizer step; return the loss in nats a beat that has free cells."""
@@ -202,12 +145,8 @@ def train_plans(
     generator = torch.Generator(run.device)
     try:
         while run.share_done < 1.0:
-            # What is drawn follows from (seed, step): a resumed run is the same run.
-            key = settings.seed * 1_000_003 + run.progress.step
-            generator.manual_seed(key)
-            # For dropout, which is another one in every process.
-            torch.manual_seed(key + 7919 * run.processes.rank)
-            _one_step(run, generator)
+            run.seed_step(generator)
+            run.take(lambda: run.step(generator))
             report(run.progress, run.share_done)
     except KeyboardInterrupt:
         run.save()
@@ -215,20 +154,3 @@ def train_plans(
     run.validate()
     run.save()
     return run
-
-
-def _one_step(run: HarmonyRun, generator: torch.Generator) -> None:
-    """Step, count, and now and then validate and save."""
-    progress, every = run.progress, run.settings.save_every
-    started = time.perf_counter()
-    loss = run.step(generator)
-    progress.step += 1
-    mean = progress.loss
-    progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
-    # All go by the first one's clock, so that they end at the same step.
-    took_s = time.perf_counter() - started if run.processes.first else 0.0
-    progress.elapsed_s += run.processes.sums(took_s, device=run.device)[0]
-    if progress.step % every == 0:
-        if progress.step % (5 * every) == 0:
-            run.validate()
-        run.save()

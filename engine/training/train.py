@@ -7,11 +7,8 @@ Resumes after a kill from `checkpoint.pt`; needs torch and numpy alone beside th
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +24,10 @@ from engine.diffusion.sampler import Sampler
 from engine.model import checkpoint
 from engine.model.density import measure_densities
 from engine.model.export import weights_of
-from engine.requests.request import STYLES
 from engine.training.dataset import Windows
 from engine.training.feed import MUSIC, make_windows, measure_prior, prefetched, shaped
 from engine.training.processes import Processes
+from engine.training.resumable import ResumableRun
 from engine.training.scheduled_sampling import with_sampled_past
 from engine.training.train_settings import Progress, TrainSettings, learning_rate
 
@@ -72,8 +69,8 @@ def _steps_of(free: Tensor) -> Tensor:
     return (free.amax(dim=(1, 2, 3)) > 0).sum().clamp_min(1)
 
 
-class Run:
-    """A training run in memory: network, averaged network, optimizer, counters."""
+class Run(ResumableRun):
+    """A run of a denoiser of rolls."""
 
     def __init__(self, settings: TrainSettings, processes: Processes | None = None) -> None:
         """Prepare a run. processes: those that share it, and which this is; alone without."""
@@ -89,6 +86,7 @@ class Run:
         self.pack = MUSIC[family.music](settings.data)
         make_windows(self.pack, 1, 0)  # nothing to validate on? say so now, not at the end
         self.schedule = family.schedule
+        self.corpora = list(self.pack.corpora)
         self.network = checkpoint.build(settings.family, settings.sizes).to(self.device)
         self.averaged = checkpoint.build(settings.family, settings.sizes).to(self.device)
         if settings.start_from is not None and not self.checkpoint_path.exists():
@@ -117,54 +115,6 @@ class Run:
         self.prior = torch.from_numpy(measure_prior(windows, family)).float().to(self.device)
         two_voices = isinstance(windows, Windows) and not family.merged
         self.densities = measure_densities(windows) if two_voices else []
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Where this run saves and resumes."""
-        return self.settings.out / "checkpoint.pt"
-
-    def resume(self) -> bool:
-        """Go on from the saved state if there is one; CheckpointError if it is of another kind."""
-        if not self.checkpoint_path.exists():
-            return False
-        state = checkpoint.load(self.checkpoint_path, str(self.device))
-        if (state["family"], state["sizes"]) != (
-            self.settings.family,
-            checkpoint.sizes_of(self.network),
-        ):
-            raise checkpoint.CheckpointError(
-                f"{self.checkpoint_path} holds another model (a {state['family']}); "
-                "choose another --out, or remove it"
-            )
-        checkpoint.load_weights(self.network, state["network"])
-        checkpoint.load_weights(self.averaged, state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
-        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]
-        return True
-
-    def save(self) -> None:
-        """Write everything a resumed run or an export needs; the first of the processes does."""
-        if not self.processes.first:
-            return
-        settings = {
-            k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.settings).items()
-        }
-        state: dict[str, object] = {
-            "format": checkpoint.FORMAT,
-            "family": self.settings.family,
-            "sizes": checkpoint.sizes_of(self.network),
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "progress": asdict(self.progress),
-            "prior": self.prior,
-            "densities": self.densities,
-            "schedule": self.schedule,
-            "styles": list(STYLES),
-            "settings": settings,
-            "corpora": list(self.pack.corpora),
-        }
-        checkpoint.save_atomically(state, self.checkpoint_path)
 
     def step(self, batch: Batch, generator: torch.Generator) -> float:
         """Take one optimizer step; return the loss in nats per step of music.
@@ -226,14 +176,6 @@ class Run:
 
     def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
         return logits_of(network, inputs, self.prior, self.schedule, self.exact)
-
-    @property
-    def share_done(self) -> float:
-        """How much of the run is behind it, 0 to 1."""
-        return max(
-            self.progress.step / self.settings.steps,
-            self.progress.elapsed_s / 60 / self.settings.minutes,
-        )
 
     def _average(self) -> None:
         # A short memory at first: an average over the first, random weights helps nobody.
@@ -299,11 +241,8 @@ def train(
     ) as following:
         try:
             while run.share_done < 1.0:
-                # Windows and noise follow from (seed, step): a resumed run is the same run.
-                generator.manual_seed(seed * 1_000_003 + progress.step)
-                # For dropout, which is another one in every process.
-                torch.manual_seed(seed * 1_000_003 + progress.step + 7919 * run.processes.rank)
-                _one_step(run, following, generator)
+                run.seed_step(generator)
+                run.take(lambda: run.step(following(), generator))
                 report(progress, run.share_done)
         except KeyboardInterrupt:
             run.save()
@@ -311,20 +250,3 @@ def train(
     run.validate()
     run.save()
     return run
-
-
-def _one_step(run: Run, following: Callable[[], Batch], generator: torch.Generator) -> None:
-    """Step, count, and now and then validate and save."""
-    progress, every = run.progress, run.settings.save_every
-    started = time.perf_counter()
-    loss = run.step(following(), generator)
-    progress.step += 1
-    mean = progress.loss
-    progress.loss = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
-    # All go by the first one's clock, so that they end at the same step.
-    took_s = time.perf_counter() - started if run.processes.first else 0.0
-    progress.elapsed_s += run.processes.sums(took_s, device=run.device)[0]
-    if progress.step % every == 0:
-        if progress.step % (5 * every) == 0:
-            run.validate()
-        run.save()
