@@ -11,7 +11,7 @@ from hypothesis import settings
 from bridge.bench.stalls import StallMeter
 from tests.steady import Watch
 
-TRIES = 3
+TRIES = 4
 """How often a test is played at most while the machine stands still."""
 LIVE = Path(__file__).parent / "live"
 WATCH = Watch()

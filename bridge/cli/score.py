@@ -173,6 +173,13 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.IntRange(1, 64),
     help="Plans of chords to choose from.  [as each is played]",
 )
+@click.option(
+    "--best-of",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Answers to each window, of which the most agreed is scored; not of replay, recovery.",
+)
 @click.option("--sampler", help="Reverse process.  [as each is played]")
 @click.option(
     "--temperature",
@@ -198,6 +205,7 @@ def evaluate(
     steps: int | None,
     sampler: str | None,
     temperature: float | None,
+    best_of: int,
     device: str,
     as_json: bool,
     **options: Any,
@@ -228,7 +236,9 @@ def evaluate(
             wanted = scoring.EvaluateSettings(task=task, **options)
             candidates = {
                 name: scoring.Candidate(
-                    each, replace(as_played(each, asked, wanted.seed, task), style=wanted.style)
+                    each,
+                    replace(as_played(each, asked, wanted.seed, task), style=wanted.style),
+                    best_of,
                 )
                 for name, each in generators.items()
             }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.training.processes import Processes
     from engine.training.train_settings import Progress
 
-_OURS = ("family", "minutes", "steps", "batch", "seed", "save_every", "threads")
+_OURS = ("family", "minutes", "steps", "batch", "seed", "save_every", "threads", "start_from")
 """Options of `train` that mean the same here. Windows and rate are the systems' own."""
 Bar = Callable[[], AbstractContextManager[Callable[["Progress", float], None]]]
 
@@ -45,8 +45,8 @@ def train_system(
 
     ours = {name: options[name] for name in _OURS}
     chosen = str(pick_device(options["device"]))
-    if options["start_from"] is not None or options["compiled"]:
-        raise click.UsageError(f"--start-from and --compile are not for {options['family']}")
+    if options["compiled"]:
+        raise click.UsageError(f"--compile is not for {options['family']}")
     device = processes.device(chosen)
     settings = SystemTrainSettings(data, out, sizes=sizes, device=device, **ours)
     with bar() if processes.first else nullcontext(_nothing) as report:

@@ -35,6 +35,7 @@ from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
 from engine.reports import Report
+from engine.requests.candidates import BestOf, Player
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
@@ -59,13 +60,17 @@ SCORED_TASKS = tuple(MASKS)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model and how it is played. settings.seed is of the first window; each has its own."""
+    """A model and how it is played. settings.seed is of the first window; each has its own.
+
+    best_of: answers to each request, of which one is chosen (`engine.requests.candidates`).
+    """
 
     generator: Generator | SystemPlayer
     settings: SampleSettings
+    best_of: int = 1
 
 
-Replier = Callable[[Generator | SystemPlayer, Batch, SampleSettings, Report], list[Cells]]
+Replier = Callable[[Player, Batch, SampleSettings, Report], list[Cells]]
 """What a model makes of each window of a batch: bool[2, 2, 88, S], known cells and all.
 
 `batch.mask` says what is known. Gives one roll a window, in order, on the 88 pitches of PIANO.
@@ -77,7 +82,7 @@ _TOGETHER = 8
 
 
 def fill_replies(
-    generator: Generator | SystemPlayer, batch: Batch, settings: SampleSettings, report: Report
+    generator: Player, batch: Batch, settings: SampleSettings, report: Report
 ) -> list[Cells]:
     """Return the free cells filled in one go by the whole pipeline: the Replier of every mask
     task."""
@@ -144,7 +149,8 @@ def _harmony(
     for name, each in candidates.items():
         low, high = max(each.settings.low, shared.low), min(each.settings.high, shared.high)
         settings = replace(each.settings, low=low, high=high)
-        rolls = REPLIERS[wanted.task](each.generator, batch, settings, report_as(report, name))
+        player = BestOf(each.generator, each.best_of) if each.best_of > 1 else each.generator
+        rolls = REPLIERS[wanted.task](player, batch, settings, report_as(report, name))
         replies[name] = [pair(cells) for cells in rolls]
     rules = _RULES.get(wanted.task)
     if rules is not None:
@@ -153,7 +159,10 @@ def _harmony(
     versus = against_rule(replies, human, bars, partition, shared.low) if rules else {}
     return {
         "pitches": [shared.low, shared.high],
-        "sampling": {name: sampling_of(each.settings) for name, each in candidates.items()},
+        "sampling": {
+            name: sampling_of(each.settings) | {"best_of": each.best_of}
+            for name, each in candidates.items()
+        },
         **compare(replies, human, partition, shared.low),
         "by_ear": compare_by_ear(replies, human, bars, partition, shared.low),
         "against_rule": versus,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import nn
 from engine.model import checkpoint
 from engine.systems.common.draws import Draws
 from engine.systems.registry import system_of
+from engine.systems.weights import load_system
 from engine.training.clocked_run import autocast
 from engine.training.dataset import load_pack
 from engine.training.processes import Processes
@@ -36,7 +37,9 @@ _MIXED_SEED = 1_000_003
 class SystemTrainSettings:
     """One run. minutes: of processor time over all resumes. steps: end there if that is sooner.
 
-    listen_every: steps between what a system logs of its own samples; 0 = never.
+    start_from: an export or a run of the same network, whose averaged weights and counters a new
+    run goes on from; minutes and steps are this run's own. listen_every: steps between what a
+    system logs of its own samples; 0 = never.
     """
 
     data: Path
@@ -51,9 +54,17 @@ class SystemTrainSettings:
     save_every: int = 100
     threads: int = 0
     device: str = "cpu"
+    start_from: Path | None = None
     listen_every: int = 1000
     valid_windows: int = 64
     sizes: dict[str, int] = field(default_factory=dict)
+
+
+class _Before(NamedTuple):
+    """What the weights had learned before the run: steps and minutes of processor time."""
+
+    steps: int = 0
+    minutes: float = 0.0
 
 
 _Report = Callable[[Progress, float], None]
@@ -82,6 +93,12 @@ class SystemRun:
             self.network.parameters(), lr=settings.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
         self.progress = Progress()
+        self.before = _Before()
+
+    @property
+    def steps_in_all(self) -> int:
+        """Steps the weights have learned for, those of the run it started from with them."""
+        return self.before.steps + self.progress.step
 
     @property
     def path(self) -> Path:
@@ -97,8 +114,12 @@ class SystemRun:
         )
 
     def resume(self) -> None:
-        """Go on from the saved state if there is one; CheckpointError if it is another's."""
+        """Go on from the saved state, or else begin with the weights of `start_from`.
+
+        Raises CheckpointError where they are another network's, ModelError where there are none.
+        """
         if not self.path.exists():
+            self._begin()
             return
         state: dict[str, Any] = checkpoint.load(self.path, str(self.device))
         mine = (self.settings.family, checkpoint.sizes_of(self.network))
@@ -111,6 +132,23 @@ class SystemRun:
         checkpoint.load_weights(self.averaged, state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress, self.facts = Progress(**state["progress"]), state["facts"]
+        self.before = _Before(**state.get("before", {}))
+
+    def _begin(self) -> None:
+        path = self.settings.start_from
+        if path is None:
+            return
+        file = path / "checkpoint.pt" if path.is_dir() else path
+        network, told = load_system(file, self.device)
+        theirs, mine = (told["family"], told["sizes"]), checkpoint.sizes_of(self.network)
+        if theirs != (self.settings.family, mine):
+            raise checkpoint.CheckpointError(
+                f"{path} holds a {theirs[0]} of sizes {theirs[1]}, and this run trains a "
+                f"{self.settings.family} of sizes {mine}; to start from it train with the former"
+            )
+        for mean in (self.network, self.averaged):
+            checkpoint.load_weights(mean, network.state_dict())
+        self.before = _Before(told["trained_steps"], told["trained_minutes"])
 
     def save(self) -> None:
         """Save all that a resumed run or an export needs; the first process alone does."""
@@ -125,6 +163,7 @@ class SystemRun:
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
+            "before": self.before._asdict(),
             "facts": dict(self.facts),
             "settings": {k: str(v) if isinstance(v, Path) else v for k, v in stored.items()},
             "corpora": self.corpora,
@@ -135,18 +174,18 @@ class SystemRun:
         """Take one step; what is drawn follows from (seed, step), so that a resumed run is the
         same. All processes draw the same and work on their own rows of it."""
         processes, size = self.processes, self.settings.batch
-        number = self.settings.seed * _MIXED_SEED + self.progress.step
+        number = self.settings.seed * _MIXED_SEED + self.steps_in_all
         rows = processes.rows(size)
         drawn = self.music.batch(size, np.random.default_rng(number))
         batch = tuple(part[rows].to(self.device) for part in drawn)
         generator = torch.Generator().manual_seed(number)
         draws = Draws(generator, rows, size, processes.together)
         if self.system.settle is not None:
-            self.system.settle(self.network, self.averaged, self.progress.step)
+            self.system.settle(self.network, self.averaged, self.steps_in_all)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * min(1.0, (self.progress.step + 1) / _WARM_UP)
         with autocast(self.device):
-            loss, weight = self.system.loss(self.network, batch, draws, self.progress.step)
+            loss, weight = self.system.loss(self.network, batch, draws, self.steps_in_all)
         loss_sum, weights = processes.sums(loss.detach() * weight, weight, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
         (loss * (weight / weights)).backward()  # type: ignore[no-untyped-call]
@@ -172,7 +211,7 @@ class SystemRun:
         with torch.no_grad():
             for _ in range(max(self.settings.valid_windows // 16, 1)):
                 batch = tuple(part.to(self.device) for part in self.held_out.batch(16, rng))
-                loss = self.system.loss(self.averaged, batch, draws, self.progress.step)
+                loss = self.system.loss(self.averaged, batch, draws, self.steps_in_all)
                 losses.append(float(loss.value))
         self.progress.valid = float(np.mean(losses))
 
@@ -180,8 +219,8 @@ class SystemRun:
         """Log what the system says of its own samples, a line each in `listened.jsonl`."""
         if self.system.listen is None or not self.processes.first:
             return
-        found = self.system.listen(self.averaged, self.held_out, self.progress.step)
-        line = json.dumps({"step": self.progress.step, "loss": self.progress.loss, **found})
+        found = self.system.listen(self.averaged, self.held_out, self.steps_in_all)
+        line = json.dumps({"step": self.steps_in_all, "loss": self.progress.loss, **found})
         with (self.settings.out / "listened.jsonl").open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 

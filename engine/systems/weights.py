@@ -25,14 +25,15 @@ def _export(run: Path, out: Path, name: str) -> dict[str, object]:
         raise checkpoint.CheckpointError(
             f"{run}: an export already, and plays with any version; want a run's folder"
         )
+    before = state.get("before", {"steps": 0, "minutes": 0.0})
     metadata: dict[str, object] = {
         "name": name,
         "family": state["family"],
         "sizes": state["sizes"],
         "facts": state["facts"],
         "corpora": state["corpora"],
-        "trained_steps": state["progress"]["step"],
-        "trained_minutes": round(state["progress"]["elapsed_s"] / 60, 1),
+        "trained_steps": before["steps"] + state["progress"]["step"],
+        "trained_minutes": round(before["minutes"] + state["progress"]["elapsed_s"] / 60, 1),
         "valid_loss": state["progress"]["valid"],
         "seed": state["settings"]["seed"],
     }

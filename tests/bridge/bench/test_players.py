@@ -17,19 +17,29 @@ from tests.gateway_rig import gateway
 from tests.steady import Watch
 
 BARS, CUT_S = 5, 3.0
+TRIES = 5
 WAYS = {**WEATHERS, "cut": Weather()}
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory, meter: StallMeter) -> dict[str, PlayerResult]:
-    """What was played; anew, up to three times, where the machine itself stood still meanwhile."""
+    """What was played; anew, a few times, where it failed while the machine itself stood still."""
     watch = Watch()
-    for number in range(3):
+    for number in range(TRIES):
         watch.begin(meter)
         found = play(tmp_path_factory.mktemp(f"server-{number}"))
-        if not watch.stood_still():
+        if as_promised(found) or not watch.stood_still():
             break
     return found
+
+
+def as_promised(found: dict[str, PlayerResult]) -> bool:
+    """Do the tests below have nothing to find?"""
+    kept = [
+        one.beats["rest"] + one.beats["late"] + one.late_notes + one.stuck for one in found.values()
+    ]
+    news = [len(found[name].news) for name in ("fine", "delay", "cut")]
+    return not any(kept) and news == [1, 1, 3]
 
 
 def play(folder: Path) -> dict[str, PlayerResult]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 from engine.music.roll import Note, PianoRoll, notes_to_roll
 from engine.requests import tasks
-from engine.requests.candidates import best_of, most_agreed
-from engine.requests.request import ChordCell, FillRequest
+from engine.requests.candidates import BestOf, best_of, most_agreed
+from engine.requests.request import ChordCell, FillRequest, SampleSettings
 
 LEAD_NOTE = Note(0, 72, 24, LEAD)
 
@@ -34,6 +36,54 @@ def test_two_alike_are_chosen_over_the_odd_and_the_fullest() -> None:
     rolls = [roll_of(48, 53, 57), roll_of(48, 52, 55), roll_of(48, 52, 55), roll_of(*range(40, 60))]
     free = np.ones(rolls[0].cells.shape, np.bool_)
     assert most_agreed([roll.cells for roll in rolls], free) == 1
+
+
+def test_one_full_beat_does_not_outweigh_the_others() -> None:
+    def two_beats(first: tuple[int, ...], second: tuple[int, ...]) -> PianoRoll:
+        notes = [Note(0, pitch, 24, ACCOMPANIMENT) for pitch in first]
+        notes += [Note(24, pitch, 24, ACCOMPANIMENT) for pitch in second]
+        return notes_to_roll(notes, 0, 48, PIANO)
+
+    # The last two share eight cells of the first beat, but silence where the others have a chord.
+    full = tuple(range(40, 48))
+    rolls = [two_beats((48,), (53, 57)), two_beats((48,), (53, 57)), two_beats((48,), (53, 57))]
+    rolls += [two_beats(full, ()), two_beats(full, ())]
+    free = np.ones(rolls[0].cells.shape, np.bool_)
+    assert most_agreed([roll.cells for roll in rolls], free) == 0
+
+
+def test_two_silences_are_alike() -> None:
+    rolls = [roll_of(48, 52, 55), roll_of(), roll_of(), roll_of(49)]
+    free = np.ones(rolls[0].cells.shape, np.bool_)
+    free[LEAD] = False
+    assert most_agreed([roll.cells for roll in rolls], free) == 1
+
+
+def test_part_of_a_beat_counts_as_one() -> None:
+    rolls = [roll_of(48), roll_of(50), roll_of(50)]
+    free = np.ones(rolls[0].cells.shape, np.bool_)[..., :13]
+    assert most_agreed([roll.cells[..., :13] for roll in rolls], free) == 1
+
+
+class ManyScripted:
+    """Answers by seed: the last of three agrees with the second."""
+
+    pitches = PIANO
+
+    def fill_many(self, requests: Sequence[FillRequest]) -> list[PianoRoll]:
+        seeds = sorted({request.settings.seed for request in requests})
+        first = seeds[0] < 1000  # the requests' own seeds
+        return [roll_of(48, 53) if first else roll_of(48, 52, 55) for _ in requests]
+
+
+def test_each_of_many_is_answered_by_the_best() -> None:
+    start = roll_of()
+    requests = [
+        FillRequest(start, tasks.harmonize_mask(start), settings=SampleSettings(seed=seed))
+        for seed in (0, 1)
+    ]
+    found = BestOf(ManyScripted(), 3).fill_many(requests)
+    assert [np.array_equal(roll.cells, roll_of(48, 52, 55).cells) for roll in found] == [True] * 2
 
 
 def test_known_cells_decide_nothing() -> None:

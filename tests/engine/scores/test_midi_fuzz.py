@@ -98,4 +98,4 @@ def test_damaged_files_leave_no_memory_behind() -> None:
             except MidiFileError:
                 continue
 
-    assert growth_bytes(act) < 4096
+    assert growth_bytes(act, enough=4096) < 4096

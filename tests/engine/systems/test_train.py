@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,42 @@ def test_an_export_plays_as_its_run_and_is_half_as_large(
     assert player.metadata["trained_steps"] == 2
     stored = torch.load(out, weights_only=True)["weights"].values()
     assert {value.dtype for value in stored} == {torch.float16}
+
+
+@pytest.mark.parametrize("family", SYSTEM_NAMES)
+def test_a_run_from_an_export_goes_on_with_its_weights_and_counts_on(
+    made_pack: Path, tmp_path: Path, family: str
+) -> None:
+    run(made_pack, tmp_path / "first", family, 2)
+    export = tmp_path / "model.pt"
+    before = weights.export_any(tmp_path / "first/checkpoint.pt", export, "mine", None)
+    begun = SystemRun(replace(settings(made_pack, tmp_path / "next", family, 3), start_from=export))
+    begun.resume()
+    theirs, _ = weights.load_system(export, torch.device("cpu"))
+    for one in (begun.network, begun.averaged):
+        for mine, other in zip(one.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(mine, other)
+    assert (begun.steps_in_all, begun.progress.step) == (2, 0)
+    begun.step()
+    begun.progress.elapsed_s = 60.0
+    begun.save()
+    after = weights.export_any(begun.path, export, "mine", None)
+    assert after["trained_steps"] == 3
+    assert (before["trained_minutes"], after["trained_minutes"]) == (0.0, 1.0)
+    resumed = SystemRun(settings(made_pack, tmp_path / "next", family, 3))
+    resumed.resume()
+    assert (resumed.steps_in_all, resumed.progress.step) == (3, 1)
+
+
+@pytest.mark.parametrize(("family", "sizes"), [("signorelli", {}), ("savkin", {"width": 16})])
+def test_a_run_from_another_network_is_refused_and_names_both(
+    made_pack: Path, tmp_path: Path, family: str, sizes: dict[str, int]
+) -> None:
+    run(made_pack, tmp_path / "first", "savkin", 1)
+    mine = settings(made_pack, tmp_path / "next", family, 1)
+    other = replace(mine, sizes=mine.sizes | sizes, start_from=tmp_path / "first")
+    with pytest.raises(CheckpointError, match=rf"holds a savkin of .*trains a {family} of "):
+        SystemRun(other).resume()
 
 
 def test_weights_of_another_family_are_refused_by_name(made_pack: Path, tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.training.clocked_run import Optimiser, Recipe, draw_levels, rate_at, sound_attention
+from engine.training.clocked_run import (
+    Optimiser,
+    Recipe,
+    autocast,
+    draw_levels,
+    rate_at,
+    sound_attention,
+)
 
 
 def network() -> nn.Linear:
@@ -96,3 +103,14 @@ def test_one_level_in_six_is_full_noise() -> None:
     levels = draw_levels(6000, torch.Generator().manual_seed(0), torch.device("cpu"))
     assert float((levels == 1.0).float().mean()) == pytest.approx(1 / 6, abs=0.02)
     assert float(levels[levels < 1].mean()) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_a_processor_without_bf16_computes_in_fp32(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    linear = nn.Linear(3, 1)
+    with autocast(torch.device("cpu")):
+        found = linear(torch.ones(2, 3))
+    assert found.dtype == (torch.bfloat16 if has_it else torch.float32)
