@@ -18,6 +18,7 @@ import rtmidi
 from bridge.client.peers import OscPeer, PlayedNote, played_notes
 from bridge.client.rig import DaemonProcess, wait_for
 from tests.live.conftest import Band, MidiListener, StartBand, need
+from tests.processes import running
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -198,7 +199,7 @@ def sounding_pitches(band: Band) -> set[int]:
 
 def test_a_daw_that_dies_with_a_key_down_leaves_nothing_sounding(band: StartBand) -> None:
     played = band("--thru", "--clock", "internal", "--no-log")
-    with subprocess.Popen([sys.executable, "-c", DAW], stdout=subprocess.PIPE, text=True) as daw:
+    with running([sys.executable, "-c", DAW], stdout=subprocess.PIPE) as daw:
         assert daw.stdout is not None
         assert daw.stdout.readline() == "sent\n"
         wait_for(lambda: 72 in sounding_pitches(played), 10, "the key, let through")

@@ -15,6 +15,7 @@ from bridge.bench.live import tune
 from bridge.client.peers import OscPeer
 from bridge.client.rig import DaemonProcess, RigError, memory_mb, wait_for
 from tests.live.conftest import StartBand, need
+from tests.processes import running
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -142,9 +143,7 @@ def test_oscsend_and_oscdump_are_understood(band: StartBand) -> None:
         command = ["oscsend", "localhost", str(played.daemon.osc_port), *words]
         subprocess.run(command, check=True, timeout=10)
 
-    with subprocess.Popen(
-        ["oscdump", "-L", port], stdout=subprocess.PIPE, text=True, env={**os.environ}
-    ) as dump:
+    with running(["oscdump", "-L", port], stdout=subprocess.PIPE, env={**os.environ}) as dump:
         try:
             time.sleep(0.3)  # it opens its socket
             send("/diffuse/subscribe", "si", "127.0.0.1", port)

@@ -13,6 +13,7 @@ from bridge.client.peers import MidiPeer, OscPeer, played_notes
 from bridge.client.rig import DaemonProcess, wait_for
 from tests.jack_transport import JackTransport
 from tests.live.conftest import Band, MidiListener, StartBand, need
+from tests.processes import running
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 
@@ -66,9 +67,7 @@ def test_a_second_ctrl_c_ends_a_daemon_that_hangs_with_every_note_off(jack: str)
         "if __name__ == '__main__': cli.run(['serve', '--port', '0', '--preset', 'fixture',"
         f" '--midi-api', 'jack', '--reply-port', '{osc.port}'])\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", hanging], stdout=subprocess.PIPE, text=True
-    ) as daemon:
+    with running([sys.executable, "-c", hanging], stdout=subprocess.PIPE) as daemon:
         assert daemon.stdout is not None
         while not daemon.stdout.readline().startswith("READY"):
             assert daemon.poll() is None
@@ -170,7 +169,7 @@ def test_jack_midi_clock_is_followed(band: StartBand, transport: JackTransport) 
     played = band("--listen-bars", "0")
     subscribed(played)
     command = ["jack_midi_clock", "-d", "0.2", "midi-diffuse-in:midi-diffuse in"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as clock:
+    with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as clock:
         try:
             time.sleep(0.5)  # it connects its port
             transport.locate(0)

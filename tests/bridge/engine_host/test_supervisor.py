@@ -18,6 +18,7 @@ from bridge.engine_host.main import Cue, EngineSpec, default_threads, warm_up_re
 from bridge.engine_host.supervisor import EngineSupervisor
 from engine.requests.fixture import FixtureGenerator
 from engine.requests.request import SampleSettings
+from tests.processes import running
 from tests.steady import least, took_s
 
 REQUEST = warm_up_request(SampleSettings())
@@ -273,9 +274,7 @@ def test_the_engine_does_not_outlive_a_killed_daemon() -> None:
         "    print(supervisor.pids[0], flush=True)\n"
         "    time.sleep(60)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as daemon:
+    with running([sys.executable, "-c", program], stdout=subprocess.PIPE) as daemon:
         assert daemon.stdout is not None
         engine = int(daemon.stdout.readline())
         assert _alive(engine)

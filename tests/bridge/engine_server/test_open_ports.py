@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bridge.engine_server.open_ports import Listening, family, is_loopback, listening, supported
+from tests.processes import running
 
 linux = pytest.mark.skipif(not supported(), reason="reads /proc")
 
@@ -53,8 +54,8 @@ def test_a_socket_is_found_with_who_reaches_it(kind: int, host: str, local: bool
 @linux
 def test_the_family_holds_children_of_children() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+    with running([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
         while len(found := family(os.getpid())) < 3:
             pass
         assert child.pid in found
-        child.communicate(b"\n")
+        child.communicate("\n")

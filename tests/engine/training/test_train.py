@@ -23,6 +23,7 @@ from engine.training.dataset import PackError, Windows
 from engine.training.feed import make_windows, measure_prior, prefetched
 from engine.training.train import Run, draw_level, loss_of, train
 from engine.training.train_settings import Progress, TrainSettings, learning_rate
+from tests.processes import running
 
 PAPER_SIZES = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 
@@ -99,7 +100,7 @@ def test_killed_with_9_and_resumed_is_the_same_run(settings: TrainSettings, tmp_
     )
     words = [sys.executable, "-c", KILLED, str(settings.data), str(settings.out)]
     top = Path(__file__).parents[3]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=top, text=True) as child:
+    with running(words, stdout=subprocess.PIPE, cwd=top) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "at 13\n"
         child.kill()
