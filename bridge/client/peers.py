@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from bridge.realtime import raise_priority, wait_until
 from bridge.timebase import NS_PER_S
 
 Bytes = tuple[int, ...]
+_LOOK_AGAIN_S = 0.02
+"""A message that a sending thread has taken from the socket ends no wait for it."""
 
 
 class OscPeer:
@@ -39,6 +42,7 @@ class OscPeer:
         self.to_port = 0
         self._renew_s: float | None = None
         self._unread: deque[OscMessage] = deque()
+        self._taking = threading.Lock()
 
     def subscribe(self) -> None:
         """Have every answer and event sent here; renewed as long as this peer listens."""
@@ -62,13 +66,19 @@ class OscPeer:
         """Return the next message, or None when none comes in time."""
         if self._renew_s is not None and time.monotonic() > self._renew_s:
             self.subscribe()
-        if not self._unread:
-            select.select([self._socket], [], [], max(seconds, 0.0))
+        end_s = time.monotonic() + seconds
+        while True:
             self._take_what_is_there()
-        return self._unread.popleft() if self._unread else None
+            with contextlib.suppress(IndexError):
+                return self._unread.popleft()
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                return None
+            select.select([self._socket], [], [], min(left_s, _LOOK_AGAIN_S))
 
     def _take_what_is_there(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        # What one thread has read, the other must find: nothing is between socket and list.
+        with self._taking, contextlib.suppress(BlockingIOError):
             while True:
                 found = decode_packet(self._socket.recv(65536))
                 self._unread.extend(each for each in found if isinstance(each, OscMessage))

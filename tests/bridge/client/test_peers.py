@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,8 +36,23 @@ def test_every_message_of_a_bundle_is_received(peer: OscPeer) -> None:
     assert addresses == ["/one", "/two"]
 
 
-def test_one_thread_sends_while_another_receives(peer: OscPeer) -> None:
-    """A sender that changed the socket's timeout would end the other thread's wait in an error."""
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads are switched at nearly every step: what may go wrong between two does so soon."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before_s)
+
+
+@pytest.mark.parametrize("number_of_try", range(30))
+def test_one_thread_sends_while_another_receives(
+    peer: OscPeer, switching_often: None, number_of_try: int
+) -> None:
+    """A sender that changed the socket's timeout would end the other thread's wait in an error.
+
+    One that has read a message, and has not put it in the list yet, would end it with nothing.
+    """
     heard: list[int] = []
 
     def listen() -> None:
