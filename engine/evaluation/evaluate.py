@@ -35,7 +35,7 @@ from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
 from engine.reports import Report
-from engine.requests.candidates import BestOf, Player
+from engine.requests.candidates import BestOf, ManyFiller
 from engine.requests.request import FillRequest, SampleSettings
 from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
@@ -70,7 +70,7 @@ class Candidate:
     best_of: int = 1
 
 
-Replier = Callable[[Player, Batch, SampleSettings, Report], list[Cells]]
+Replier = Callable[[ManyFiller, Batch, SampleSettings, Report], list[Cells]]
 """What a model makes of each window of a batch: bool[2, 2, 88, S], known cells and all.
 
 `batch.mask` says what is known. Gives one roll a window, in order, on the 88 pitches of PIANO.
@@ -82,7 +82,7 @@ _TOGETHER = 8
 
 
 def fill_replies(
-    generator: Player, batch: Batch, settings: SampleSettings, report: Report
+    generator: ManyFiller, batch: Batch, settings: SampleSettings, report: Report
 ) -> list[Cells]:
     """Return the free cells filled in one go by the whole pipeline: the Replier of every mask
     task."""

@@ -31,7 +31,7 @@ class Drafter(Protocol):
         ...
 
 
-class Player(Protocol):
+class ManyFiller(Protocol):
     """What answers many at once: a Generator, a SystemPlayer."""
 
     @property
@@ -57,7 +57,7 @@ def best_of(drafter: Drafter, request: FillRequest, count: int) -> _Answer:
 class BestOf:
     """Plays as `player` does, and answers each request with the best of `count`."""
 
-    def __init__(self, player: Player, count: int) -> None:
+    def __init__(self, player: ManyFiller, count: int) -> None:
         self._player, self._count = player, count
 
     @property

@@ -139,8 +139,8 @@ class SystemRun:
         if path is None:
             return
         file = path / "checkpoint.pt" if path.is_dir() else path
-        network, told = load_system(file, self.device)
-        theirs, mine = (told["family"], told["sizes"]), checkpoint.sizes_of(self.network)
+        network, facts = load_system(file, self.device)
+        theirs, mine = (facts["family"], facts["sizes"]), checkpoint.sizes_of(self.network)
         if theirs != (self.settings.family, mine):
             raise checkpoint.CheckpointError(
                 f"{path} holds a {theirs[0]} of sizes {theirs[1]}, and this run trains a "
@@ -148,7 +148,7 @@ class SystemRun:
             )
         for mean in (self.network, self.averaged):
             checkpoint.load_weights(mean, network.state_dict())
-        self.before = _Before(told["trained_steps"], told["trained_minutes"])
+        self.before = _Before(facts["trained_steps"], facts["trained_minutes"])
 
     def save(self) -> None:
         """Save all that a resumed run or an export needs; the first process alone does."""

@@ -161,11 +161,13 @@ def sound_attention(gradients_of: Callable[[], Tensor], report: Report) -> None:
 
 def autocast(device: torch.device) -> torch.autocast:
     """bf16 for what may be, where the processor has it: emulated it is 20 times as slow."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=_computes_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=number_type(device) != torch.float32)
 
 
-def _computes_bf16(device: torch.device) -> bool:
-    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
+def number_type(device: torch.device) -> torch.dtype:
+    """Return what a network computes in there: bf16, or float32 on a CPU without it."""
+    has_it = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if has_it else torch.float32
 
 
 def draw_levels(size: int, generator: torch.Generator, device: torch.device) -> Tensor:

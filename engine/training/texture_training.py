@@ -21,6 +21,7 @@ from engine.training.clocked_run import (
     Recipe,
     autocast,
     draw_levels,
+    number_type,
     sound_attention,
 )
 from engine.training.dataset import Pack
@@ -56,13 +57,14 @@ def _texture_loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Cross-entropy of the free cells, nats a step of music that has any."""
-    mask = batch.mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
-    target = batch.target.to(torch.bfloat16)
+    number = number_type(level.device)
+    mask = batch.mask.repeat_interleave(12, dim=2)[..., None].to(number)
+    target = batch.target.to(number)
     alpha = alpha_bar(level, "cosine")[:, None, None, None]
     uniform = torch.rand(target.shape, generator=generator, device=level.device)
-    noisy = (uniform < alpha * batch.target + (1.0 - alpha) * prior).to(torch.bfloat16)
+    noisy = (uniform < alpha * batch.target + (1.0 - alpha) * prior).to(number)
     noisy = noisy * (1.0 - mask)
-    known = batch.context.to(torch.bfloat16) * mask
+    known = batch.context.to(number) * mask
     logits = _texture_logits(network, batch, noisy, known, level)
     cells = F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
     free = (1.0 - batch.mask).amax(dim=2).sum() * 6
@@ -102,18 +104,19 @@ def with_sampled_past(
         torch.zeros_like(batch.plan[rows]),
         torch.zeros_like(batch.planned[rows]),
     )
-    wide = mask.repeat_interleave(12, dim=2)[..., None].to(torch.bfloat16)
-    known = part.context.to(torch.bfloat16) * wide
+    number = number_type(device)
+    wide = mask.repeat_interleave(12, dim=2)[..., None].to(number)
+    known = part.context.to(number) * wide
     shape = part.target.shape
-    x = (torch.rand(shape, generator=generator, device=device) < prior).to(torch.bfloat16)
+    x = (torch.rand(shape, generator=generator, device=device) < prior).to(number)
     for i in range(4):
         level = torch.full((len(rows),), 1.0 - i / 4, device=device)
         logits = _texture_logits(network, part, x * (1.0 - wide), known, level).float()
         p = torch.sigmoid(_sharpened(logits, 0.7))
-        x0 = (torch.rand(shape, generator=generator, device=device) < p).to(torch.bfloat16)
+        x0 = (torch.rand(shape, generator=generator, device=device) < p).to(number)
         after = alpha_bar(level - 0.25, "cosine")[:, None, None, None]
         chance = after * x0 + (1.0 - after) * prior
-        x = (torch.rand(shape, generator=generator, device=device) < chance).to(torch.bfloat16)
+        x = (torch.rand(shape, generator=generator, device=device) < chance).to(number)
     filled = without_orphans((x0 * (1.0 - wide) + known).to(torch.uint8))
     context = batch.context.clone()
     here = (place >= starts[:, None])[..., None, None]
