@@ -16,9 +16,10 @@ from bridge.bench.stalls import StallMeter
 
 MOST_TRIES = 5
 NO_VERDICT_MS = 50.0
-"""So long in all: notes are too late to be played, and a failure beside it says nothing."""
+"""So long in all, all cores added up: notes may be too late to be played, and a failure beside
+it says nothing."""
 _COUNTED_MS = 10.0
-"""Shorter stalls a programme has to bear."""
+"""Shorter stalls a program has to bear."""
 
 
 def took_s(act: Callable[[], object]) -> float:

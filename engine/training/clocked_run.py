@@ -160,7 +160,7 @@ def sound_attention(gradients_of: Callable[[], Tensor], report: Report) -> None:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bf16 for what may be, where the processor has it: emulated it is 20 times as slow."""
+    """bf16 for what may be, where the processor has it: emulated it is six times as slow."""
     return torch.autocast(device.type, torch.bfloat16, enabled=number_type(device) != torch.float32)
 
 
