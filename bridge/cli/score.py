@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.requests.request import SampleSettings
     from engine.systems.player import SystemPlayer
 
-_CHORD_ROWS = ("chord_temperature", "chord_calls", "chord_choices")
+_CHORD_ROWS = ("chord_temperature", "chord_calls", "chord_choices", "figure")
 LIVE_TASKS = ("live", "replay", "recovery")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
@@ -172,6 +172,11 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
     "--chord-choices",
     type=click.IntRange(1, 64),
     help="Plans of chords to choose from.  [as each is played]",
+)
+@click.option(
+    "--figure",
+    type=click.FloatRange(0, 1),
+    help="How much bars share a rhythm.  [as each is played]",
 )
 @click.option(
     "--best-of",

@@ -34,6 +34,7 @@ _BY_TABLE = (
     "chord_calls",
     "chord_choices",
     "chord_temperature",
+    "figure",
 )
 
 

@@ -29,7 +29,10 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "strum",
         ),
     ),
-    ("Harmony", ("key", "scale", "chord", "low", "high", "voices", "doubling", "density")),
+    (
+        "Harmony",
+        ("key", "scale", "chord", "low", "high", "voices", "doubling", "density", "figure"),
+    ),
     (
         "Model",
         (

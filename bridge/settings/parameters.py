@@ -115,6 +115,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         scope="sample",
         in_preset=True,
     ),
+    float_row(
+        "figure",
+        0.0,
+        0.0,
+        1.0,
+        "how much the reply's bars share a rhythm: 0 = each its own, 1 = one pattern throughout",
+        cc=52,
+        scope="sample",
+        in_preset=True,
+        request=True,
+    ),
     choice_row(
         "rhythm",
         "free",

@@ -25,6 +25,7 @@ from engine.denoisers.inputs import (
     no_plan,
 )
 from engine.diffusion.cell_evidence import CellEvidence
+from engine.diffusion.figure import places_in_bar, tied_bars
 from engine.diffusion.harmony_sampler import HarmonyRequest, HarmonySampler, sounding_classes
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
@@ -63,7 +64,8 @@ class Loop(NamedTuple):
     ending: beats of silence that are known to follow the window when the plan is drawn, since the
     piece ends there. plan_calls, plan_temperature: of the loop that draws the plan;
     plan_choices: how many it draws to choose from. chords_from: `notes`, or `melody` where the
-    planner does not hear known accompaniment.
+    planner does not hear known accompaniment. figure: how much the bars share a rhythm, 0..1
+    (`figure.py`); the exact chain (`ancestral`) goes without.
     """
 
     steps: int
@@ -77,6 +79,7 @@ class Loop(NamedTuple):
     plan_temperature: float = 0.7
     plan_choices: int = 24
     chords_from: str = "notes"
+    figure: float = 0.0
 
 
 class Filled(NamedTuple):
@@ -131,6 +134,8 @@ class Sampler(nn.Module):
         locked = bool((room < free).any())
         guessing = loop.doubling == "avoid" and bool((free[:, 0] > 0.0).any())
         way, drawing = rule_of(loop.sampler)
+        figure = 0.0 if way == "ancestral" else loop.figure
+        places = places_in_bar(request.phase, known.size(-1))
         shape = list(known.shape[1:])
         start = torch.full([known.shape[0]], loop.variation, device=known.device)
         noise = self._noise(request, 0, shape)
@@ -165,6 +170,8 @@ class Sampler(nn.Module):
             probability = torch.sigmoid(logits) * room
             u_cell = self._noise(request, 1 if drawing == "coupled" else 2 * i + 1, shape)
             u_mask = self._noise(request, 2 * i + 2, shape)
+            if figure > 0.0:
+                probability = tied_bars(probability, known, places, figure)
             x0 = x0_of(probability, u_cell, drawing, known, loop.steps - i - 1)
             if guessing:
                 beside = beside_lead(x0, known)

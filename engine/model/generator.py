@@ -185,6 +185,8 @@ class Generator:
             float(settings.chord_temperature),
             settings.chord_choices,
             settings.chords_from,
+            # What a variation keeps of its source has a rhythm already; a merged roll no onsets.
+            0.0 if self.merged else float(settings.figure * settings.variation),
         )
         filled = self._sample(windows, sheets, loop)
         for sheet, move, cells, probability, plan, planned in zip(

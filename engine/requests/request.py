@@ -50,7 +50,8 @@ class SampleSettings:
     low, high: register of the accompaniment, MIDI pitch. voices: most notes at once (with rhythm
     `keep` as many as the source has). doubling: one of DOUBLINGS. rhythm: one of RHYTHMS.
     chord_calls, chord_temperature: of the loop that draws the chords; chord_choices: how many
-    plans it draws to choose from. chords_from: one of CHORD_SOURCES.
+    plans it draws to choose from. chords_from: one of CHORD_SOURCES. figure: how much the bars of
+    the accompaniment share a rhythm, 0..1.
     """
 
     steps: int = 6
@@ -71,6 +72,7 @@ class SampleSettings:
     chord_temperature: float = 0.7
     chord_choices: int = 24
     chords_from: str = "notes"
+    figure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

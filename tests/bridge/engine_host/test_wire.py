@@ -42,6 +42,7 @@ _settings = st.builds(
     chord_calls=st.integers(1, 50),
     chord_choices=st.integers(1, 64),
     chord_temperature=st.floats(0, 2),
+    figure=st.floats(0, 1),
 )
 _chords = st.lists(
     st.builds(

@@ -42,6 +42,7 @@ def test_requests_take_the_rows_that_say_so_as_they_are() -> None:
         "chord_temperature": 0.9,
         "chord_calls": 9,
         "chord_choices": 2,
+        "figure": 0.25,
     }
     wanted = Knobs({**values, "guidance": 3.0, "sampler": "ddim"}).sample_settings(5)
     found = {name: getattr(wanted, name) for name in rows}

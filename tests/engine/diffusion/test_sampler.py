@@ -173,6 +173,37 @@ def test_the_last_call_holds_half_of_what_it_would_strike_again() -> None:
     assert fresh[:, 1].tolist() == [1.0, 0.0]
 
 
+def _likeness(figure: float, name: str = "renoise-joint") -> float:
+    """Mean share of the steps with an onset that neighbouring bars have in common (Jaccard)."""
+    phase = torch.arange(0, STEPS, 6)[None] % 24
+    source = torch.zeros(1, VOICES, PLANES, PITCHES, STEPS)
+    found = []
+    for seed in range(8):
+        request = Request(
+            source,
+            torch.zeros_like(source),
+            torch.ones_like(source),
+            phase,
+            torch.full_like(phase, 24),
+            torch.tensor([0]),
+            torch.tensor([0]),
+            torch.tensor([seed]),
+            torch.tensor([0]),
+            *no_chords(source),
+        )
+        cells = sampler(Local(), 0.01)(request, Loop(4, name, figure=figure)).cells
+        bars = cells[0, 1, 0].amax(dim=0).reshape(-1, 24) > 0.5
+        both, either = (bars[1:] & bars[:-1]).sum(), (bars[1:] | bars[:-1]).sum()
+        found.append(float(both / either.clamp_min(1)))
+    return sum(found) / len(found)
+
+
+def test_bars_share_a_rhythm_by_as_much_as_is_asked_for() -> None:
+    alone, half, whole = _likeness(0.0), _likeness(0.5), _likeness(1.0)
+    assert alone < half < whole
+    assert _likeness(1.0, "ancestral") == _likeness(0.0, "ancestral")
+
+
 def test_variation_rescales_beta_to_start_at_one(eager_recorder: Recorder) -> None:
     network, steps, variation, prior = Mock(30.0), 4, 0.4, 0.3
     seen = eager_recorder(network)
