@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.requests.request import SampleSettings
     from engine.systems.player import SystemPlayer
 
-_CHORD_ROWS = ("chord_temperature", "chord_calls", "chord_choices", "figure")
+_REPLY_ROWS = ("chord_temperature", "chord_calls", "chord_choices", "figure")
 LIVE_TASKS = ("live", "replay", "recovery")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
@@ -228,7 +228,7 @@ def evaluate(
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}
-    asked |= {name: options.pop(name) for name in _CHORD_ROWS}
+    asked |= {name: options.pop(name) for name in _REPLY_ROWS}
     names = presets or (() if models else ("default",))
     generators: dict[str, Generator | SystemPlayer] = {}
     for model in (*models, *(preset_model(name) for name in names)):
@@ -270,7 +270,7 @@ def as_played(
     given = {name: value for name, value in asked.items() if value is not None}
     defaults = DEFAULTS if task in LIVE_TASKS else file_defaults(task)
     best: dict[str, Any] = {**defaults, **own, **given}
-    names = dict.fromkeys((*asked, *_CHORD_ROWS))
+    names = dict.fromkeys((*asked, *_REPLY_ROWS))
     return SampleSettings(**{name: best[name] for name in names}, seed=seed, voices=88)
 
 

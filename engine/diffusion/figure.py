@@ -27,7 +27,7 @@ def tied_bars(probability: Tensor, known: Tensor, places: Tensor, share: float) 
     The figure is the expected number of onsets at each place in the bar: their geometric mean over
     the bars, so that what half of the bars leave out counts little. Known bars in which something
     begins count with what begins in them. The odds of each onset are multiplied by (figure /
-    expected here) ** share, and by what leaves the window as many onsets as before.
+    expected here) ** share, and by what leaves the window about as many onsets as before.
 
     probability: [B, V, P, K, S], 0 where nothing is free; known: the known cells, the same shape;
     places: [B, S]; share: 0 (as it was) to 1.
@@ -61,5 +61,5 @@ def _over_bars(values: Tensor, places: Tensor) -> Tensor:
 
 
 def _faint() -> float:
-    """Return what is added to a number of onsets before its logarithm is taken."""
-    return 0.01
+    """Return what is added to a number of onsets before its logarithm is taken, so that 0 has one."""
+    return 0.01  # a function, since TorchScript reads no numbers of a module
