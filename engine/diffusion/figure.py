@@ -61,5 +61,5 @@ def _over_bars(values: Tensor, places: Tensor) -> Tensor:
 
 
 def _faint() -> float:
-    """Return what is added to a number of onsets before its logarithm is taken, so that 0 has one."""
+    """Return what is added to a number of onsets, so that 0 has a logarithm too."""
     return 0.01  # a function, since TorchScript reads no numbers of a module
