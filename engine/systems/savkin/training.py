@@ -11,7 +11,7 @@ from engine.music.grid import PIANO, STEPS_PER_BEAT
 from engine.music.roll import Note
 from engine.systems.common.draws import Draws, Mean
 from engine.systems.common.gaussian import Walk, diffuse, reverse, velocity
-from engine.systems.common.music import Pieces, turn
+from engine.systems.common.music import Excerpt, Pieces, turn
 from engine.systems.savkin.codec import (
     SHIFT,
     SHIFTS_PER_STEP,
@@ -45,10 +45,20 @@ class Sequences:
         return {"notes_per_sequence": float(np.mean(counts))}
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
-        """Return one sequence, cut to the length, or filled up with silence where the piece
-        ends."""
+        """Return one sequence, cut to the length.
+
+        A piece that ends before begins anew, as a verse does: filled up with silence, sequences
+        taught the network to fall silent for good.
+        """
         piece = self.pieces.any(rng).turned(turn(rng, self.augment))
-        start = int(rng.integers(0, max(len(piece.onset) - 8, 1)))
+        found = self._from_note(piece, int(rng.integers(0, max(len(piece.onset) - 8, 1))))
+        again = self._from_note(piece, 0)
+        missing = max(self.length - len(found), 0)
+        filling = np.resize(again if again.size else np.array([SHIFT]), missing)
+        return np.concatenate([found[: self.length], filling])
+
+    def _from_note(self, piece: Excerpt, start: int) -> Numbers:
+        """Return numbers of a piece from one of its notes on, as far as a sequence can reach."""
         first = int(piece.onset[start])
         # No sequence reaches further than one without a single event.
         last = int(np.searchsorted(piece.onset, first + self.length // SHIFTS_PER_STEP))
@@ -57,9 +67,7 @@ class Sequences:
             for onset, end, pitch in zip(*piece.part(start, last), strict=True)
             if pitch in PIANO
         ]
-        end_step = first + 64 * STEPS_PER_BEAT
-        found = to_numbers(notes, first, end_step)[: self.length]
-        return np.pad(found, (0, self.length - len(found)), constant_values=SHIFT)
+        return to_numbers(notes, first, first + 64 * STEPS_PER_BEAT)
 
 
 def loss(network: nn.Module, batch: tuple[Tensor, ...], draws: Draws, step: int) -> Mean:
