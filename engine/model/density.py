@@ -5,13 +5,18 @@ it plays more like composers when it is. So what the musician leaves open is dra
 for the whole request: sampling p(density | melody) first, then p(accompaniment | both).
 The thinnest fifth is left out, and where there is no melody either, all but the middle half:
 looked at, such music is mere holes.
+
+A network follows by half of the way: given 9 onsets a beat, the default plays 3.7. So a model's
+`DensityHabits` also hold what comes of what it is given, and it is given what brings the density
+that was drawn, or that the musician wants.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +28,15 @@ from engine.requests.request import DENSITY_BUCKETS, FillRequest
 Densities = Sequence[Sequence[float]]
 """Row: the melody's bucket, 1 to 12, or 0 for any. Column: the accompaniment's, less one. Rows sum
 to 1."""
+Curve = Sequence[tuple[float, float]]
+"""(onsets a beat that the network is given, onsets a beat that come), both rising."""
 _ANY = 0
 _BATCH, _BEATS = 16, 8
 _NEAR = 1.0
 """A row also takes of its neighbours, e times less of each further one: windows are few."""
 _UNDER_A_MELODY, _OF_NOTHING = (0.2, 1.0), (0.25, 0.75)
 """From where to where in the distribution it is drawn, 0: the thinnest."""
+_ANY_STYLE = "any"
 _KEY = 0xDE75
 """Keeps these draws apart from others of the same seed."""
 
@@ -56,9 +64,37 @@ def measure_densities(windows: Drawing, count: int = 512) -> list[list[float]]:
     return table
 
 
-def with_density(request: FillRequest, densities: Densities) -> FillRequest:
+@dataclass(frozen=True, slots=True)
+class DensityHabits:
+    """What a model knows of density. by_style: composers' tables, `any` for all music; empty where
+    nothing is known. curve: what comes of what it is given; empty where it was not measured."""
+
+    by_style: Mapping[str, Densities] = field(default_factory=dict)
+    curve: Curve = ()
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> DensityHabits:
+        """Read those of a model file; what it does not hold stays empty."""
+        tables = {_ANY_STYLE: metadata["densities"]} if metadata.get("densities") else {}
+        tables |= metadata.get("densities_by_style", {})
+        return cls(tables, tuple((given, comes) for given, comes in metadata.get("curve", ())))
+
+    def table(self, style: str) -> Densities:
+        """Return the style's table, that of all music where it has none of its own."""
+        return self.by_style.get(style, self.by_style.get(_ANY_STYLE, ()))
+
+    def to_give(self, density: float) -> float:
+        """Return what the network is given so that `density` comes, as near as it can."""
+        if not self.curve:
+            return density
+        given, comes = np.array(self.curve).T
+        return float(np.interp(density, comes, given))
+
+
+def with_density(request: FillRequest, habits: DensityHabits) -> FillRequest:
     """Return the request, with a density drawn if it wants a whole accompaniment and tells none:
     one to a melody, or music made of nothing."""
+    densities = habits.table(request.settings.style)
     settings, known = request.settings, request.known
     lead_known = known[LEAD].all()
     whole = (lead_known or not known[LEAD].any()) and not known[ACCOMPANIMENT].any()

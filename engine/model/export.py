@@ -141,6 +141,12 @@ def export(
     return metadata
 
 
+def add_metadata(path: Path, facts: dict[str, object]) -> None:
+    """Write an export anew with more in its metadata. Raises ModelError."""
+    sampler, metadata = rebuilt(path)
+    write_export(sampler, metadata | facts, path)
+
+
 def is_export(path: Path) -> bool:
     """Return whether a file is one of ours with a program in it; weights alone are read
     otherwise."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from engine.diffusion.batch import density_bucket
 from engine.diffusion.key_normalisation import playing_shift
 from engine.diffusion.sampler import Filled, Loop, Request, Sampler
-from engine.model.density import with_density
+from engine.model.density import DensityHabits, with_density
 from engine.model.export import ModelError, load_export, pick_device
 from engine.music.grid import STEPS_PER_BEAT, STEPS_PER_TOKEN, PitchRange
 from engine.music.roll import PianoRoll, roll_to_notes, shifted
@@ -50,7 +50,7 @@ class Generator:
         self.pitches = PitchRange(*metadata["pitches"])
         self.merged = bool(metadata.get("merged", False))
         self.key_normalised = bool(metadata.get("sizes", {}).get("in_key", 0))
-        self.densities = metadata.get("densities", [])
+        self.habits = DensityHabits.of(metadata)
         self.window_steps = int(metadata["window_beats"]) * STEPS_PER_BEAT
         self.progress: Callable[[int, int], None] = lambda done, total: None
 
@@ -93,7 +93,7 @@ class Generator:
 
     def _filled(self, requests: Sequence[FillRequest]) -> list[Sheet]:
         """Return the requests on their sheets, every cell done."""
-        sheets = [Sheet.of(with_density(request, self.densities)) for request in requests]
+        sheets = [Sheet.of(with_density(request, self.habits)) for request in requests]
         if not sheets:
             return []
         if not self.merged:
@@ -225,7 +225,7 @@ class Generator:
             phase=batch([phase for phase, _ in phases]),
             bar=batch([bar for _, bar in phases]),
             style=whole([self._style(request.settings) for request in requests]),
-            density=whole([_density(request.settings) for request in requests]),
+            density=whole([self._density(request.settings) for request in requests]),
             seed=whole([request.settings.seed for request in requests]),
             first_step=whole([window.first_step for window in windows]),
             chords=batch([window.chords for window in windows]).float(),
@@ -240,16 +240,16 @@ class Generator:
     def _guidance(self, sheets: list[Sheet]) -> float:
         """Return how closely style and density are followed; 1 where neither is given."""
         wishes = [each.request.settings for each in sheets]
-        conditional = any(self._style(wish) or _density(wish) for wish in wishes)
+        conditional = any(self._style(wish) or self._density(wish) for wish in wishes)
         return float(wishes[0].guidance) if conditional else 1.0
 
     def _style(self, settings: SampleSettings) -> int:
         styles = list(self.metadata["styles"])
         return styles.index(settings.style) if settings.style in styles else 0
 
-
-def _density(settings: SampleSettings) -> int:
-    return 0 if settings.density is None else density_bucket(settings.density)
+    def _density(self, settings: SampleSettings) -> int:
+        wanted = settings.density
+        return 0 if wanted is None else density_bucket(self.habits.to_give(wanted))
 
 
 def _phase(request: FillRequest, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.diffusion.batch import Batch, density_bucket
-from engine.model.density import draw_density, measure_densities, onsets_per_beat, with_density
+from engine.model.density import (
+    Densities,
+    DensityHabits,
+    draw_density,
+    measure_densities,
+    onsets_per_beat,
+    with_density,
+)
 from engine.music.grid import LEAD, ONSET, STEPS_PER_BEAT
 from engine.music.roll import PianoRoll
 from engine.requests.request import FillRequest, SampleSettings
@@ -24,6 +31,10 @@ def table(lead: int, ours: int) -> list[list[float]]:
     for place, row in enumerate(rows):
         row[(ours if place == lead else 1) - 1] = 1.0
     return rows
+
+
+def habits(densities: Densities) -> DensityHabits:
+    return DensityHabits({"any": densities})
 
 
 def request(**settings: object) -> FillRequest:
@@ -42,7 +53,7 @@ def test_a_bucket_s_middle_is_in_it(bucket: int) -> None:
 
 def test_it_is_drawn_for_the_melody_at_hand() -> None:
     busy = table(density_bucket(2.0), 9)
-    told = with_density(request(), busy).settings.density
+    told = with_density(request(), habits(busy)).settings.density
     assert told is not None
     assert density_bucket(told) == 9
     assert density_bucket(draw_density(busy, 3, 0)) == 1
@@ -50,7 +61,7 @@ def test_it_is_drawn_for_the_melody_at_hand() -> None:
 
 def test_without_a_melody_it_is_drawn_like_most() -> None:
     nothing = replace(request(), known=np.zeros_like(request().known))
-    told = with_density(nothing, table(0, 7)).settings.density
+    told = with_density(nothing, habits(table(0, 7))).settings.density
     assert told is not None
     assert density_bucket(told) == 7
     spread = [[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0, 0]] * 13
@@ -70,6 +81,37 @@ def test_draws_are_as_often_as_the_table_has_them_and_the_seed_s_alone() -> None
     assert draw_density(rows, 4, -1) in drawn
 
 
+def test_a_style_has_a_table_of_its_own() -> None:
+    lead = density_bucket(2.0)
+    both = DensityHabits({"any": table(lead, 9), "hymn": table(lead, 4)})
+    for style, bucket in (("any", 9), ("hymn", 4), ("song", 9)):
+        told = with_density(request(style=style), both).settings.density
+        assert told is not None
+        assert density_bucket(told) == bucket
+
+
+def test_what_a_model_file_holds() -> None:
+    old = {"densities": table(1, 5)}
+    assert DensityHabits.of(old) == DensityHabits({"any": table(1, 5)})
+    assert DensityHabits.of({}) == DensityHabits.of({"densities": []}) == DensityHabits()
+    measured = old | {
+        "densities_by_style": {"any": table(1, 6), "song": table(1, 7)},
+        "curve": [[0.0, 1.0], [4.0, 2.0], [10.0, 3.0]],
+    }
+    found = DensityHabits.of(measured)
+    assert found.by_style == {"any": table(1, 6), "song": table(1, 7)}
+    assert found.curve == ((0.0, 1.0), (4.0, 2.0), (10.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"), [(0.5, 0.0), (1.0, 0.0), (1.5, 2.0), (2.0, 4.0), (2.5, 7.0), (9.0, 10.0)]
+)
+def test_the_network_is_given_what_brings_the_density(wanted: float, given: float) -> None:
+    curve = ((0.0, 1.0), (4.0, 2.0), (10.0, 3.0))
+    assert DensityHabits(curve=curve).to_give(wanted) == pytest.approx(given)
+    assert DensityHabits().to_give(wanted) == wanted
+
+
 def half_of_the_melody() -> NDArray[np.bool_]:
     known = request().known.copy()
     known[LEAD, ..., BEATS * STEPS_PER_BEAT // 2 :] = False
@@ -86,8 +128,8 @@ def half_of_the_melody() -> NDArray[np.bool_]:
     ],
 )
 def test_else_nothing_is_drawn(asked: FillRequest) -> None:
-    assert with_density(asked, table(1, 9)) is asked
-    assert with_density(request(), []).settings.density is None
+    assert with_density(asked, habits(table(1, 9))) is asked
+    assert with_density(request(), DensityHabits()).settings.density is None
 
 
 class Made:
