@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.requests.request import SampleSettings
     from engine.systems.player import SystemPlayer
 
-_REPLY_ROWS = ("chord_temperature", "chord_calls", "chord_choices", "figure")
+_REPLY_ROWS = ("chord_temperature", "chord_calls", "chord_choices", "figure", "density")
 LIVE_TASKS = ("live", "replay", "recovery")
 """Tasks of `evaluate` that are played as the daemon plays."""
 _LOG_EVERY_S = 30.0
@@ -179,6 +179,11 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
     help="How much bars share a rhythm.  [as each is played]",
 )
 @click.option(
+    "--density",
+    type=click.FloatRange(0, 12),
+    help="Onsets a beat that models are asked for.  [as each is played]",
+)
+@click.option(
     "--best-of",
     type=click.IntRange(1, 64),
     default=1,
@@ -269,7 +274,7 @@ def as_played(
     own = generator.metadata.get("sampling") or {}
     given = {name: value for name, value in asked.items() if value is not None}
     defaults = DEFAULTS if task in LIVE_TASKS else file_defaults(task)
-    best: dict[str, Any] = {**defaults, **own, **given}
+    best: dict[str, Any] = {**defaults, "density": None, **own, **given}
     names = dict.fromkeys((*asked, *_REPLY_ROWS))
     return SampleSettings(**{name: best[name] for name in names}, seed=seed, voices=88)
 

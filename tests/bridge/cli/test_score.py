@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,3 +47,11 @@ def test_a_log_gets_a_line_each_half_minute(
     told = capsys.readouterr()
     assert told.err == "at 130.0\nat 160.5\n"
     assert told.out == ""
+
+
+def test_a_density_is_asked_for_or_left_to_the_model() -> None:
+    player = SimpleNamespace(metadata={"sampling": None})
+    for asked in (None, 0.0, 2.5):
+        wanted = dict.fromkeys(("steps", "sampler", "temperature")) | {"density": asked}
+        settings = cli_score.as_played(player, wanted, 7)  # type: ignore[arg-type]
+        assert (settings.density, settings.seed, settings.voices) == (asked, 7, 88)
