@@ -5,6 +5,7 @@ Measured on music it was trained on, and kept in its file (`engine.model.density
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -43,11 +44,12 @@ def density_facts(
             tables[style] = measure_densities(pack_windows(pack, 0, wanted.seed, style))
         except PackError:
             continue
-    generator.habits = DensityHabits()
+    plain = copy.copy(generator)
+    plain.habits = DensityHabits()  # given as it is, whatever was measured before
     batch = draw_windows(pack, wanted, 0, wanted.windows)
     curve: list[list[float]] = []
     for given in GIVEN:
-        came = _onsets_that_come(generator, batch, replace(settings, density=given))
+        came = _onsets_that_come(plain, batch, replace(settings, density=given))
         say(f"given {given:g} onsets a beat, {came:.2f} come")
         if not curve or came > curve[-1][1]:
             curve.append([given, round(came, 3)])

@@ -25,7 +25,10 @@ def test_more_comes_of_more(tiny_generator: Generator, made_pack: Path) -> None:
     pack = load_pack(made_pack)
     facts = density_facts(tiny_generator, settings, pack, wanted, heard.append)
     assert len(heard) == len(GIVEN)
+    assert tiny_generator.habits == DensityHabits.of(tiny_generator.metadata), "left as it was"
     assert [len(rows) for rows in facts["densities_by_style"].values()] == [13]
+    first_given, first_came = facts["curve"][0]
+    assert heard[0] == f"given {first_given:g} onsets a beat, {first_came:.2f} come"
     given, came = zip(*facts["curve"], strict=True)
     assert list(given) == sorted(given)
     assert list(came) == sorted(came)
