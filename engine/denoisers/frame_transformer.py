@@ -7,9 +7,7 @@ minute on a CPU, and cost twice the time to play (docs/training.md). Shapes:
     B batch, V voice (2), P plane (2), K pitch (88), S step, N token (S / 6), D width
 """
 
-import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +16,8 @@ from torch import Tensor, nn
 from engine.denoisers.harmony import PLAN_ROWS
 from engine.denoisers.inputs import Context, Denoiser, Inputs
 from engine.denoisers.key_shift import key_profiles, key_shift, moved, turned
-from engine.music.grid import PIANO, STEPS_PER_TOKEN
+from engine.denoisers.transformer import BeatBlocks, BeatSizes, Block, level_waves, rotary
+from engine.music.grid import PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN
 from engine.requests.request import DENSITY_BUCKETS
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
@@ -38,62 +37,20 @@ class FrameTransformerConfig:
     in_key: int = 1  # 1 = every window is moved to C major or A minor
     plan: int = 1  # 1 = conditioned on a harmony plan (engine.denoisers.harmony)
     dropout_percent: int = 0  # of what each attention and MLP adds, in training
+    beat_layers: int = 0  # blocks on whole beats, amid those on sixteenths: an hourglass
+    beat_width: int = 320  # of a beat's token
+    beat_heads: int = 5  # attention heads there
 
-
-class BlockSizes(Protocol):
-    """What a configuration says of its blocks."""
-
-    @property
-    def width(self) -> int:
-        """Channels of a token."""
-
-    @property
-    def heads(self) -> int:
-        """Attention heads."""
-
-    @property
-    def condition_width(self) -> int:
-        """Channels of the condition."""
-
-    @property
-    def dropout_percent(self) -> int:
-        """Of what attention and MLP add, in training."""
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position (Su et al. 2021): x [B, H, N, D/H], cos and sin [N, D/H/2]."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-
-
-class Block(nn.Module):
-    """Pre-norm attention and MLP; the condition scales and shifts what each one hears (FiLM)."""
-
-    def __init__(self, config: "BlockSizes") -> None:
-        super().__init__()
-        width = config.width
-        self.heads = config.heads
-        self.norm_attention = nn.LayerNorm(width)
-        self.norm_mlp = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.project = nn.Linear(width, width)
-        self.widen = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(4 * width, width)
-        self.film = nn.Linear(config.condition_width, 4 * width)
-        self.dropout = nn.Dropout(config.dropout_percent / 100)
-
-    def forward(self, h: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Keep the shape: h [B, N, D], condition [B, C]."""
-        batch, tokens, width = h.shape
-        scale_a, shift_a, scale_m, shift_m = self.film(condition).unsqueeze(1).chunk(4, dim=-1)
-        x = self.norm_attention(h) * (1.0 + scale_a) + shift_a
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        x = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v)
-        h = h + self.dropout(self.project(x.transpose(1, 2).reshape(batch, tokens, width)))
-        x = self.norm_mlp(h) * (1.0 + scale_m) + shift_m
-        out: Tensor = h + self.dropout(self.narrow(F.gelu(self.widen(x))))
-        return out
+    def of_beats(self) -> BeatSizes:
+        """Return the sizes of the blocks on beats."""
+        return BeatSizes(
+            width=self.beat_width,
+            heads=self.beat_heads,
+            condition_width=self.condition_width,
+            dropout_percent=self.dropout_percent,
+            layers=self.beat_layers,
+            tokens=STEPS_PER_BEAT // STEPS_PER_TOKEN,
+        )
 
 
 class FrameTransformer(Denoiser):
@@ -118,7 +75,10 @@ class FrameTransformer(Denoiser):
             nn.SiLU(),
             nn.Linear(config.condition_width, config.condition_width),
         )
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        blocks: list[nn.Module] = [Block(config) for _ in range(config.layers)]
+        if config.beat_layers:
+            blocks.insert(config.layers // 2, BeatBlocks(width, config.of_beats()))
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, _CHANNELS * config.pitches)
         self.in_key, self.planning = bool(config.in_key), bool(config.plan)
@@ -127,9 +87,6 @@ class FrameTransformer(Denoiser):
         self.profiles = key_profiles()
         # Most cells are silent: without this the first thousand steps only learn that.
         nn.init.constant_(self.out.bias, -4.0)
-        for block in self.blocks:
-            nn.init.zeros_(block.film.weight)  # type: ignore[union-attr, arg-type]
-            nn.init.zeros_(block.film.bias)  # type: ignore[union-attr, arg-type]
         if isinstance(self.plan, nn.Linear):  # untold, the network plays as without a plan
             nn.init.zeros_(self.plan.weight)
             nn.init.zeros_(self.plan.bias)
@@ -229,17 +186,3 @@ class FrameTransformer(Denoiser):
         tokens, pitches = x.shape[1], x.shape[3]
         x = x.reshape(batch, tokens, 2, 2, 6, pitches).permute(0, 2, 3, 5, 1, 4)
         return x.reshape(batch, 2, 2, pitches, tokens * 6)
-
-
-def level_waves(level: Tensor) -> Tensor:
-    """Sines and cosines of the noise level, [B] to [B, 32]."""
-    frequencies = torch.exp(torch.arange(16, device=level.device) * (math.log(100.0) / 15))
-    angle = level[:, None] * frequencies[None, :]
-    return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
-
-
-def rotary(tokens: int, half: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each [N, half], of rotary positions."""
-    rate = torch.exp(torch.arange(half, device=like.device) * (-math.log(1000.0) / half))
-    angle = torch.arange(tokens, device=like.device)[:, None] * rate[None, :]
-    return torch.cos(angle).to(like.dtype), torch.sin(angle).to(like.dtype)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.denoisers.frame_transformer import Block, level_waves, rotary
 from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
 from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
+from engine.denoisers.transformer import Block, level_waves, rotary
 
 _LONGEST_BAR_TOKENS = 64
 
@@ -55,9 +55,6 @@ class HarmonyTransformer(nn.Module):
         self.out = nn.Linear(width, PLAN_ROWS)
         self.profiles = key_profiles()
         nn.init.constant_(self.out.bias, -1.0)
-        for block in self.blocks:
-            nn.init.zeros_(block.film.weight)  # type: ignore[union-attr, arg-type]
-            nn.init.zeros_(block.film.bias)  # type: ignore[union-attr, arg-type]
         nn.init.normal_(self.phase.weight, std=0.02)
         nn.init.normal_(self.bar.weight, std=0.02)
 

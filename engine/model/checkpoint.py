@@ -88,7 +88,14 @@ FAMILIES: dict[str, Family] = {
         FrameTransformer,
         "cosine",
         fitted=(0.95, 0.5),
-        before={"in_key": 0, "plan": 0, "dropout_percent": 0},
+        before={
+            "in_key": 0,
+            "plan": 0,
+            "dropout_percent": 0,
+            "beat_layers": 0,
+            "beat_width": 320,
+            "beat_heads": 5,
+        },
     ),
     "paper-unet": Family(
         PaperUnetConfig,

@@ -183,6 +183,7 @@ def test_an_older_export_is_converted(
         "trained_steps": 7,
     }
     later = {"in_key": 0, "plan": 0, "dropout_percent": 0}
+    later |= {"beat_layers": 0, "beat_width": 320, "beat_heads": 5}
     tiny_sampler.network = checkpoint.build("frame-transformer", tiny_sizes | later).eval()
     export.write_export(tiny_sampler, old, tmp_path / "old.pt")
     told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
