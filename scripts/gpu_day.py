@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import torch
 
-from engine.model.export import planner_weights_of
+from engine.model.export import network_weights_of, planner_weights_of
 from engine.training.clocked_run import Recipe
 from engine.training.dataset import load_pack
 from engine.training.harmony_training import train_harmony
@@ -30,7 +30,10 @@ DATA_LIMIT_BYTES = 64 * 1024 * 1024
 @click.option("--data", type=Path, required=True, help="Packed corpus.")
 @click.option("--out", type=Path, required=True, help="Folder for results.")
 @click.option(
-    "--start", type=Path, default=None, help="Checkpoint whose texture weights to begin with."
+    "--start",
+    type=Path,
+    default=None,
+    help="Model or checkpoint whose texture weights to begin with.",
 )
 @click.option(
     "--start-harmony",
@@ -97,7 +100,7 @@ def main(
         begin = None if start_harmony is None else planner_weights_of(start_harmony)
         train_harmony(pack, recipe, where, out / "harmony.pt", report, begin)
     if texture_minutes > 0:
-        weights = None if start is None else torch.load(start, weights_only=True)["averaged"]
+        weights = None if start is None else network_weights_of(start)
         recipe = replace(common, minutes=texture_minutes, beats=texture_beats, rate=texture_rate)
         keep_at = (0.3, 0.5, 0.7, 0.85)
         train_texture(pack, recipe, where, out / "texture.pt", report, weights, keep_at)

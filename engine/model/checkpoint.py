@@ -78,6 +78,8 @@ class Family:
     prior: float = 0.0
     """Chance of a redrawn cell; 0 = the mean density of the music."""
     weight_decay: float = 0.01
+    indifferent: tuple[str, ...] = ()
+    """Sizes that may differ between a network and the one whose weights it begins with."""
     before: dict[str, int] = field(default_factory=dict)
     """Sizes that came later, as the networks had it that do not tell them."""
 
@@ -88,6 +90,7 @@ FAMILIES: dict[str, Family] = {
         FrameTransformer,
         "cosine",
         fitted=(0.95, 0.5),
+        indifferent=("in_key", "plan", "dropout_percent"),
         before={
             "in_key": 0,
             "plan": 0,
@@ -152,9 +155,9 @@ def build(family: str, sizes: dict[str, int]) -> nn.Module:
 
 def options_of(family: str, sizes: dict[str, int]) -> str:
     """Return the `midi-diffuse train` options that build this network: its family and unusual
-    sizes."""
+    sizes, always in the same order."""
     usual = asdict(family_of(family).config())
-    unusual = {name: size for name, size in sizes.items() if usual.get(name) != size}
+    unusual = {name: size for name, size in (usual | sizes).items() if usual.get(name) != size}
     return " ".join([f"--family {family}", *(f"--size {n}={s}" for n, s in unusual.items())])
 
 

@@ -189,14 +189,9 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
 
     Raises ModelError or CheckpointError where there are none, or those of another network.
     """
-    if path.is_dir() or path.name == "checkpoint.pt":
-        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
-        weights = dict(state["averaged"])
-    else:
-        scripted, state = _open(path, torch.device("cpu"))
-        weights = _weights_under("network.", scripted)
+    weights, state = _weights_and_facts(path)
     # Weights learned in all keys are a good beginning for a network that hears in one.
-    alike = {name: sizes[name] for name in checkpoint.family_of(family).before}
+    alike = {name: sizes[name] for name in checkpoint.family_of(family).indifferent}
     theirs, ours = (
         checkpoint.options_of(*both)
         for both in ((state["family"], state["sizes"] | alike), (family, sizes))
@@ -207,6 +202,22 @@ def weights_of(path: Path, family: str, sizes: dict[str, int]) -> dict[str, torc
             "to start from it train with the former"
         )
     return weights
+
+
+def network_weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """Return weights of a network of the notes, of whatever sizes, from an export or a checkpoint.
+
+    Raises ModelError or CheckpointError where there are none.
+    """
+    return _weights_and_facts(path)[0]
+
+
+def _weights_and_facts(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if path.is_dir() or (path.exists() and not is_export(path)):
+        state: dict[str, Any] = checkpoint.load(path / "checkpoint.pt" if path.is_dir() else path)
+        return dict(state["averaged"]), state
+    scripted, facts = _open(path, torch.device("cpu"))
+    return _weights_under("network.", scripted), facts
 
 
 def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:

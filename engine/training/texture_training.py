@@ -27,6 +27,7 @@ from engine.training.clocked_run import (
 from engine.training.dataset import Pack
 from engine.training.device_windows import DevicePack
 from engine.training.folded_cells import without_orphans
+from engine.training.other_sizes import begin_with
 from engine.training.texture_windows import TextureBatch, TextureMusic, texture_prior
 
 
@@ -171,14 +172,16 @@ def train_texture(
     keep_at: tuple[float, ...] = (),
 ) -> FrameTransformer:
     """Train until the clock says so; the averaged network, and `out`, also written at the shares
-    `keep_at` of the run."""
+    `keep_at` of the run.
+
+    start: weights to begin with, of another number of blocks too (`begin_with`).
+    """
     torch.manual_seed(recipe.seed)
     music = TextureMusic(DevicePack(pack, 0, device, recipe.most_pieces), recipe.seed)
     valid = TextureMusic(DevicePack(pack, 1, device, recipe.most_pieces), recipe.seed + 1)
     network = FrameTransformer(FrameTransformerConfig(**recipe.sizes)).to(device)
     if start is not None:
-        missing, unexpected = network.load_state_dict(start, strict=False)
-        report(f"texture: from weights, without {missing} {unexpected}")
+        begin_with(network, start)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     prior = texture_prior(music, generator)
     stored = prior.view(2, 2, 6)[..., 0].reshape(2, 2, 1, 1)
@@ -195,6 +198,7 @@ def train_texture(
 
     sound_attention(gradient_norm, report)
     run = Optimiser(network, recipe)
+    report(f"texture: {sum(p.numel() for p in network.parameters())} weights")
     scored, kept = -1, list(keep_at)
     while not run.over:
         beats = (16, 32, 16, 32, 8)[run.step % 5]

@@ -20,7 +20,8 @@ from engine.requests.request import STYLES
 from engine.scores.midi_write import NewTrack, new_file
 from engine.training.corpus import Piece, write_pack
 
-TINY = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
+TINY_PLANNER = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
+TINY = TINY_PLANNER | {"beat_layers": 1, "beat_width": 16, "beat_heads": 2}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,7 +31,13 @@ def one_torch_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_sizes() -> dict[str, int]:
+    """Of a network of the notes."""
     return dict(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_planner_sizes() -> dict[str, int]:
+    return dict(TINY_PLANNER)
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ SIZES = [
     for size in ("width=16", "layers=1", "heads=2", "condition_width=8")
     for word in ("--size", size)
 ]
-TINY = [*SIZES, "--steps", "2", "--batch", "2", "--beats", "4", "--device", "cpu"]
+TINY_PLANNER = [*SIZES, "--steps", "2", "--batch", "2", "--beats", "4", "--device", "cpu"]
+TINY = [*TINY_PLANNER, "--size", "beat_width=16", "--size", "beat_heads=2"]
 
 
 def run(*words: object) -> Result:
@@ -150,7 +151,7 @@ def test_train_from_weights(trained: Path, packed: Path, tmp_path: Path) -> None
         trained,
         *TINY,
         "--size",
-        "layers=2",
+        "layers=3",
     )
     assert "no such model file" in refused(
         *words[:-1], tmp_path / "none.pt", "--out", tmp_path / "r"
@@ -161,7 +162,7 @@ def test_train_from_weights(trained: Path, packed: Path, tmp_path: Path) -> None
 def test_train_on_a_folder_and_go_on(folder: Path, tmp_path: Path) -> None:
     words = ["train", "--data", folder, "--out", tmp_path / "r", *TINY]
     assert "2 steps" in run(*words).output
-    more = run(*[word if word != "2" else "3" for word in words])
+    more = run(*words, "--steps", "3")
     assert more.exit_code == 0
     assert "3 steps" in more.output
     assert "packed" not in more.output  # the run's own pack is used again
@@ -170,13 +171,14 @@ def test_train_on_a_folder_and_go_on(folder: Path, tmp_path: Path) -> None:
 
 def test_train_the_chords_and_put_both_into_one_file(packed: Path, tmp_path: Path) -> None:
     plans, notes, model = tmp_path / "plans", tmp_path / "notes", tmp_path / "m.pt"
-    told = run("train", "--family", "harmony", "--data", packed, "--out", plans, *TINY)
+    told = run("train", "--family", "harmony", "--data", packed, "--out", plans, *TINY_PLANNER)
     assert "2 steps" in told.output
     assert f"next: midi-diffuse export NOTES --harmony {plans}" in told.output
     run("train", "--data", packed, "--out", notes, *TINY, "--size", "plan=1")
     exported = run("export", notes, "--harmony", plans, "-o", model, "--name", "both")
     assert exported.exit_code == 0, exported.output
-    again = ["train", "--family", "harmony", "--data", packed, "--out", tmp_path / "on", *TINY]
+    again = ["train", "--family", "harmony", "--data", packed, "--out", tmp_path / "on"]
+    again += TINY_PLANNER
     assert "2 steps" in run(*again, "--start-from", model).output
     assert "no planner" in refused(*again, "--out", tmp_path / "r", "--start-from", notes)
 

@@ -41,9 +41,9 @@ class Steady(nn.Module):
 
 
 @pytest.fixture
-def planner(tiny_sizes: dict[str, int]) -> HarmonySampler:
+def planner(tiny_planner_sizes: dict[str, int]) -> HarmonySampler:
     torch.manual_seed(5)
-    network = checkpoint.build("harmony", tiny_sizes).eval()
+    network = checkpoint.build("harmony", tiny_planner_sizes).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))

@@ -173,23 +173,24 @@ def test_an_older_format_says_how_to_convert_it(tiny_sampler: Sampler, tmp_path:
 
 
 def test_an_older_export_is_converted(
-    tiny_sampler: Sampler, tiny_sizes: dict[str, int], tmp_path: Path
+    tiny_sampler: Sampler, tiny_planner_sizes: dict[str, int], tmp_path: Path
 ) -> None:
+    old_sizes = tiny_planner_sizes  # it told no others
     old = META | {
         "format": 1,
         "family": "frame-transformer",
-        "sizes": tiny_sizes,
+        "sizes": old_sizes,
         "schedule": "cosine",
         "trained_steps": 7,
     }
     later = {"in_key": 0, "plan": 0, "dropout_percent": 0}
     later |= {"beat_layers": 0, "beat_width": 320, "beat_heads": 5}
-    tiny_sampler.network = checkpoint.build("frame-transformer", tiny_sizes | later).eval()
+    tiny_sampler.network = checkpoint.build("frame-transformer", old_sizes | later).eval()
     export.write_export(tiny_sampler, old, tmp_path / "old.pt")
     told = export.export(tmp_path / "old.pt", tmp_path / "new.pt")
     # It knows nothing of `in_key`: such networks heard music in its own key, and still do; nor
     # of plans.
-    assert told == old | {"format": export.EXPORT_FORMAT, "sizes": later | tiny_sizes}
+    assert told == old | {"format": export.EXPORT_FORMAT, "sizes": later | old_sizes}
     new, metadata = load_export(tmp_path / "new.pt", CPU)
     assert metadata == told
     before = {name: x.half().float() for name, x in tiny_sampler.state_dict().items()}
@@ -203,14 +204,16 @@ def test_an_older_export_is_converted(
 
 
 @pytest.fixture
-def runs(tmp_path: Path, tiny_sampler: Sampler, tiny_sizes: dict[str, int]) -> tuple[Path, Path]:
+def runs(
+    tmp_path: Path, tiny_sampler: Sampler, tiny_planner_sizes: dict[str, int]
+) -> tuple[Path, Path]:
     """Checkpoints of a texture and a harmony network."""
     torch.manual_seed(1)
-    planner = checkpoint.build("harmony", tiny_sizes)
+    planner = checkpoint.build("harmony", tiny_planner_sizes)
     progress = {"step": 7, "elapsed_s": 60.0, "loss": 1.0, "valid": 2.0, "bound": 3.0}
     common = {
         "format": 1,
-        "sizes": tiny_sizes,
+        "sizes": tiny_planner_sizes,
         "schedule": "cosine",
         "progress": progress,
         "styles": ["any"],
@@ -235,12 +238,12 @@ def runs(tmp_path: Path, tiny_sampler: Sampler, tiny_sizes: dict[str, int]) -> t
 
 
 def test_texture_and_harmony_in_one_file(
-    runs: tuple[Path, Path], tmp_path: Path, tiny_sizes: dict[str, int]
+    runs: tuple[Path, Path], tmp_path: Path, tiny_planner_sizes: dict[str, int]
 ) -> None:
     texture, harmony = runs
     told = export.export(texture, tmp_path / "m.pt", "mine", harmony)
     assert told["harmony"] == {
-        "sizes": tiny_sizes,
+        "sizes": tiny_planner_sizes,
         "schedule": "cosine",
         "trained_steps": 7,
         "trained_minutes": 1.0,

@@ -162,7 +162,8 @@ def test_the_density_of_noise_is_that_of_the_music(textures: TextureMusic) -> No
 def test_its_own_past_is_heard_from_some_place_on(textures: TextureMusic) -> None:
     torch.manual_seed(0)
     network = checkpoint.build(
-        "frame-transformer", {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
+        "frame-transformer",
+        {"width": 16, "layers": 1, "heads": 2, "beat_width": 16, "beat_heads": 2},
     ).eval()
     mask = torch.zeros(16, 2, 32, dtype=torch.bool)
     mask[:8, ACCOMPANIMENT, :20] = mask[8:, LEAD] = True

@@ -15,6 +15,11 @@ TOP = Path(__file__).resolve().parents[3]
 PACK_BYTES = 10_000_000  # about the size of the packed corpus
 
 
+def same_weights(before: dict[str, torch.Tensor], file: Path) -> bool:
+    after = torch.load(file, weights_only=True)["averaged"]
+    return all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Path) -> None:
     out = tmp_path / "day"
     few = "--device cpu --pieces 2 --steps 1 --scored 2 --harmony-beats 32 --texture-beats 32"
@@ -27,17 +32,20 @@ def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Pa
         assert f"{name}: {(out / name).stat().st_size} bytes\n" in found.output
     assert (out / "log.txt").read_text() == found.output
     # Its own texture is what a second day may begin with.
-    again = [*told, "--harmony-minutes", "0", "--start", str(out / "texture.pt")]
-    assert "from weights, without [] []" in CliRunner().invoke(main, again).output
+    kept = torch.load(out / "texture.pt", weights_only=True)["averaged"]
+    again = [*told, "--harmony-minutes", "0", "--texture-rate", "0", "--start"]
+    CliRunner().invoke(main, [*again, str(out / "texture.pt")], catch_exceptions=False)
+    assert same_weights(kept, out / "texture.pt")
+    shipped = CliRunner().invoke(main, [*again, str(TOP / "presets" / "default.pt")])
+    assert shipped.exit_code == 0, shipped.output
+    assert not same_weights(kept, out / "texture.pt")
     # And its planner, or a shipped model's, is what the next planner may begin with.
     before = torch.load(out / "harmony.pt", weights_only=True)["averaged"]
     only = [*told, "--texture-minutes", "0", "--harmony-rate", "0", "--start-harmony"]
     for start in (out / "harmony.pt", TOP / "presets" / "default.pt"):
         found = CliRunner().invoke(main, [*only, str(start)], catch_exceptions=False)
         assert found.exit_code == 0, found.output
-        after = torch.load(out / "harmony.pt", weights_only=True)["averaged"]
-        same = all(torch.equal(before[name], after[name]) for name in before)
-        assert same == (start.name == "harmony.pt")
+        assert same_weights(before, out / "harmony.pt") == (start.name == "harmony.pt")
     weights = torch.load(out / "texture.pt", weights_only=True)["averaged"]
     assert {x.dtype for x in weights.values()} == {torch.float16}
 

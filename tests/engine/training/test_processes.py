@@ -18,6 +18,7 @@ from engine.training.train_settings import Progress, TrainSettings
 from tests import torchrun
 
 SIZES = {"width": 16, "layers": 1, "heads": 2, "condition_width": 8}
+SIZES |= {"beat_layers": 1, "beat_width": 16, "beat_heads": 2}
 UNET = {"full": 4, "half": 4, "quarter": 8, "eighth": 8}
 
 PROGRAM = """

@@ -87,7 +87,8 @@ def report(progress, share):
         print("at 13", flush=True)
         time.sleep(600)
 
-sizes = dict(width=16, layers=1, heads=2, condition_width=8)
+sizes = dict(width=16, layers=1, heads=2, condition_width=8,
+             beat_layers=1, beat_width=16, beat_heads=2)
 train(TrainSettings(Path(sys.argv[1]), Path(sys.argv[2]), steps=30, batch=2, beats=4, warmup=2,
                     save_every=10, sizes=sizes, valid_windows=1, threads=1, rate=1e-2), report)
 """
