@@ -202,6 +202,13 @@ def with_model(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Music of this style, which models are asked for; halves by piece.",
 )
+@click.option(
+    "--chords",
+    type=click.Choice(["drawn", "composers"]),
+    default="drawn",
+    show_default=True,
+    help="Of harmonize: drawn by each model, or the composers' given.",
+)
 @device_option
 @seed_option
 @json_option
@@ -229,7 +236,9 @@ def evaluate(
     from engine.training.dataset import load_pack
 
     rollouts = {"replay": rollout_scores, "recovery": recovery}
-    check_words("--task", tasks, (*scoring.SCORED_TASKS, *rollouts))
+    given = options["chords"] == "composers"
+    scored = scoring.WITH_CHORDS if given else (*scoring.SCORED_TASKS, *rollouts)
+    check_words("--task", tasks, tuple(scored))
     check_words("--sampler", (sampler or SAMPLERS[0],), SAMPLERS)
     check_words("--style", (options["style"],), STYLES)
     asked = {"steps": steps, "sampler": sampler, "temperature": temperature}

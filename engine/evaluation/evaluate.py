@@ -6,7 +6,7 @@ what is said of replies from `compare`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.diffusion.batch import Batch
 from engine.evaluation.against_rule import against_rule
 from engine.evaluation.compare import compare, compare_by_ear
+from engine.evaluation.given_chords import composers_chords
 from engine.evaluation.halves import Partition
 from engine.evaluation.held_out import (
     MASKS,
@@ -36,7 +37,7 @@ from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO, PitchRange
 from engine.music.roll import Cells, PianoRoll
 from engine.reports import Report
 from engine.requests.candidates import BestOf, ManyFiller
-from engine.requests.request import FillRequest, SampleSettings
+from engine.requests.request import ChordCell, FillRequest, SampleSettings
 from engine.systems.player import SystemPlayer
 from engine.training.corpus import SPLITS
 from engine.training.dataset import Pack, PackError
@@ -44,6 +45,7 @@ from engine.training.dataset import Pack, PackError
 __all__ = [
     "REPLIERS",
     "SCORED_TASKS",
+    "WITH_CHORDS",
     "Candidate",
     "EvaluateSettings",
     "Replier",
@@ -86,6 +88,25 @@ def fill_replies(
 ) -> list[Cells]:
     """Return the free cells filled in one go by the whole pipeline: the Replier of every mask
     task."""
+    return _filled(generator, batch, settings, report, [()] * len(batch.target))
+
+
+def _replies_with_chords(
+    generator: ManyFiller, batch: Batch, settings: SampleSettings, report: Report
+) -> list[Cells]:
+    """Return the same where the composer's chords are given: what the notes alone lack."""
+    mine = rows_of(generator.pitches)
+    chords = [composers_chords(cells[:, :, mine], generator.pitches) for cells in batch.target]
+    return _filled(generator, batch, settings, report, chords)
+
+
+def _filled(
+    generator: ManyFiller,
+    batch: Batch,
+    settings: SampleSettings,
+    report: Report,
+    chords: Sequence[tuple[ChordCell, ...]],
+) -> list[Cells]:
     mine = rows_of(generator.pitches)
     requests = []
     for index, target in enumerate(batch.target):
@@ -94,7 +115,7 @@ def fill_replies(
         roll = PianoRoll(cells & known, generator.pitches)
         meters = meters_of(batch.phase[index], batch.bar[index])
         seeded = replace(settings, seed=settings.seed + index)
-        requests.append(FillRequest(roll, known, meters, seeded))
+        requests.append(FillRequest(roll, known, meters, seeded, chords[index]))
     replies = []
     for first in range(0, len(requests), _TOGETHER):
         for filled in generator.fill_many(requests[first : first + _TOGETHER]):
@@ -112,6 +133,9 @@ REPLIERS: dict[str, Replier] = {
     "infill": fill_replies,
 }
 """Who answers in each task whose replies can be set beside the composer's."""
+
+WITH_CHORDS: dict[str, Replier] = {"harmonize": _replies_with_chords}
+"""Who answers where the composer's chords are given."""
 
 
 _RULES: dict[str, Callable[[Batch], list[Cells]]] = {"harmonize": rule_replies}
@@ -145,12 +169,13 @@ def _harmony(
         part = cells[:, :, rows_of(shared), steps]
         return part[LEAD], part[ACCOMPANIMENT]
 
+    replier = (WITH_CHORDS if wanted.chords == "composers" else REPLIERS)[wanted.task]
     replies = {}
     for name, each in candidates.items():
         low, high = max(each.settings.low, shared.low), min(each.settings.high, shared.high)
         settings = replace(each.settings, low=low, high=high)
         player = BestOf(each.generator, each.best_of) if each.best_of > 1 else each.generator
-        rolls = REPLIERS[wanted.task](player, batch, settings, report_as(report, name))
+        rolls = replier(player, batch, settings, report_as(report, name))
         replies[name] = [pair(cells) for cells in rolls]
     rules = _RULES.get(wanted.task)
     if rules is not None:
@@ -216,6 +241,7 @@ def evaluate(
         "beats": wanted.beats,
         "seed": wanted.seed,
         "style": wanted.style,
+        "chords": wanted.chords,
         "nll": likelihood(generators, pack, wanted, report),
     }
     if replies and wanted.task in REPLIERS:

@@ -79,7 +79,8 @@ class EvaluateSettings:
     """What to score. beats: window length; levels, draws: of the bound.
 
     fit_windows: train windows the baselines are fitted on. style: where it is not `any`, windows
-    are of its corpora alone, and the network is given it.
+    are of its corpora alone, and the network is given it. chords: `drawn` by each model, or the
+    `composers`.
     """
 
     task: str = "harmonize"
@@ -92,6 +93,7 @@ class EvaluateSettings:
     fit_windows: int = 1024
     seed: int = 0
     style: str = "any"
+    chords: str = "drawn"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

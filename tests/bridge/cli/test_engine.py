@@ -334,6 +334,8 @@ def test_mistakes_are_told_in_one_line(
     evaluate = ["evaluate", "--data", packed]
     assert "damaged" in refused(*evaluate, "--model", damaged)
     assert "did you mean 'harmonize'" in refused(*evaluate, "--task", "harmonise")
+    given = [*evaluate, "--task", "live", "--chords", "composers"]
+    assert "--task wants harmonize, not 'live'" in refused(*given)
     assert "did you mean 'ancestral'" in refused(*evaluate, "--sampler", "ancestor")
     assert "no such model file" in refused("bench", "engine", "--model", tmp_path / "x.pt")
     assert "no preset" in refused("bench", "engine", "--preset", "nothing")

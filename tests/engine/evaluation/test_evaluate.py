@@ -19,6 +19,7 @@ from engine.evaluation.evaluate import (
     evaluate,
     fill_replies,
 )
+from engine.evaluation.given_chords import composers_chords
 from engine.model.generator import Generator
 from engine.music.grid import ACCOMPANIMENT, LEAD, PIANO
 from engine.music.roll import PianoRoll
@@ -85,6 +86,26 @@ def test_perfect_replies_score_perfectly(
         versus = harmony["against_rule"]["mine"]
         assert versus["note_f1"] == {"nearer": 1.0, "difference": versus["note_f1"]["difference"]}
         assert 0.5 < versus["note_f1"]["difference"] <= 1.0
+
+
+class Listener(Cheat):
+    """Remembers which chords it was told."""
+
+    def fill(self, request: FillRequest) -> PianoRoll:
+        self.told = [*getattr(self, "told", []), request.chords]
+        return super().fill(request)
+
+
+@pytest.mark.parametrize("chords", ["drawn", "composers"])
+def test_the_composers_chords_are_told_where_that_is_asked(
+    chords: str, tiny_generator: Generator, packed: Pack
+) -> None:
+    wanted = replace(SMALL, baselines=False, chords=chords)
+    answers = list(draw_windows(packed, SMALL, 1, SMALL.windows).target)
+    player = Listener(tiny_generator, answers)
+    assert evaluate(alone(player), packed, wanted)["chords"] == chords
+    theirs = [composers_chords(cells, PIANO) for cells in answers]
+    assert player.told == (theirs if chords == "composers" else [()] * SMALL.windows)
 
 
 def test_only_what_was_free_is_compared(tiny_generator: Generator, packed: Pack) -> None:
