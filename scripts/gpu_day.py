@@ -47,6 +47,14 @@ DATA_LIMIT_BYTES = 64 * 1024 * 1024
 @click.option("--texture-beats", default=8192, show_default=True, help="Beats of music a step.")
 @click.option("--harmony-rate", default=2e-3, show_default=True)
 @click.option("--texture-rate", default=1.5e-3, show_default=True)
+@click.option(
+    "--texture-size",
+    "texture_sizes",
+    type=(str, int),
+    multiple=True,
+    metavar="NAME N",
+    help="Size of the network of the notes, such as `layers 2`; `beat_layers 2` for an hourglass.",
+)
 @click.option("--dropout", default=10, show_default=True, help="Per cent.")
 @click.option("--device", default="cuda", show_default=True)
 @click.option("--seed", default=0, show_default=True)
@@ -64,6 +72,7 @@ def main(
     texture_beats: int,
     harmony_rate: float,
     texture_rate: float,
+    texture_sizes: tuple[tuple[str, int], ...],
     dropout: int,
     device: str,
     seed: int,
@@ -101,7 +110,13 @@ def main(
         train_harmony(pack, recipe, where, out / "harmony.pt", report, begin)
     if texture_minutes > 0:
         weights = None if start is None else network_weights_of(start)
-        recipe = replace(common, minutes=texture_minutes, beats=texture_beats, rate=texture_rate)
+        recipe = replace(
+            common,
+            minutes=texture_minutes,
+            beats=texture_beats,
+            rate=texture_rate,
+            sizes={"dropout_percent": dropout} | dict(texture_sizes),
+        )
         keep_at = (0.3, 0.5, 0.7, 0.85)
         train_texture(pack, recipe, where, out / "texture.pt", report, weights, keep_at)
     for file in sorted(out.glob("*.pt")):

@@ -289,7 +289,9 @@ def refine(run: Path, data: Path, device: str, **options: Any) -> None:
 @click.argument("checkpoint", type=PATH)
 @click.option("-o", "--out", type=PATH, required=True, help="The model file to write (.pt).")
 @click.option("--name", help="What it is called.  [a converted one's own, else the file's name]")
-@click.option("--harmony", type=PATH, help="A checkpoint (or run) whose network draws the chords.")
+@click.option(
+    "--harmony", type=PATH, help="A checkpoint, run or model whose network draws the chords."
+)
 @json_option
 def export(
     checkpoint: Path, out: Path, name: str | None, harmony: Path | None, as_json: bool

@@ -1,9 +1,9 @@
-"""The default denoiser: a transformer across time, an hourglass of sixteenths and beats.
+"""The default denoiser: a transformer across time whose tokens are whole sixteenths.
 
 Six steps fold into one token (a sixteenth), so 24 steps a beat stay but the trunk runs on four
-tokens a beat, and its middle on one, a whole beat (`transformer.BeatBlocks`). A convolution
-across pitch around the trunk learned more per window, but less per minute on a CPU, and cost
-twice the time to play (docs/training.md). Shapes:
+tokens a beat; with `beat_layers` its middle runs on one, a whole beat. A convolution across pitch
+around the trunk learned more per window, but less per minute on a CPU, and cost twice the time to
+play (docs/training.md). Shapes:
 
     B batch, V voice (2), P plane (2), K pitch (88), S step, N token (S / 6), D width
 """
@@ -27,10 +27,10 @@ _LONGEST_BAR_TOKENS = 64
 
 @dataclass(frozen=True)
 class FrameTransformerConfig:
-    """Sizes of the network; the default has about 6.7 M parameters."""
+    """Sizes of the network; the default has about 6.8 M parameters."""
 
     width: int = 256
-    layers: int = 2  # blocks on sixteenths
+    layers: int = 6  # blocks on sixteenths
     heads: int = 4
     condition_width: int = 64
     styles: int = 5
@@ -38,7 +38,7 @@ class FrameTransformerConfig:
     in_key: int = 1  # 1 = every window is moved to C major or A minor
     plan: int = 1  # 1 = conditioned on a harmony plan (engine.denoisers.harmony)
     dropout_percent: int = 0  # of what each attention and MLP adds, in training
-    beat_layers: int = 2  # blocks on whole beats, amid those on sixteenths: an hourglass
+    beat_layers: int = 0  # blocks on whole beats amid them: an hourglass; 0 = none
     beat_width: int = 320  # of a beat's token
     beat_heads: int = 5  # attention heads there
 

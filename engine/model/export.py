@@ -70,6 +70,22 @@ def _planner_of(state: dict[str, Any]) -> HarmonySampler:
     return HarmonySampler(network.eval(), state["prior"].float(), state["schedule"])
 
 
+def _planner_in(path: Path) -> tuple[HarmonySampler, object]:
+    """Return what draws harmony plans, from a checkpoint or an export that has one, and what a file
+    tells of it. Raises ModelError or CheckpointError."""
+    if not is_export(path):
+        state = checkpoint.load(path)
+        return _planner_of(state), _planner_metadata(state)
+    sampler, metadata = rebuilt(path)
+    if sampler.harmony is None:
+        raise _no_planner(path)
+    return sampler.harmony, metadata["harmony"]
+
+
+def _no_planner(path: Path) -> ModelError:
+    return ModelError(f"{path}: this model has no planner; name one that has, or a checkpoint")
+
+
 def _planner_metadata(state: dict[str, Any]) -> dict[str, object]:
     """Return what a file tells of its planner."""
     return {
@@ -112,10 +128,10 @@ def export(
     """Write `out` from a checkpoint, or anew from an export of any format; returns its metadata.
 
     An export keeps its weights, metadata and, unless `name` says otherwise, its name; it gets
-    this version's loop. harmony: a checkpoint whose network draws the plans. Raises
-    CheckpointError or ModelError.
+    this version's loop. harmony: a checkpoint whose network draws the plans, or an export that has
+    such a network. Raises CheckpointError or ModelError.
     """
-    planner = None if harmony is None else checkpoint.load(harmony)
+    planner = None if harmony is None else _planner_in(harmony)
     if is_export(path):
         sampler, metadata = rebuilt(path)
         metadata |= {"format": EXPORT_FORMAT} | ({"name": name} if name else {})
@@ -135,8 +151,7 @@ def export(
     if planner is not None:
         if not metadata.get("sizes", {}).get("plan"):
             raise checkpoint.CheckpointError(f"{path} was not trained with a harmony plan")
-        sampler.harmony = _planner_of(planner)
-        metadata["harmony"] = _planner_metadata(planner)
+        sampler.harmony, metadata["harmony"] = planner
     write_export(sampler, metadata, out)
     return metadata
 
@@ -232,7 +247,7 @@ def planner_weights_of(path: Path) -> dict[str, torch.Tensor]:
         return dict(state["averaged"])
     found = _weights_under("harmony.network.", _open(path, torch.device("cpu"))[0])
     if not found:
-        raise ModelError(f"{path}: this model has no planner; name one that has, or a checkpoint")
+        raise _no_planner(path)
     return found
 
 

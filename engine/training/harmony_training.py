@@ -67,8 +67,8 @@ def train_harmony(
                 f"harmony {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
                 + harmony_scores(run.averaged, valid, prior, recipe.scored)
             )
-            torch.save(run.state("harmony", prior, math.nan), out)
+            torch.save(run.state("harmony", prior, math.nan, corpora=list(pack.corpora)), out)
     found = harmony_valid(run.averaged, valid, prior, recipe.scored)
-    torch.save(run.state("harmony", prior, found), out)
+    torch.save(run.state("harmony", prior, found, corpora=list(pack.corpora)), out)
     report(f"harmony done: {run.step} steps, valid {found:.4f}")
     return run.averaged

@@ -198,7 +198,11 @@ def train_texture(
 
     sound_attention(gradient_norm, report)
     run = Optimiser(network, recipe)
-    report(f"texture: {sum(p.numel() for p in network.parameters())} weights")
+
+    def save() -> None:
+        state = run.state("frame-transformer", stored, math.nan, corpora=list(pack.corpora))
+        torch.save(state, out)
+
     scored, kept = -1, list(keep_at)
     while not run.over:
         beats = (16, 32, 16, 32, 8)[run.step % 5]
@@ -218,7 +222,7 @@ def train_texture(
             )
         if kept and run.share > kept[0]:
             kept.pop(0)
-            torch.save(run.state("frame-transformer", stored, math.nan), out)
-    torch.save(run.state("frame-transformer", stored, math.nan), out)
+            save()
+    save()
     report(f"texture done: {run.step} steps, {run.skipped} skipped")
     return run.averaged

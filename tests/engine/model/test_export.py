@@ -254,12 +254,16 @@ def test_texture_and_harmony_in_one_file(
     assert "harmony" not in alone
     added = export.export(tmp_path / "alone.pt", tmp_path / "added.pt", None, harmony)
     assert added == told
+    # The planner of a model is one too, and tells the same.
+    assert export.export(texture, tmp_path / "of-it.pt", "mine", tmp_path / "m.pt") == told
+    with pytest.raises(ModelError, match=r"alone\.pt: this model has no planner"):
+        export.export(texture, tmp_path / "x.pt", "mine", tmp_path / "alone.pt")
     plans = [
         Generator.load(tmp_path / name, "cpu").plan(request())
-        for name in ("m.pt", "again.pt", "added.pt", "alone.pt")
+        for name in ("m.pt", "again.pt", "added.pt", "alone.pt", "of-it.pt")
     ]
-    assert plans[0].notes == plans[1].notes == plans[2].notes
-    assert plans[0].chords == plans[1].chords == plans[2].chords
+    for same in (plans[1], plans[2], plans[4]):
+        assert (plans[0].notes, plans[0].chords) == (same.notes, same.chords)
     assert len(plans[0].chords) == 4
     assert any(chord.classes for chord in plans[0].chords)
     assert plans[3].chords == ()
