@@ -216,10 +216,8 @@ def train_texture(
         run.update(loss)
         if int(run.share * 10) > scored:
             scored = int(run.share * 10)
-            report(
-                f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} "
-                + _texture_scores(run.averaged, valid, prior, recipe.scored)
-            )
+            scores = _texture_scores(run.averaged, valid, prior, recipe.scored)
+            report(f"texture {run.share:.2f} step {run.step} loss {float(loss):.4f} {scores}")
         if kept and run.share > kept[0]:
             kept.pop(0)
             save()
