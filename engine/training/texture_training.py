@@ -162,6 +162,25 @@ def _texture_scores(
     return " ".join(f"{name} {sum(x) / len(x):.3f}" for name, x in sums.items())
 
 
+def _gradient_norm(
+    network: FrameTransformer,
+    music: TextureMusic,
+    beats_a_step: int,
+    prior: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the sum of the gradients' norms of a batch of each length; no step is taken."""
+    total = torch.zeros((), device=prior.device)
+    for beats in (8, 16, 32):
+        size = max(beats_a_step // beats, 1)
+        batch = music.batch(size, beats, generator)
+        level = draw_levels(size, generator, prior.device)
+        network.zero_grad(set_to_none=True)
+        _texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
+        total = total + nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    return total
+
+
 def train_texture(
     pack: Pack,
     recipe: Recipe,
@@ -186,17 +205,7 @@ def train_texture(
     prior = texture_prior(music, generator)
     stored = prior.view(2, 2, 6)[..., 0].reshape(2, 2, 1, 1)
 
-    def gradient_norm() -> Tensor:
-        total = torch.zeros((), device=device)
-        for beats in (8, 16, 32):
-            size = max(recipe.beats // beats, 1)
-            batch, level = music.batch(size, beats, generator), draw_levels(size, generator, device)
-            network.zero_grad(set_to_none=True)
-            _texture_loss(network.train(), batch, level, prior, generator).backward()  # type: ignore[no-untyped-call]
-            total = total + nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        return total
-
-    sound_attention(gradient_norm, report)
+    sound_attention(lambda: _gradient_norm(network, music, recipe.beats, prior, generator), report)
     run = Optimiser(network, recipe)
 
     def save() -> None:
@@ -217,7 +226,9 @@ def train_texture(
         if int(run.share * 10) > scored:
             scored = int(run.share * 10)
             scores = _texture_scores(run.averaged, valid, prior, recipe.scored)
-            report(f"texture {run.share:.2f} step {run.step} loss {float(loss):.4f} {scores}")
+            report(
+                f"texture {run.share:.2f} step {run.step} loss {float(loss.detach()):.4f} {scores}"
+            )
         if kept and run.share > kept[0]:
             kept.pop(0)
             save()
