@@ -14,7 +14,7 @@ def table(found: dict[str, Any]) -> str:
     `replay_score.rollout_scores`)."""
     lines = [
         f"{', '.join(found['models'])}: {found['task']}, {found['windows']} {found['split']} "
-        f"windows of {found['beats']} beats{_of_style(found)}"
+        f"windows of {found['beats']} beats{_of_style(found)}{_of_chords(found)}"
     ]
     nll = found.get("nll", {})
     if nll:
@@ -29,6 +29,10 @@ def table(found: dict[str, Any]) -> str:
     if found["task"] == "recovery":
         lines += _recovery(found)
     return "\n".join(lines)
+
+
+def _of_chords(found: Mapping[str, Any]) -> str:
+    return ", the composers' chords given" if found.get("chords") == "composers" else ""
 
 
 def _of_style(found: Mapping[str, Any]) -> str:

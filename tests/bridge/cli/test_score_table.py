@@ -66,6 +66,12 @@ def test_bounds_and_exact_values_are_told_apart() -> None:
     assert "paper no likelihood" in told
 
 
+def test_given_chords_are_named() -> None:
+    found = lines({**FOUND, "chords": "composers"})
+    assert found[0].endswith("48 valid windows of 16 beats, the composers' chords given")
+    assert lines({**FOUND, "chords": "drawn"}) == lines(FOUND)
+
+
 def test_a_style_is_named() -> None:
     told = lines({**FOUND, "style": "hymn"})
     assert told[0].endswith("48 valid windows of 16 beats, style hymn, halves by piece")
