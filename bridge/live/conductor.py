@@ -79,6 +79,9 @@ class Conductor:
         """Take the engine's answer."""
         stage = self._stage
         found = stage.replanner.arrived(plan, now_ns, stage.position, stage.policy)
+        # The next decision goes by what this plan took, not only the one after it: where the engine
+        # is slower than its warm-up was, the second plan of a song would come too late.
+        stage.replanner.fit_to_engine(stage.transport.bpm)
         if found is None or not stage.playing:
             return []
         answer, name = found
