@@ -6,9 +6,18 @@ import logging
 
 import pytest
 
-from bridge.commands import Act, Effect, EngineState, LogLine, OscOut
+from bridge.commands import (
+    Act,
+    Effect,
+    EngineState,
+    LogLine,
+    MidiIn,
+    OscOut,
+    Value,
+)
 from bridge.live.planning.request_window import Turn
 from bridge.live.session import Session
+from tests.session_rig import MS, Rig
 
 DOWN = OscOut("/diffuse/out/error", ("engine", "gone"))
 
@@ -77,3 +86,13 @@ def test_the_state_of_a_song_that_stands_still() -> None:
     assert session.state == "starting"
     step(session, "ready")
     assert session.state == "waiting"
+
+
+def test_what_the_first_plan_took_counts_for_the_second() -> None:
+    """Warmed up at 95 ms a plan, the horizon is a sixteenth, 125 ms at 120 bpm; after one of 102
+    ms it is two, and the second plan is wanted at 750 ms, not at 875."""
+    live: dict[str, Value] = {"clock": "internal", "tempo": 120.0, "listen_bars": 0, "steps": 1}
+    rig = Rig(Session(live), delay_ns=lambda request: 102 * MS)
+    ready = EngineState(0, "ready", plan_ns=95 * MS, calls=1)
+    rig.add([ready, Act(0, "start"), MidiIn(0, (0x90, 60, 64))]).run(1000 * MS)
+    assert [at_s for at_s, _ in rig.requests[:2]] == pytest.approx([0.375, 0.75], abs=0.001)
