@@ -78,10 +78,8 @@ class Conductor:
     def plan(self, plan: Plan, now_ns: int) -> list[Effect]:
         """Take the engine's answer."""
         stage = self._stage
-        found = stage.replanner.arrived(plan, now_ns, stage.position, stage.policy)
-        # The next decision goes by what this plan took, not only the one after it: where the engine
-        # is slower than its warm-up was, the second plan of a song would come too late.
-        stage.replanner.fit_to_engine(stage.transport.bpm)
+        bpm, position = stage.transport.bpm, stage.position
+        found = stage.replanner.arrived(plan, now_ns, position, bpm, stage.policy)
         if found is None or not stage.playing:
             return []
         answer, name = found

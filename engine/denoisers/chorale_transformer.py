@@ -8,7 +8,6 @@ clean value is not the network's work: it is added to the logits (`noise.own_evi
     B batch, K pitch (88), S frame, D width, C channels of the head
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
+from engine.denoisers.transformer import level_waves, rotary, rotated
 
 _CONDITION_WIDTH = 64
 _PITCHES = 88
@@ -61,7 +61,7 @@ class ChoraleBlock(nn.Module):
         qkv = self.qkv(x).view(batch, frames, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         x = F.scaled_dot_product_attention(
-            _rotate(q, cos, sin), _rotate(k, cos, sin), v, attn_mask=there
+            rotated(q, cos, sin), rotated(k, cos, sin), v, attn_mask=there
         )
         h = h + self.drop(self.project(x.transpose(1, 2).reshape(batch, frames, width)))
         x = self.norm_mlp(h) * (1.0 + scale_m) + shift_m
@@ -107,7 +107,7 @@ class ChoraleTransformer(Denoiser):
         """
         there = inputs.mask[:, 0, 0, 0] < 0.5  # [B, S]
         x = inputs.noisy[:, 0, 0] * there.unsqueeze(1)  # [B, K, S]
-        condition = self.time(_waves(inputs.level))
+        condition = self.time(level_waves(inputs.level))
         h = self._trunk(x, condition, there)
         batch, frames = there.shape
         wide = self.spread(h).view(batch, frames, self.channels, _PITCHES).permute(0, 2, 3, 1)
@@ -124,28 +124,8 @@ class ChoraleTransformer(Denoiser):
         frames = torch.cat([frames, frames @ self.fold], dim=-1)
         around = F.pad(frames, [0, 0, 1, 1])
         h = self.drop(self.embed(torch.cat([around[:, :-2], frames, around[:, 2:]], dim=-1)))
-        cos, sin = _rotary(h.shape[1], self.rotary_half, h)
+        cos, sin = rotary(h.shape[1], self.rotary_half, h)
         for block in self.blocks:
             h = block(h, condition, cos, sin, there[:, None, None])
         out: Tensor = self.norm(h)
         return out
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position (Su et al. 2021): x [B, H, S, D/H], cos and sin [S, D/H/2]."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-
-
-def _waves(level: Tensor) -> Tensor:
-    """Sines and cosines of the noise level, [B] to [B, 32]."""
-    frequencies = torch.exp(torch.arange(16, device=level.device) * (math.log(100.0) / 15))
-    angle = level[:, None] * frequencies[None, :]
-    return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
-
-
-def _rotary(frames: int, half: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each [S, half], of rotary positions."""
-    rate = torch.exp(torch.arange(half, device=like.device) * (-math.log(1000.0) / half))
-    angle = torch.arange(frames, device=like.device)[:, None] * rate[None, :]
-    return torch.cos(angle).to(like.dtype), torch.sin(angle).to(like.dtype)

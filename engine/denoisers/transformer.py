@@ -32,8 +32,8 @@ class BlockSizes(Protocol):
         """Of what attention and MLP add, in training."""
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position (Su et al. 2021): x [B, H, N, D/H], cos and sin [N, D/H/2]."""
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn by rotary position (Su et al. 2021): x [B, H, N, D/H], cos and sin [N, D/H/2]."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
@@ -63,7 +63,7 @@ class Block(nn.Module):
         x = self.norm_attention(h) * (1.0 + scale_a) + shift_a
         qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        x = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v)
+        x = F.scaled_dot_product_attention(rotated(q, cos, sin), rotated(k, cos, sin), v)
         h = h + self.dropout(self.project(x.transpose(1, 2).reshape(batch, tokens, width)))
         x = self.norm_mlp(h) * (1.0 + scale_m) + shift_m
         out: Tensor = h + self.dropout(self.narrow(F.gelu(self.widen(x))))

@@ -251,10 +251,13 @@ class Replanner:
         return request
 
     def arrived(
-        self, plan: Plan, now_ns: int, position: float, policy: Policy
+        self, plan: Plan, now_ns: int, position: float, bpm: float, policy: Policy
     ) -> tuple[Answer, int] | None:
         """Take the engine's answer: the plan now in force and its id for reports, if of use."""
         answer = self._plan_book.arrived(plan, now_ns)
+        # The next decision goes by what this plan took, not only the one after it: where the engine
+        # is slower than its warm-up was, the second plan of a song would come too late.
+        self.fit_to_engine(bpm)
         if self._wanted:
             self.hurry()
         if answer is None or plan.id not in self._triggers:

@@ -43,7 +43,7 @@ class Rig:
 
     def answer(self, number: int, position: float = 0.0) -> tuple[int, int] | None:
         plan = Plan(number, 0, 4 * BAR, (), 50 * MS, 6)
-        found = self.replanner.arrived(plan, 50 * MS, position, self.policy)
+        found = self.replanner.arrived(plan, 50 * MS, position, BPM, self.policy)
         return None if found is None else (found[0].turn.start_step, found[1])
 
 
