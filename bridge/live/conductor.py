@@ -19,8 +19,6 @@ from engine.music.grid import STEPS_PER_BEAT
 from engine.requests.request import Plan
 
 _SIXTEENTH = STEPS_PER_BEAT // 4
-_COMMIT_LEAD = 1.5
-"""Steps before its time at which a note is taken from the plan at the latest."""
 _LOOK_NS = 100 * NS_PER_MS
 """Wake at least this often: clocks stop coming without saying so."""
 
@@ -116,7 +114,7 @@ class Conductor:
         stage.bars.use(stage.transport.meters)
         if position >= stage.replanner.next_step:
             effects += self._decide(now_ns)
-        ready = position + _COMMIT_LEAD + max(0.0, -stage.output_offset_steps)
+        ready = position + stage.commit_lead_steps
         if ready >= stage.plan_book.committed_to:
             self._commit((math.floor(ready) // _SIXTEENTH + 1) * _SIXTEENTH)
         effects += self._send(now_ns)
@@ -139,7 +137,7 @@ class Conductor:
         offset, due = stage.output_offset_steps, stage.performer.next_step()
         step = min(
             stage.delivery.next_line,
-            stage.plan_book.committed_to - _COMMIT_LEAD + min(0.0, offset),
+            stage.plan_book.committed_to - stage.commit_lead_steps,
             stage.replanner.next_step,
             *(() if due is None else (due + offset,)),
         )

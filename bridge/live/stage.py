@@ -9,6 +9,7 @@ import math
 
 from bridge.commands import Effect, OscOut
 from bridge.live.clock.link_transport import LinkTransport
+from bridge.live.clock.time_map import steps_in
 from bridge.live.listening.input_recorder import InputRecorder, Place
 from bridge.live.listening.left_hand import LeftHand
 from bridge.live.listening.note_gate import NoteEvent, NoteGate
@@ -24,7 +25,6 @@ from bridge.live.planning.replanner import Replanner
 from bridge.live.planning.request_window import Turn
 from bridge.live.playing.delivery import Delivery
 from bridge.live.playing.performer import Performer
-from bridge.live.playing.touch import steps_in
 from bridge.live.telling import Teller
 from bridge.settings.knobs import Knobs
 from bridge.timebase import NS_PER_MS, NS_PER_S
@@ -87,6 +87,11 @@ class Stage:
         """What `output_offset_ms` is at the tempo of now."""
         offset_ms = self.knobs.number("output_offset_ms")
         return steps_in(offset_ms * NS_PER_MS, self.transport.bpm) if offset_ms else 0.0
+
+    @property
+    def commit_lead_steps(self) -> float:
+        """How long before its step a note is taken from the plan at the latest."""
+        return self.replanner.commit_lead_steps(self.transport.bpm)
 
     @property
     def two_bars_ns(self) -> int:

@@ -9,8 +9,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
+from bridge.timebase import NS_PER_S
+from engine.music.grid import STEPS_PER_BEAT
+
 _HISTORY = 512
 """Corners kept, two a pulse: how far back a late stamp still finds the position it had."""
+
+
+def steps_in(duration_ns: float, bpm: float) -> float:
+    """Return a duration in steps, at a tempo."""
+    return duration_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
 
 
 class TimeMap:

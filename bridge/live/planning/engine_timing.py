@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from bridge.live.clock.time_map import steps_in
 from bridge.timebase import NS_PER_MS, NS_PER_S
 from engine.music.grid import STEPS_PER_BEAT
 
@@ -85,10 +86,13 @@ class EngineTiming:
             self._calls = fit
         return self._calls
 
-    def horizon_steps(self, calls: int, bpm: float) -> int:
-        """Song steps from a decision to where its plan can take over, a multiple of a sixteenth."""
+    def horizon_steps(self, calls: int, bpm: float, lead_steps: float) -> int:
+        """Song steps from a decision to where its plan can take over, a multiple of a sixteenth.
+
+        lead_steps: how long before that place the plan has to be here.
+        """
         needed_ns = 1.1 * self.p95_ns(calls) + _WAKE_NS
-        needed = needed_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
+        needed = steps_in(needed_ns, bpm) + lead_steps
         return min(LONGEST_HORIZON_STEPS, max(1, math.ceil(needed / _GRID_STEPS)) * _GRID_STEPS)
 
     def _line(self) -> tuple[float, float]:

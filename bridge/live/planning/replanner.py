@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.commands import Effect, LogLine, OscOut
+from bridge.live.clock.time_map import steps_in
 from bridge.live.listening.note_memory import LoopRegion, SongMemory
 from bridge.live.planning.beat_lines import BeatLines
 from bridge.live.planning.engine_timing import EngineTiming
@@ -20,6 +21,7 @@ from bridge.live.planning.plan_book import Answer, PlanBook
 from bridge.live.planning.policies import Policy, Scene, Triggered
 from bridge.live.planning.request_window import Turn, ahead_steps, plan_request, task_request
 from bridge.settings.knobs import Knobs
+from bridge.timebase import NS_PER_MS
 from engine.music.chord_names import Chord
 from engine.music.grid import ACCOMPANIMENT, LEAD, STEPS_PER_BEAT
 from engine.music.keys import Key
@@ -27,6 +29,7 @@ from engine.music.roll import Note
 from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings
 
 _SIXTEENTH = STEPS_PER_BEAT // 4
+_COMMIT_LEAD_STEPS = 1.5
 _PLANNED_WITHIN_STEPS = 4 * STEPS_PER_BEAT
 """So soon after a jump there is a plan, where the engine is well."""
 NEVER = 1 << 60
@@ -92,7 +95,17 @@ class Replanner:
     def fit_to_engine(self, bpm: float) -> None:
         """Fit the number of sampler calls and the horizon to what was measured."""
         self.calls = self._timing.calls_within(self._knobs.integer("steps"), bpm)
-        self.horizon_steps = self._timing.horizon_steps(self.calls, bpm)
+        self.horizon_steps = self._timing.horizon_steps(
+            self.calls, bpm, self.commit_lead_steps(bpm)
+        )
+
+    def commit_lead_steps(self, bpm: float) -> float:
+        """Return how long before its step a note is taken from the plan at the latest.
+
+        What is played early is taken so much earlier.
+        """
+        early_ns = max(0.0, -self._knobs.number("output_offset_ms")) * NS_PER_MS
+        return _COMMIT_LEAD_STEPS + steps_in(early_ns, bpm)
 
     def engine(self, state: str, plan_ns: int = 0, calls: int = 0) -> None:
         """Take the engine's state: `ready`, `starting`, `down`, or one failed request (`error`).

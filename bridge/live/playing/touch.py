@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.live.clock.time_map import steps_in
 from bridge.live.playing.scheduler import ScheduledNote
 from bridge.settings.knobs import Knobs
-from bridge.timebase import NS_PER_MS, NS_PER_S
-from engine.music.grid import LEAD, STEPS_PER_BEAT
+from bridge.timebase import NS_PER_MS
+from engine.music.grid import LEAD
 from engine.music.roll import Note
 
 _HUMANIZE_NS = 10 * NS_PER_MS
@@ -47,11 +48,6 @@ def part_of(note: Note, beside: Sequence[Note]) -> BandPart:
         for other in beside
     )
     return CHORDS_PART if below else BASS
-
-
-def steps_in(duration_ns: float, bpm: float) -> float:
-    """Return a duration in steps, at a tempo."""
-    return duration_ns / NS_PER_S * bpm / 60 * STEPS_PER_BEAT
 
 
 def chance(seed: int, *place: int) -> float:

@@ -21,6 +21,8 @@ from tests.session_rig import MS, Rig
 
 DOWN = OscOut("/diffuse/out/error", ("engine", "gone"))
 
+LIVE: dict[str, Value] = {"clock": "internal", "tempo": 120.0, "listen_bars": 0, "steps": 1}
+
 
 def step(session: Session, state: str, detail: str = "gone", news: str = "") -> list[Effect]:
     effects = session.step(EngineState(0, state, detail, news=news))
@@ -89,10 +91,25 @@ def test_the_state_of_a_song_that_stands_still() -> None:
 
 
 def test_what_the_first_plan_took_counts_for_the_second() -> None:
-    """Warmed up at 95 ms a plan, the horizon is a sixteenth, 125 ms at 120 bpm; after one of 102
+    """Warmed up at 65 ms a plan, the horizon is a sixteenth, 125 ms at 120 bpm; after one of 72
     ms it is two, and the second plan is wanted at 750 ms, not at 875."""
-    live: dict[str, Value] = {"clock": "internal", "tempo": 120.0, "listen_bars": 0, "steps": 1}
-    rig = Rig(Session(live), delay_ns=lambda request: 102 * MS)
-    ready = EngineState(0, "ready", plan_ns=95 * MS, calls=1)
+    rig = Rig(Session(LIVE), delay_ns=lambda request: 72 * MS)
+    ready = EngineState(0, "ready", plan_ns=65 * MS, calls=1)
     rig.add([ready, Act(0, "start"), MidiIn(0, (0x90, 60, 64))]).run(1000 * MS)
     assert [at_s for at_s, _ in rig.requests[:2]] == pytest.approx([0.375, 0.75], abs=0.001)
+
+
+@pytest.mark.parametrize("tempo", [60.0, 120.0, 200.0])
+@pytest.mark.parametrize("offset_ms", [0.0, -100.0, -200.0])
+@pytest.mark.parametrize("plan_ms", [2, 65, 95, 130, 205, 260])
+def test_a_plan_that_takes_what_the_warm_up_took_is_in_time(
+    plan_ms: int, offset_ms: float, tempo: float
+) -> None:
+    """Also where notes are played early: then they are taken from the plan so much earlier."""
+    live: dict[str, Value] = {**LIVE, "tempo": tempo, "output_offset_ms": offset_ms}
+    rig = Rig(Session(live), delay_ns=lambda request: plan_ms * MS)
+    ready = EngineState(0, "ready", plan_ns=plan_ms * MS, calls=1)
+    rig.add([ready, Act(0, "start"), MidiIn(0, (0x90, 60, 64))]).run(5000 * MS)
+    counts = rig.session.counts
+    assert counts.fresh >= 2
+    assert (counts.stale, counts.rest, counts.late) == (0, 0, 0)

@@ -11,18 +11,18 @@ from bridge.timebase import NS_PER_S as S
 
 def test_the_horizon_is_a_sixteenth_or_as_many_as_the_engine_needs() -> None:
     timing = EngineTiming()
-    assert timing.horizon_steps(10, 120.0) == 18, "unknown: 295 ms are 14.2 steps"
+    assert timing.horizon_steps(10, 120.0, 0.0) == 18, "unknown: 295 ms are 14.2 steps"
     for _ in range(20):
         timing.measured(20 * MS, 10)
-    assert timing.horizon_steps(10, 120.0) == 6
+    assert timing.horizon_steps(10, 120.0, 0.0) == 6
     for _ in range(20):
         timing.measured(150 * MS, 10)
     assert timing.p95_ns(10) == 150 * MS
-    assert timing.horizon_steps(10, 120.0) == 12  # 185 ms are 8.9 steps
-    assert timing.horizon_steps(10, 240.0) == 18
+    assert timing.horizon_steps(10, 120.0, 0.0) == 12  # 185 ms are 8.9 steps
+    assert timing.horizon_steps(10, 240.0, 0.0) == 18
     for _ in range(40):
         timing.measured(60 * S, 10)
-    assert timing.horizon_steps(10, 240.0) == LONGEST_HORIZON_STEPS
+    assert timing.horizon_steps(10, 240.0, 0.0) == LONGEST_HORIZON_STEPS
 
 
 def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
@@ -34,7 +34,7 @@ def test_what_the_warm_up_took_is_expected_until_a_plan_was_measured() -> None:
     assert timing.p95_ns(10) == 340 * MS
     assert timing.calls_within(10, 120.0) == 10
     assert timing.calls_within(10, 200.0) == 6  # 225 of 300 ms
-    assert timing.horizon_steps(6, 200.0) == 24  # 244 ms are 19.6 steps
+    assert timing.horizon_steps(6, 200.0, 0.0) == 24  # 244 ms are 19.6 steps
     timing.measured(100 * MS, 10)
     assert timing.p95_ns(10) == 100 * MS
     timing.forget()
@@ -119,7 +119,20 @@ def test_a_number_of_calls_is_kept_while_it_is_not_far_off() -> None:
     assert slower.calls_within(8, 66.0) == 8, "never above the parameter"
 
 
-@pytest.mark.parametrize(("took_ms", "steps"), [(20, 6), (95, 6), (96, 12), (209, 12), (210, 18)])
-def test_the_horizon_has_a_tenth_and_20_ms_to_spare(took_ms: int, steps: int) -> None:
-    # 1.1 * 95 + 20 ms are 5.98 steps at 120 bpm.
-    assert timed((6, took_ms)).horizon_steps(6, 120.0) == steps
+@pytest.mark.parametrize(
+    ("took_ms", "lead_steps", "steps"),
+    [
+        (20, 0.0, 6),
+        (95, 0.0, 6),  # 1.1 * 95 + 20 ms are 5.98 steps at 120 bpm
+        (96, 0.0, 12),
+        (209, 0.0, 12),
+        (210, 0.0, 18),
+        (67, 1.5, 6),  # 4.50 steps and the lead
+        (68, 1.5, 12),
+        (68, 7.5, 18),
+    ],
+)
+def test_the_horizon_has_a_tenth_and_20_ms_to_spare_beside_the_lead(
+    took_ms: int, lead_steps: float, steps: int
+) -> None:
+    assert timed((6, took_ms)).horizon_steps(6, 120.0, lead_steps) == steps

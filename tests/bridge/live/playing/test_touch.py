@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.live.clock.time_map import steps_in
 from bridge.live.playing.touch import (
     BASS,
     CHORDS_PART,
@@ -13,7 +14,6 @@ from bridge.live.playing.touch import (
     chance,
     dress,
     part_of,
-    steps_in,
     strum_steps,
 )
 from bridge.settings.knobs import Knobs
