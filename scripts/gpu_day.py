@@ -15,11 +15,12 @@ from pathlib import Path
 import click
 import torch
 
-from engine.model.export import network_weights_of, planner_weights_of
+from engine.model.checkpoint import CheckpointError
+from engine.model.export import ModelError, network_weights_of, planner_weights_of
 from engine.training.clocked_run import Recipe
-from engine.training.dataset import load_pack
-from engine.training.harmony_training import train_harmony
-from engine.training.texture_training import train_texture
+from engine.training.dataset import PackError, load_pack
+from engine.training.harmony_training import begun_planner, train_harmony
+from engine.training.texture_training import begun_texture, train_texture
 
 FILE_LIMIT_BYTES = 16_000_000
 DATA_LIMIT_BYTES = 64 * 1024 * 1024
@@ -56,7 +57,7 @@ DATA_LIMIT_BYTES = 64 * 1024 * 1024
     help="Size of the network of the notes, such as `layers 2`; `beat_layers 2` for an hourglass.",
 )
 @click.option("--dropout", default=10, show_default=True, help="Per cent.")
-@click.option("--device", default="cuda", show_default=True)
+@click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--pieces", type=int, default=None, help="Of each split; a dry run needs few.")
 @click.option("--steps", type=int, default=None, help="At most; a dry run needs one.")
@@ -81,6 +82,8 @@ def main(
     scored: int,
 ) -> None:
     """Both trainings, one after the other."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError("no CUDA device here; try the command with --device cpu")
     began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -94,8 +97,6 @@ def main(
     where = torch.device(device)
     name = torch.cuda.get_device_name() if where.type == "cuda" else "CPU"
     report(f"{name}, torch {torch.__version__}")
-    pack = load_pack(data)
-    report(f"{len(pack.piece_beats)} pieces")
     common = Recipe(
         0.0,
         seed=seed,
@@ -104,21 +105,28 @@ def main(
         most_pieces=pieces,
         sizes={"dropout_percent": dropout},
     )
-    if harmony_minutes > 0:
-        recipe = replace(common, minutes=harmony_minutes, beats=harmony_beats, rate=harmony_rate)
-        begin = None if start_harmony is None else planner_weights_of(start_harmony)
-        train_harmony(pack, recipe, where, out / "harmony.pt", report, begin)
-    if texture_minutes > 0:
+    harmony = replace(common, minutes=harmony_minutes, beats=harmony_beats, rate=harmony_rate)
+    texture = replace(
+        common,
+        minutes=texture_minutes,
+        beats=texture_beats,
+        rate=texture_rate,
+        sizes=common.sizes | dict(texture_sizes),
+    )
+    try:  # before the first training, not after it
+        pack = load_pack(data)
+        planner = None if start_harmony is None else planner_weights_of(start_harmony)
+        begun_planner(harmony.sizes, planner)
         weights = None if start is None else network_weights_of(start)
-        recipe = replace(
-            common,
-            minutes=texture_minutes,
-            beats=texture_beats,
-            rate=texture_rate,
-            sizes={"dropout_percent": dropout} | dict(texture_sizes),
-        )
+        begun_texture(texture.sizes, weights)
+    except (PackError, ModelError, CheckpointError) as error:
+        raise click.ClickException(str(error)) from None
+    report(f"{len(pack.piece_beats)} pieces")
+    if harmony_minutes > 0:
+        train_harmony(pack, harmony, where, out / "harmony.pt", report, planner)
+    if texture_minutes > 0:
         keep_at = (0.3, 0.5, 0.7, 0.85)
-        train_texture(pack, recipe, where, out / "texture.pt", report, weights, keep_at)
+        train_texture(pack, texture, where, out / "texture.pt", report, weights, keep_at)
     for file in sorted(out.glob("*.pt")):
         size = file.stat().st_size
         report(f"{file.name}: {size} bytes" + ("" if size <= FILE_LIMIT_BYTES else ", TOO LARGE"))

@@ -9,6 +9,7 @@ clean value is not the network's work: it is added to the logits (`noise.own_evi
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
 from engine.denoisers.transformer import level_waves, rotary, rotated
+from engine.network_sizes import SHARE_PERCENT, SizeRule, SizeRules
 
 _CONDITION_WIDTH = 64
 _PITCHES = 88
@@ -30,6 +32,11 @@ class ChoraleTransformerConfig:
     heads: int = 4
     channels: int = 8
     dropout_percent: int = 12
+
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=2, per="heads"),  # rotary positions turn pairs of channels
+        "dropout_percent": SHARE_PERCENT,
+    }
 
 
 class ChoraleBlock(nn.Module):

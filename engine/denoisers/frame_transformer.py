@@ -9,6 +9,7 @@ play (docs/training.md). Shapes:
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,8 @@ from engine.denoisers.inputs import Context, Denoiser, Inputs
 from engine.denoisers.key_shift import key_profiles, key_shift, moved, turned
 from engine.denoisers.transformer import BeatBlocks, BeatSizes, Block, level_waves, rotary
 from engine.music.grid import PIANO, STEPS_PER_BEAT, STEPS_PER_TOKEN
-from engine.requests.request import DENSITY_BUCKETS
+from engine.network_sizes import SHARE_PERCENT, SWITCH, SizeRule, SizeRules, exactly
+from engine.requests.request import DENSITY_BUCKETS, STYLES
 
 _CHANNELS = 4 * STEPS_PER_TOKEN  # voice x plane x step of a token, for one pitch
 _LONGEST_BAR_TOKENS = 64
@@ -41,6 +43,17 @@ class FrameTransformerConfig:
     beat_layers: int = 0  # blocks on whole beats amid them: an hourglass; 0 = none
     beat_width: int = 320  # of a beat's token
     beat_heads: int = 5  # attention heads there
+
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=2, per="heads"),  # rotary positions turn pairs of channels
+        "styles": SizeRule(len(STYLES)),
+        "pitches": exactly(PIANO.size),
+        "in_key": SWITCH,
+        "plan": SWITCH,
+        "dropout_percent": SHARE_PERCENT,
+        "beat_layers": SizeRule(0),
+        "beat_width": SizeRule(multiple=2, per="beat_heads"),
+    }
 
     def of_beats(self) -> BeatSizes:
         """Return the sizes of the blocks on beats."""

@@ -7,6 +7,7 @@ the notes does. Shapes:
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from engine.denoisers.harmony import LEAD_FEATURES, PLAN_ROWS
 from engine.denoisers.inputs import HarmonyInputs
 from engine.denoisers.key_shift import key_of_classes, key_profiles, turned
 from engine.denoisers.transformer import Block, level_waves, rotary
+from engine.network_sizes import SHARE_PERCENT, SizeRule, SizeRules
+from engine.requests.request import STYLES
 
 _LONGEST_BAR_TOKENS = 64
 
@@ -29,6 +32,12 @@ class HarmonyTransformerConfig:
     condition_width: int = 32
     styles: int = 5
     dropout_percent: int = 10  # of what each attention and MLP adds, in training
+
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=2, per="heads"),  # rotary positions turn pairs of channels
+        "styles": SizeRule(len(STYLES)),
+        "dropout_percent": SHARE_PERCENT,
+    }
 
 
 class HarmonyTransformer(nn.Module):

@@ -10,12 +10,17 @@ convolutions a level, group normalisation and SiLU, a sigmoid on the output.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.denoisers.inputs import Denoiser, Inputs
+from engine.music.grid import PAPER
+from engine.network_sizes import SizeRule, SizeRules, exactly
+
+_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,22 @@ class PaperUnetConfig:
     eighth: int = 512
     pitches: int = 56
 
+    rules: ClassVar[SizeRules] = {
+        **dict.fromkeys(
+            ("full", "half", "quarter", "eighth"), SizeRule(multiple=_GROUPS, free_below=_GROUPS)
+        ),
+        "pitches": exactly(PAPER.size),
+    }
+
 
 def _level(channels_in: int, channels: int) -> nn.Sequential:
     """Two convolutions that keep the size."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels, 3, padding=1),
-        nn.GroupNorm(min(8, channels), channels),
+        nn.GroupNorm(min(_GROUPS, channels), channels),
         nn.SiLU(),
         nn.Conv2d(channels, channels, 3, padding=1),
-        nn.GroupNorm(min(8, channels), channels),
+        nn.GroupNorm(min(_GROUPS, channels), channels),
         nn.SiLU(),
     )
 

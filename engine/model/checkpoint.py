@@ -7,7 +7,7 @@ it can run). `runs/NAME/checkpoint.pt` also holds the optimizer, so that a kille
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from engine.denoisers.harmony_transformer import (
 from engine.denoisers.paper_unet import PaperUnet, PaperUnetConfig
 from engine.diffusion.cell_evidence import CellEvidence, CellRefiner
 from engine.music.grid import PAPER, PIANO, STEPS_PER_BEAT, PitchRange
+from engine.network_sizes import SizeError, configuration
 
 FORMAT = 1
 
@@ -145,12 +146,18 @@ def family_of(name: str) -> Family:
 
 
 def build(family: str, sizes: dict[str, int]) -> nn.Module:
-    """Return a fresh network of a family; raises CheckpointError for unknown ones."""
+    """Return a fresh network of a family. Raises CheckpointError for an unknown one, and for sizes
+    it cannot have."""
     entry = family_of(family)
-    known = [part.name for part in fields(entry.config)]
-    if unknown := sorted(set(sizes) - set(known)):
-        raise CheckpointError(f"no size {unknown[0]!r} in {family}; there are: {', '.join(known)}")
-    return entry.build(entry.config(**sizes))
+    return entry.build(configuration_of(family, entry.config, sizes))
+
+
+def configuration_of(family: str, kind: type[Any], sizes: Mapping[str, int]) -> Any:
+    """Return a family's configuration with these sizes; CheckpointError for those it cannot be."""
+    try:
+        return configuration(kind, sizes)
+    except SizeError as error:
+        raise CheckpointError(f"{family}: {error}") from None
 
 
 def options_of(family: str, sizes: dict[str, int]) -> str:

@@ -83,7 +83,7 @@ class SystemRun:
         self.settings, self.system = settings, system_of(settings.family)
         pack = load_pack(settings.data)
         self.corpora = list(pack.corpora)
-        config = self.system.config(**settings.sizes)
+        config = checkpoint.configuration_of(settings.family, self.system.config, settings.sizes)
         self.device = torch.device(settings.device)
         self.network = self.system.build(config).to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()

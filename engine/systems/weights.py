@@ -62,8 +62,9 @@ def load_system(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, 
     state: dict[str, Any] = checkpoint.load(path)
     if "family" not in state or "facts" not in state:
         raise ModelError(f"{path}: does not hold a system; export its run again")
-    system = system_of(str(state["family"]))
-    network = system.build(system.config(**state["sizes"]))
+    family = str(state["family"])
+    system = system_of(family)
+    network = system.build(checkpoint.configuration_of(family, system.config, state["sizes"]))
     checkpoint.load_weights(network, state.get("weights", state.get("averaged")))
     facts = {key: value for key, value in state.items() if key not in _TENSORS}
     return network.float().eval().to(device), {"name": path.stem, **facts}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTransformerConfig
+from engine.denoisers.harmony_transformer import HarmonyTransformer
 from engine.denoisers.inputs import HarmonyInputs
 from engine.model import checkpoint
 from engine.model.export import planner_weights_of
@@ -27,6 +27,7 @@ from engine.training.harmony_loss import (
     training_example,
 )
 from engine.training.harmony_scores import bound_a_beat, harmony_valid
+from engine.training.harmony_training import begun_planner
 from engine.training.harmony_windows import HarmonyExample, HarmonyMusic
 from engine.training.processes import Processes
 from engine.training.resumable import ResumableRun
@@ -84,12 +85,9 @@ class HarmonyRun(ResumableRun):
         self.densities, self.schedule = [], self.family.schedule
 
     def _fresh_network(self) -> HarmonyTransformer:
-        checkpoint.build(_FAMILY, self.settings.sizes)  # says which sizes there are
-        network = HarmonyTransformer(HarmonyTransformerConfig(**self.settings.sizes))
-        start = self.settings.start_from
-        if start is not None and not self.checkpoint_path.exists():
-            checkpoint.load_weights(network, planner_weights_of(start))
-        return network.to(self.device)
+        start = None if self.checkpoint_path.exists() else self.settings.start_from
+        weights = None if start is None else planner_weights_of(start)
+        return begun_planner(self.settings.sizes, weights).to(self.device)
 
     def step(self, generator: torch.Generator) -> float:
         """Take one optimizer step; return the loss in nats a beat that has free cells."""

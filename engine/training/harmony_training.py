@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.denoisers.harmony_transformer import HarmonyTransformer, HarmonyTransformerConfig
+from engine.denoisers.harmony_transformer import HarmonyTransformer
+from engine.model import checkpoint
 from engine.reports import Report
 from engine.training.clocked_run import Optimiser, Recipe, draw_levels
 from engine.training.dataset import Pack
@@ -22,6 +23,18 @@ from engine.training.harmony_loss import (
 )
 from engine.training.harmony_scores import harmony_scores, harmony_valid
 from engine.training.harmony_windows import HarmonyMusic
+
+
+def begun_planner(sizes: dict[str, int], start: dict[str, Tensor] | None) -> HarmonyTransformer:
+    """Return a network of plans, with the weights `start`.
+
+    Raises CheckpointError for sizes it cannot have, and for weights that do not fit.
+    """
+    network = checkpoint.build("harmony", sizes)
+    assert isinstance(network, HarmonyTransformer)
+    if start is not None:
+        checkpoint.load_weights(network, {name: x.float() for name, x in start.items()})
+    return network
 
 
 def train_harmony(
@@ -39,9 +52,7 @@ def train_harmony(
     torch.manual_seed(recipe.seed)
     music = HarmonyMusic(DevicePack(pack, 0, device, recipe.most_pieces))
     valid = HarmonyMusic(DevicePack(pack, 1, device, recipe.most_pieces))
-    network = HarmonyTransformer(HarmonyTransformerConfig(**recipe.sizes)).to(device)
-    if weights is not None:
-        network.load_state_dict({name: weight.float() for name, weight in weights.items()})
+    network = begun_planner(recipe.sizes, weights).to(device)
     prior = plan_prior(device)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     run = Optimiser(network, recipe)

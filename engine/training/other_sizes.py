@@ -42,6 +42,11 @@ def _places(network: FrameTransformer, weights: dict[str, Tensor]) -> dict[int, 
     on_beats = {n for n in theirs if f"{_PLACE}{n}.join.weight" in weights}
     plain = [n for n in theirs if n not in on_beats]
     wanted = [n for n, block in enumerate(network.blocks) if isinstance(block, Block)]
+    if not plain:
+        raise CheckpointError(
+            "weights of another family; begin with those of a frame-transformer, such as the "
+            "default model's"
+        )
     if len(plain) < len(wanted):
         raise CheckpointError(
             f"{len(plain)} blocks to begin with, and the network has {len(wanted)}; "

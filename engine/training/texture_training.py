@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
+from engine.denoisers.frame_transformer import FrameTransformer
 from engine.diffusion.noise import alpha_bar
+from engine.model import checkpoint
 from engine.music.grid import ACCOMPANIMENT, LEAD
 from engine.reports import Report
 from engine.requests.request import STYLES
@@ -181,6 +182,18 @@ def _gradient_norm(
     return total
 
 
+def begun_texture(sizes: dict[str, int], start: dict[str, Tensor] | None) -> FrameTransformer:
+    """Return a network of the notes, with the weights `start` as far as it has their like.
+
+    Raises CheckpointError for sizes it cannot have, and for weights that do not fit.
+    """
+    network = checkpoint.build("frame-transformer", sizes)
+    assert isinstance(network, FrameTransformer)
+    if start is not None:
+        begin_with(network, start)
+    return network
+
+
 def train_texture(
     pack: Pack,
     recipe: Recipe,
@@ -198,9 +211,7 @@ def train_texture(
     torch.manual_seed(recipe.seed)
     music = TextureMusic(DevicePack(pack, 0, device, recipe.most_pieces), recipe.seed)
     valid = TextureMusic(DevicePack(pack, 1, device, recipe.most_pieces), recipe.seed + 1)
-    network = FrameTransformer(FrameTransformerConfig(**recipe.sizes)).to(device)
-    if start is not None:
-        begin_with(network, start)
+    network = begun_texture(recipe.sizes, start).to(device)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     prior = texture_prior(music, generator)
     stored = prior.view(2, 2, 6)[..., 0].reshape(2, 2, 1, 1)

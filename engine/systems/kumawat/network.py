@@ -7,16 +7,19 @@ given the noise level, attention at the coarser levels. The 11 rows of codes are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network_sizes import SizeRule, SizeRules
 from engine.systems.common.autoencoder import ROWS, Coder
 from engine.systems.common.layers import Level
 
 _WIDER = (1, 2, 3)
 _HEAD = 32
+_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,21 @@ class LatentUnetConfig:
     coder_steps: int = 1000
     beats: int = 16
 
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=_GROUPS),
+        "beats": SizeRule(multiple=2 ** (len(_WIDER) - 1)),
+    }
+
 
 class KumawatBlock(nn.Module):
     """Two convolutions, shifted by the noise level, and a way past them."""
 
     def __init__(self, channels_in: int, channels: int, level: int) -> None:
         super().__init__()
-        self.first_norm = nn.GroupNorm(8, channels_in)
+        self.first_norm = nn.GroupNorm(_GROUPS, channels_in)
         self.first = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.level = nn.Linear(level, channels)
-        self.second_norm = nn.GroupNorm(8, channels)
+        self.second_norm = nn.GroupNorm(_GROUPS, channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.past = nn.Conv2d(channels_in, channels, 1)
 
@@ -52,12 +60,18 @@ class KumawatBlock(nn.Module):
         return out
 
 
+def _heads(channels: int) -> int:
+    """Return how many heads share the channels evenly, each of `_HEAD` of them or a few more."""
+    most = max(1, channels // _HEAD)
+    return next(heads for heads in range(most, 0, -1) if channels % heads == 0)
+
+
 class KumawatAttention(nn.Module):
     """Every place looks at every other."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.heads, self.norm = channels // _HEAD, nn.GroupNorm(8, channels)
+        self.heads, self.norm = _heads(channels), nn.GroupNorm(_GROUPS, channels)
         self.ask = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
 

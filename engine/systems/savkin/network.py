@@ -10,15 +10,18 @@ describes them: at each level two residual blocks given the noise level and a li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network_sizes import SizeRule, SizeRules
 from engine.systems.common.layers import Level
 
 _WIDER = (1, 2, 4, 8)
 _HEADS, _HEAD = 4, 16
+_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Unet1dConfig:
 
     width: int = 64
     length: int = 1024
+
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=_GROUPS),
+        "length": SizeRule(multiple=2 ** len(_WIDER)),
+    }
 
 
 class SavkinBlock(nn.Module):
@@ -37,7 +45,7 @@ class SavkinBlock(nn.Module):
         self.told = nn.Linear(condition, 2 * channels)
         self.first = nn.Conv1d(channels_in, channels, 3, padding=1)
         self.second = nn.Conv1d(channels, channels, 3, padding=1)
-        self.norms = nn.ModuleList(nn.GroupNorm(8, channels) for _ in range(2))
+        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, channels) for _ in range(2))
         self.past = nn.Conv1d(channels_in, channels, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:

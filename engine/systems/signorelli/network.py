@@ -12,17 +12,20 @@ the finest level down, two blocks a level, attention at the lower two, SiLU.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network_sizes import SizeRule, SizeRules, exactly
 from engine.systems.common.layers import Level, waves
 from engine.systems.common.standard import Standard
 
 _KERNELS = (9, 7, 5, 3)
 _WIDER = (1, 2, 3, 4)
 _SQUEEZE = 8
+_HEADS = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class CausalUnetConfig:
     width: int = 92
     features: int = 3
     length: int = 128
+
+    rules: ClassVar[SizeRules] = {
+        "width": SizeRule(multiple=_HEADS),
+        "features": exactly(3),
+        "length": SizeRule(multiple=2 ** (len(_WIDER) - 1)),
+    }
 
 
 class Norm(nn.Module):
@@ -95,7 +104,7 @@ class SignorelliBlock(nn.Module):
 class LookBack(nn.Module):
     """Causal self-attention over notes."""
 
-    def __init__(self, channels: int, heads: int = 4) -> None:
+    def __init__(self, channels: int, heads: int = _HEADS) -> None:
         super().__init__()
         self.heads, self.norm = heads, Norm(channels)
         self.ask = nn.Conv1d(channels, 3 * channels, 1)

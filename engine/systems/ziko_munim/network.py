@@ -15,11 +15,13 @@ and with it every patch looks at those before it alone. With k = ALL each looks 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network_sizes import SizeRule, SizeRules
 from engine.requests.request import DENSITY_BUCKETS, STYLES
 from engine.systems.common.autoencoder import ROWS, Coder
 from engine.systems.common.layers import Level, waves
@@ -44,6 +46,8 @@ class TransformerConfig:
     coder: int = 128
     coder_steps: int = 1000
     beats: int = 16
+
+    rules: ClassVar[SizeRules] = {"width": SizeRule(multiple=2, per="heads")}
 
 
 class ZikoMunimBlock(nn.Module):

@@ -57,6 +57,34 @@ def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Pa
     assert {x.dtype for x in weights.values()} == {torch.float16}
 
 
+PRESETS = TOP / "presets"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (["--texture-size", "lyers", "2"], "frame-transformer: no size 'lyers'; there are: width"),
+        (["--texture-size", "width", "100"], "frame-transformer: size width cannot be 100"),
+        (["--dropout", "100"], "harmony: size dropout_percent cannot be 100"),
+        (
+            ["--start", str(PRESETS / "default.pt"), "--texture-size", "layers", "9"],
+            "6 blocks to begin with, and the network has 9",
+        ),
+        (["--start", str(PRESETS / "paper.pt")], "weights of another family"),
+        (["--start-harmony", str(PRESETS / "paper.pt")], "this model has no planner"),
+        (["--data", "none.npz"], "none.npz: no such file"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_first_training(
+    told: list[str], said: str, made_pack: Path, tmp_path: Path
+) -> None:
+    given = ["--data", str(made_pack), "--out", str(tmp_path), "--device", "cpu", *told]
+    found = CliRunner().invoke(main, given)
+    assert found.exit_code == 1
+    assert said in found.output
+    assert not list(tmp_path.glob("*.pt"))
+
+
 def test_the_checkout_and_a_packed_corpus_fit_into_what_a_machine_takes() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, check=False)
     if listed.returncode:

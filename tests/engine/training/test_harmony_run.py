@@ -86,7 +86,7 @@ def test_another_model_in_the_folder_is_refused(settings: TrainSettings) -> None
     other = replace(settings, sizes=SIZES | {"width": 32})
     with pytest.raises(CheckpointError, match="holds another model"):
         train_plans(other, nothing)
-    with pytest.raises(CheckpointError, match="no size 'depth' in harmony"):
+    with pytest.raises(CheckpointError, match="harmony: no size 'depth'"):
         HarmonyRun(replace(settings, sizes={"depth": 2}), Processes())
     with pytest.raises(CheckpointError, match="give --batch 3 or more"):
         HarmonyRun(settings, Processes(0, 3))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.denoisers.frame_transformer import FrameTransformer, FrameTransformerConfig
-from engine.model.checkpoint import CheckpointError
+from engine.model.checkpoint import CheckpointError, build
 from engine.training.other_sizes import begin_with
 
 
@@ -56,6 +56,11 @@ def test_a_like_network_is_taken_whole(layers: int, beat_layers: int) -> None:
 def test_too_few_blocks_are_refused() -> None:
     with pytest.raises(CheckpointError, match="1 blocks to begin with, and the network has 2"):
         begin_with(network(2, 1), network(1, 0).state_dict())
+
+
+def test_weights_of_another_family_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="weights of another family"):
+        begin_with(network(2, 1), build("paper-unet", {"full": 4}).state_dict())
 
 
 def test_another_width_is_refused() -> None:
