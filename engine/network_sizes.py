@@ -25,8 +25,10 @@ class SizeRule:
     per: str = ""
     free_below: int = 0
 
-    def bounds(self, size: int) -> str:
+    def bounds(self, size: object) -> str:
         """Say between what `size` should lie; empty where it does."""
+        if not isinstance(size, int):  # a file may hold anything
+            return "a whole number"
         if size >= self.least and (self.most is None or size <= self.most):
             return ""
         if self.most is None:
@@ -69,7 +71,7 @@ def configuration(kind: type[Any], sizes: Mapping[str, int]) -> Any:
     found: dict[str, int] = asdict(config)
     for name, size in found.items():
         if wanted := rules.get(name, _USUAL).bounds(size):
-            raise SizeError(f"size {name} cannot be {size}; it has to be {wanted}")
+            raise SizeError(f"size {name} cannot be {size!r}; it has to be {wanted}")
     for name, size in found.items():  # by sizes that are not 0
         if wanted := rules.get(name, _USUAL).grid(size, found):
             raise SizeError(f"size {name} cannot be {size}; it has to be {wanted}")

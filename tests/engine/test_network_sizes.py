@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -62,6 +62,8 @@ def test_sizes_that_can_be(sizes: dict[str, int]) -> None:
     ("sizes", "says"),
     [
         ({"depth": 3}, "no size 'depth'; there are: width, heads, groups, plan, pitches, layers"),
+        ({"width": "wide"}, "size width cannot be 'wide'; it has to be a whole number"),
+        ({"layers": 2.0}, "size layers cannot be 2.0; it has to be a whole number"),
         ({"layers": 0}, "size layers cannot be 0; it has to be at least 1"),
         ({"heads": 0}, "size heads cannot be 0; it has to be at least 1"),
         ({"plan": 2}, "size plan cannot be 2; it has to be 0 to 1"),
@@ -73,7 +75,7 @@ def test_sizes_that_can_be(sizes: dict[str, int]) -> None:
         ({"groups": 9}, "size groups cannot be 9; it has to be a multiple of 8, or less than 8"),
     ],
 )
-def test_sizes_that_cannot_be(sizes: dict[str, int], says: str) -> None:
+def test_sizes_that_cannot_be(sizes: dict[str, Any], says: str) -> None:
     with pytest.raises(SizeError) as error:
         configuration(Config, sizes)
     assert str(error.value) == says
