@@ -26,11 +26,13 @@ class HarmonyRequest(NamedTuple):
     """A plan that is to be drawn for each of B windows.
 
     inputs: what the network is given, in which known cells stay. room [B, 24, T]: 0 where a class
-    must not be among the drawn ones. seed, first_beat int64 [B]: the key of the noise.
+    must not be among the drawn ones. sounds [B, T]: 1 where a chord must be (`goes_on`). seed,
+    first_beat int64 [B]: the key of the noise.
     """
 
     inputs: HarmonyInputs
     room: Tensor
+    sounds: Tensor
     seed: Tensor
     first_beat: Tensor
 
@@ -80,6 +82,7 @@ class HarmonySampler(nn.Module):
                 inputs.style.repeat_interleave(many, 0),
             ),
             request.room.repeat_interleave(many, 0),
+            request.sounds.repeat_interleave(many, 0),
             request.seed.repeat_interleave(many, 0) + other * self.seeds_apart,
             request.first_beat.repeat_interleave(many, 0),
         )
@@ -96,6 +99,7 @@ class HarmonySampler(nn.Module):
             here, after = self._kept(level), self._kept(level * 0.0 + (1.0 - (i + 1) / calls))
             logits: Tensor = self.network(x, level, request.inputs)
             logits = logits + own_evidence(x, here, self.prior)
+            logits = with_chords(logits, room, request.sounds)
             if temperature > 0.0:
                 # The pitch classes and the basses keep their density each.
                 shape = [x.size(0), 1, 2, 12, x.size(2)]
@@ -108,6 +112,7 @@ class HarmonySampler(nn.Module):
             chance = predicted_posterior(x, probability, here, after, self.prior)
             drawn = self._noise(seed, i + 1, first_beat, known) < chance  # at last x0 itself
             x = drawn.to(x.dtype) * free
+        x = torch.maximum(x, likeliest(x, probability, request.sounds) * free)
         return with_one_bass(x, probability, known, request.inputs.mask)
 
     def _kept(self, level: Tensor) -> Tensor:
@@ -134,6 +139,33 @@ def agreed(plans: Tensor, mask: Tensor) -> Tensor:
     return plans[torch.arange(plans.size(0), device=plans.device), best]
 
 
+def with_chords(logits: Tensor, room: Tensor, sounds: Tensor) -> Tensor:
+    """Return logits raised in the beats that must sound, until two classes and one bass are
+    expected there of those in `room`. logits, room [B, 24, T]; sounds [B, T].
+
+    All classes of a beat are raised alike, so the likeliest of them stay the likeliest.
+    """
+    shape = [logits.size(0), 2, 12, logits.size(2)]
+    raised, there = logits.view(shape), room.reshape(shape)
+    least = torch.tensor([2.0, 1.0], device=logits.device)[:, None, None]
+    least = torch.minimum(least, there.sum(dim=2, keepdim=True))
+    for _ in range(8):
+        expected = (torch.sigmoid(raised) * there).sum(dim=2, keepdim=True) + 1e-9
+        lacking = torch.log(least.clamp_min(1e-9) / expected).clamp(min=0.0)
+        raised = raised + lacking * sounds[:, None, None]
+    return raised.reshape(logits.shape)
+
+
+def likeliest(x: Tensor, probability: Tensor, sounds: Tensor) -> Tensor:
+    """Return what a beat that must sound, and for which no class was drawn, plays all the same: the
+    likeliest class and those at least half as likely; 0 elsewhere. All but sounds [B, 24, T]."""
+    classes = probability[:, :12]
+    best = classes.amax(dim=1, keepdim=True)
+    silent = (x[:, :12].amax(dim=1) < 0.5) & (sounds > 0.5)
+    chosen = (classes >= 0.5 * best) & (best > 0.0) & silent[:, None]
+    return torch.cat([chosen, torch.zeros_like(chosen)], dim=1).to(x.dtype)
+
+
 def with_one_bass(x: Tensor, probability: Tensor, known: Tensor, mask: Tensor) -> Tensor:
     """Drawn cells x made a plan: of several basses in a beat the known or else the likeliest one
     stays, and what is the bass is among the classes. Known cells stay as they are. All [B, 24, T].
@@ -153,3 +185,24 @@ def sounding_classes(cells: Tensor, low_pitch: int) -> Tensor:
     fold = (pitch[:, None] == torch.arange(12, device=cells.device)).to(cells.dtype)
     classes = (torch.einsum("bkt,kc->bct", beats, fold) > 0.5).to(cells.dtype)
     return torch.cat([classes, classes], dim=1)
+
+
+def goes_on(lead: Tensor, lead_known: Tensor) -> Tensor:
+    """1 for each beat of a melody under way in which it sounds, or of which it is not known yet
+    while it sounds in the last beat that is. lead [B, T, 96] (`lead_features`), lead_known
+    [B, T, 4]; [B, T].
+
+    A melody that may end here has mostly not ended: a reply that falls silent in case it has is
+    wrong more often, and is heard. Where all of a melody is known, the planner knows when to rest.
+    """
+    size, beats = lead_known.size(0), lead_known.size(1)
+    sounding = lead.view(size, beats * 4, 24).amax(dim=2)  # of each sixteenth
+    known = lead_known.reshape(size, beats * 4)
+    place = torch.arange(1, beats * 4 + 1, device=lead.device)[None]
+    now = (known * place).amax(dim=1, keepdim=True)
+    recent = (place > now - 4.0) & (place <= now)
+    playing = (sounding * recent.to(lead.dtype)).amax(dim=1, keepdim=True)  # [B, 1]
+    heard = sounding.view(size, beats, 4).amax(dim=2)
+    unknown = 1.0 - lead_known.amin(dim=2)
+    under_way = unknown.amax(dim=1, keepdim=True)
+    return (torch.maximum(heard, unknown * playing) * under_way > 0.0).to(lead.dtype)

@@ -26,7 +26,12 @@ from engine.denoisers.inputs import (
 )
 from engine.diffusion.cell_evidence import CellEvidence
 from engine.diffusion.figure import places_in_bar, tied_bars
-from engine.diffusion.harmony_sampler import HarmonyRequest, HarmonySampler, sounding_classes
+from engine.diffusion.harmony_sampler import (
+    HarmonyRequest,
+    HarmonySampler,
+    goes_on,
+    sounding_classes,
+)
 from engine.diffusion.keyed_noise import keyed_uniform
 from engine.diffusion.noise import alpha_bar, diffuse, own_evidence
 from engine.diffusion.reverse import back, beside_lead, levels, rule_of, tempered, x0_of
@@ -64,8 +69,8 @@ class Loop(NamedTuple):
     ending: beats of silence that are known to follow the window when the plan is drawn, since the
     piece ends there. plan_calls, plan_temperature: of the loop that draws the plan;
     plan_choices: how many it draws to choose from. chords_from: `notes`, or `melody` where the
-    planner does not hear known accompaniment. figure: how much the bars share a rhythm, 0..1
-    (`figure.py`); the exact chain (`ancestral`) goes without.
+    planner does not hear known accompaniment, and plays on while the melody does. figure: how
+    much the bars share a rhythm, 0..1 (`figure.py`); the exact chain (`ancestral`) goes without.
     """
 
     steps: int
@@ -216,6 +221,9 @@ class Sampler(nn.Module):
         lead = lead_features(known[:, 0], self.low_pitch)  # [B, T, 96]
         lead = lead * lead_known.repeat_interleave(24, dim=2)
         allowed = sounding_classes(request.allowed[:, 1].amax(dim=1), self.low_pitch)
+        sounds = torch.zeros_like(chords[:, 0])
+        if loop.chords_from == "melody":
+            sounds = goes_on(lead, lead_known)
         phase, bar = request.phase[:, ::4], request.bar[:, ::4]
         further = 24 * torch.arange(1, ending + 1, device=phase.device)[None]
         after = (phase[:, -1:] + further) % bar[:, -1:].clamp_min(1)
@@ -230,6 +238,7 @@ class Sampler(nn.Module):
                 request.style,
             ),
             F.pad(allowed, [0, ending]),
+            F.pad(sounds, [0, ending]),
             request.seed,
             torch.div(request.first_step, 24, rounding_mode="floor"),
         )

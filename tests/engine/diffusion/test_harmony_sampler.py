@@ -16,7 +16,9 @@ from engine.diffusion.harmony_sampler import (
     HarmonyRequest,
     HarmonySampler,
     agreed,
+    goes_on,
     sounding_classes,
+    with_chords,
     with_one_bass,
 )
 from engine.diffusion.sampler import Loop, Request, Sampler, no_chords
@@ -65,6 +67,7 @@ def draw(
     temperature: float = 0.7,
     room: Tensor | None = None,
     choices: int = 1,
+    sounds: Tensor | None = None,
 ) -> Tensor:
     empty = torch.zeros(1, 24, BEATS)
     beat = torch.arange(BEATS)[None] * BEAT % 96
@@ -79,7 +82,8 @@ def draw(
             torch.tensor([0]),
         )
         room = empty + 1 if room is None else room
-        request = HarmonyRequest(inputs, room, torch.tensor([seed]), torch.tensor([first]))
+        sounds = torch.zeros(1, BEATS) if sounds is None else sounds
+        request = HarmonyRequest(inputs, room, sounds, torch.tensor([seed]), torch.tensor([first]))
         plan: Tensor = module(request, 6, temperature, choices)
     return plan
 
@@ -125,9 +129,85 @@ def test_what_a_lock_forbids_is_not_drawn(planner: HarmonySampler) -> None:
     assert not (plan * (1 - room)).any()
 
 
+class Silent(nn.Module):
+    """Sure that nothing sounds, and least so of C, E and G, with C in the bass."""
+
+    def forward(self, noisy: Tensor, level: Tensor, inputs: HarmonyInputs) -> Tensor:
+        logits = torch.full_like(noisy, -14.0)
+        logits[:, [0, 4, 7]] = -8.0
+        logits[:, 12] = -8.0
+        return logits
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("choices", [1, 3])
+def test_where_the_melody_goes_on_the_likeliest_chord_is_played(
+    temperature: float, choices: int
+) -> None:
+    module = HarmonySampler(Silent(), PRIOR)
+    assert not draw(module, temperature=temperature, choices=choices).any()
+    sounds = torch.zeros(1, BEATS)
+    sounds[:, 2:5] = 1.0
+    plan = draw(module, temperature=temperature, choices=choices, sounds=sounds)
+    assert torch.equal(plan.amax(dim=1), sounds)
+    assert not plan[:, [1, 2, 3, 5, 6, 8, 9, 10, 11]].any()
+    assert torch.equal(plan[:, 12:].sum(dim=1), sounds), "with a bass"
+    assert torch.equal(plan[:, 12], sounds)
+
+
+def test_what_is_known_or_forbidden_stays_so_where_the_melody_goes_on() -> None:
+    module, sounds = HarmonySampler(Silent(), PRIOR), torch.ones(1, BEATS)
+    room = torch.zeros(1, 24, BEATS)
+    room[:, [2, 14], :3] = 1.0
+    mask = torch.zeros(1, 24, BEATS)
+    mask[..., 3:] = 1.0
+    plan = draw(module, torch.zeros_like(mask), mask, room=room, sounds=sounds)
+    assert set(plan[0, :, :3].nonzero()[:, 0].tolist()) == {2, 14}
+    assert not plan[..., 3:].any(), "known to be silent"
+
+
+def test_a_chord_is_raised_until_two_classes_and_a_bass_are_expected() -> None:
+    logits = torch.randn(1, 24, BEATS, generator=torch.Generator().manual_seed(1)) - 6.0
+    logits[..., 0] += 9.0  # sounds anyway
+    sounds = torch.ones(1, BEATS)
+    sounds[:, -1] = 0.0
+    raised = with_chords(logits, torch.ones_like(logits), sounds)
+    expected = torch.sigmoid(raised).view(1, 2, 12, BEATS).sum(dim=2)[0]
+    goal = torch.tensor([2.0, 1.0])[:, None].expand(2, BEATS - 2)
+    torch.testing.assert_close(expected[:, 1:-1], goal, rtol=0.02, atol=0.0)
+    untouched = raised[..., [0, -1]]
+    torch.testing.assert_close(untouched, logits[..., [0, -1]])
+    ranks = raised.view(1, 2, 12, BEATS).argsort(dim=2)
+    assert torch.equal(ranks, logits.view(1, 2, 12, BEATS).argsort(dim=2))
+
+
+@pytest.mark.parametrize(
+    ("sounding", "known", "beats"),
+    [
+        ("xx..|....|....|....", 16, "0000"),  # all is known
+        ("xxxx|xxxx|    |    ", 8, "1111"),  # it sounded in the last beat that is known
+        ("xxxx|x...|    |    ", 8, "1111"),
+        ("xxxx|....|    |    ", 8, "1000"),  # it rests, and may have ended
+        ("xxxx|...x|..  |    ", 10, "1111"),  # the last four sixteenths that are known
+        ("xxxx|....|..  |    ", 10, "1000"),
+        ("    |    |    |    ", 0, "0000"),
+    ],
+)
+def test_a_melody_goes_on_until_it_is_known_to_rest(sounding: str, known: int, beats: str) -> None:
+    lead = torch.zeros(1, 4, 4, 24)
+    for number, what in enumerate(sounding.replace("|", "")):
+        lead[0, number // 4, number % 4, 12 + number % 12] = float(what == "x")
+    heard = (torch.arange(16) < known).float().view(1, 4, 4)
+    found = goes_on(lead.view(1, 4, 96), heard)
+    assert found.tolist() == [[float(beat) for beat in beats]]
+
+
 def test_scripted_equals_eager(planner: HarmonySampler) -> None:
     scripted = script(planner)
     assert torch.equal(draw(planner, seed=2), draw(scripted, seed=2))
+    sounds = torch.ones(1, BEATS)
+    told = [draw(module, seed=2, sounds=sounds) for module in (planner, scripted)]
+    assert torch.equal(*told)
 
 
 def test_of_several_basses_the_known_or_likeliest_one_stays() -> None:
@@ -202,11 +282,30 @@ def test_given_chords_stay_but_what_is_known_to_sound_goes_first(band: Sampler) 
     assert torch.equal(filled.plan[..., 2:4], chords[..., 2:4])
 
 
+@pytest.mark.parametrize(
+    ("chords_from", "known_beats", "beats"),
+    [
+        ("melody", 5, [1.0] * 8),
+        ("melody", 8, [0.0] * 8),
+        ("notes", 5, [0.0] * 8),
+    ],
+)
+def test_a_reply_plays_on_while_the_melody_does(
+    tiny_sampler: Sampler, chords_from: str, known_beats: int, beats: list[float]
+) -> None:
+    tiny_sampler.harmony = HarmonySampler(Silent(), PRIOR)
+    request = asked()
+    mask = request.mask.clone()
+    mask[..., known_beats * BEAT :] = 0.0
+    loop = Loop(1, "renoise", chords_from=chords_from)
+    assert tiny_sampler(request._replace(mask=mask), loop).plan.amax(dim=1).tolist() == [beats]
+
+
 def test_chords_from_the_melody_do_not_follow_what_we_played(band: Sampler) -> None:
     silent, played = asked(), asked(known_beats=4)
     loops = [Loop(1, "renoise", chords_from=source) for source in ("notes", "melody")]
     follows, free = (band(played, loop).plan for loop in loops)
-    alone = band(silent, loops[0]).plan
+    alone = band(silent, loops[1]).plan
     assert torch.equal(free[..., 4:], alone[..., 4:])
     assert not torch.equal(follows[..., 4:], alone[..., 4:])
     for plan in (follows, free):  # the network is told what sounds all the same
