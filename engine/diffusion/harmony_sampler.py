@@ -112,7 +112,7 @@ class HarmonySampler(nn.Module):
             chance = predicted_posterior(x, probability, here, after, self.prior)
             drawn = self._noise(seed, i + 1, first_beat, known) < chance  # at last x0 itself
             x = drawn.to(x.dtype) * free
-        x = torch.maximum(x, likeliest(x, probability, request.sounds) * free)
+        x = torch.maximum(x, _likeliest(x, probability, request.sounds) * free)
         return with_one_bass(x, probability, known, request.inputs.mask)
 
     def _kept(self, level: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ def with_chords(logits: Tensor, room: Tensor, sounds: Tensor) -> Tensor:
     return raised.reshape(logits.shape)
 
 
-def likeliest(x: Tensor, probability: Tensor, sounds: Tensor) -> Tensor:
+def _likeliest(x: Tensor, probability: Tensor, sounds: Tensor) -> Tensor:
     """Return what a beat that must sound, and for which no class was drawn, plays all the same: the
     likeliest class and those at least half as likely; 0 elsewhere. All but sounds [B, 24, T]."""
     classes = probability[:, :12]
