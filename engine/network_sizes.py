@@ -15,8 +15,8 @@ class SizeError(ValueError):
 class SizeRule:
     """What one size can be.
 
-    least, most: bounds, both included. multiple: it is one of this, and of the size `per` if one is
-    named. free_below: what is less than this need not be.
+    least, most: bounds, both included. multiple: what it has to be a multiple of; where `per` names
+    another size, of so many times that size. free_below: a size below this may be any.
     """
 
     least: int = 1

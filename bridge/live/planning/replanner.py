@@ -30,6 +30,7 @@ from engine.requests.request import ChordCell, Plan, PlanRequest, SampleSettings
 
 _SIXTEENTH = STEPS_PER_BEAT // 4
 _COMMIT_LEAD_STEPS = 1.5
+"""How long before its step a note is taken from the plan, where nothing is played early."""
 _PLANNED_WITHIN_STEPS = 4 * STEPS_PER_BEAT
 """So soon after a jump there is a plan, where the engine is well."""
 NEVER = 1 << 60

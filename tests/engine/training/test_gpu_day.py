@@ -13,6 +13,7 @@ from engine.model.export import network_weights_of
 from scripts.gpu_day import DATA_LIMIT_BYTES, FILE_LIMIT_BYTES, main
 
 TOP = Path(__file__).resolve().parents[3]
+PRESETS = TOP / "presets"
 PACK_BYTES = 10_000_000  # about the size of the packed corpus
 
 
@@ -39,25 +40,22 @@ def test_a_dry_run_leaves_both_models_small_enough(made_pack: Path, tmp_path: Pa
     assert same_weights(kept, out / "texture.pt")
     # A shipped model's too, for a network with other blocks.
     hourglass = ["--texture-size", "layers", "2", "--texture-size", "beat_layers", "2"]
-    begun = [*again, str(TOP / "presets" / "default.pt"), *hourglass]
+    begun = [*again, str(PRESETS / "default.pt"), *hourglass]
     CliRunner().invoke(main, begun, catch_exceptions=False)
     left = torch.load(out / "texture.pt", weights_only=True)
     assert left["sizes"]["beat_layers"] == 2
     assert "blocks.1.join.weight" in left["averaged"]
-    theirs = network_weights_of(TOP / "presets" / "default.pt")
+    theirs = network_weights_of(PRESETS / "default.pt")
     assert torch.equal(left["averaged"]["out.weight"], theirs["out.weight"].half())
     # And its planner, or a shipped model's, is what the next planner may begin with.
     before = torch.load(out / "harmony.pt", weights_only=True)["averaged"]
     only = [*told, "--texture-minutes", "0", "--harmony-rate", "0", "--start-harmony"]
-    for start in (out / "harmony.pt", TOP / "presets" / "default.pt"):
+    for start in (out / "harmony.pt", PRESETS / "default.pt"):
         found = CliRunner().invoke(main, [*only, str(start)], catch_exceptions=False)
         assert found.exit_code == 0, found.output
         assert same_weights(before, out / "harmony.pt") == (start.name == "harmony.pt")
     weights = torch.load(out / "texture.pt", weights_only=True)["averaged"]
     assert {x.dtype for x in weights.values()} == {torch.float16}
-
-
-PRESETS = TOP / "presets"
 
 
 @pytest.mark.parametrize(
