@@ -45,6 +45,7 @@ def test_the_part_has_a_note_on_every_second_step() -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.real_time
 def test_both_ways_play_the_same_messages() -> None:
     sent, shots = play(0.8, "none")
     assert len(shots) > 10
